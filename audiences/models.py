@@ -1,0 +1,266 @@
+"""Who may be written to: people, lists, consent and suppression."""
+
+from django.conf import settings
+from django.contrib.postgres.indexes import OpClass
+from django.db import models
+from django.db.models.functions import Now
+
+ANYWHERE = "*"
+
+
+def stream_scope(stream: str) -> str:
+    """The suppression scope that covers one stream (marketing or transactional)."""
+    return f"stream:{stream}"
+
+
+def list_scope(list_id: int) -> str:
+    """The suppression scope that covers one list."""
+    return f"list:{list_id}"
+
+
+class MailingList(models.Model):
+    """What people sign up for. `public_name` is what recipients see."""
+
+    class OptIn(models.TextChoices):
+        SINGLE = "single", "Single opt-in"
+        DOUBLE = "double", "Double opt-in"
+
+    name = models.CharField(max_length=120, unique=True)
+    public_name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    opt_in = models.CharField(max_length=8, choices=OptIn, default=OptIn.DOUBLE)
+    wording = models.TextField(blank=True, help_text="What people agree to, word for word.")
+    wording_version = models.PositiveIntegerField(default=1)
+    language = models.CharField(max_length=16, default="en")
+    created_at = models.DateTimeField(db_default=Now())
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PersonField(models.Model):
+    """A personal field that letters may use as `contact.<key>`."""
+
+    class Kind(models.TextChoices):
+        TEXT = "text", "Text"
+        NUMBER = "number", "Number"
+        DATE = "date", "Date"
+        YES_NO = "yes_no", "Yes or no"
+
+    key = models.SlugField(max_length=40, unique=True)
+    label = models.CharField(max_length=80)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.TEXT)
+    example = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Subscriber(models.Model):
+    """A person we know an address of. `address_key` is the keyed hash that suppressions and deliveries use."""
+
+    email = models.CharField(max_length=320)
+    address_key = models.UUIDField(unique=True)
+    domain = models.CharField(max_length=253)
+    fields = models.JSONField(default=dict, blank=True)
+    language = models.CharField(max_length=16, blank=True)
+    last_engaged_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [
+            # People page: search by the beginning of an address.
+            models.Index(OpClass("email", name="text_pattern_ops"), name="subscriber_email_prefix"),
+            # Refresh of recipient domains: which domains do we know people at?
+            models.Index(fields=["domain"], name="subscriber_domain"),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class Subscription(models.Model):
+    """One person on one list: the fold of the consent events, kept as a row."""
+
+    class State(models.TextChoices):
+        UNCONFIRMED = "unconfirmed", "Waiting for confirmation"
+        SUBSCRIBED = "subscribed", "Subscribed"
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="subscriptions")
+    list = models.ForeignKey(MailingList, on_delete=models.PROTECT, related_name="subscriptions")
+    state = models.CharField(max_length=12, choices=State)
+    since = models.DateTimeField()
+    source = models.CharField(max_length=80, blank=True)
+    # Left here for the floor above: a confirmation mail is due until this is set.
+    confirmation_queued_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "list"], name="one_subscription_per_person_and_list"),
+        ]
+        indexes = [
+            # Audience of a campaign: everybody subscribed to these lists.
+            models.Index(fields=["list", "state", "subscriber"], name="subscription_audience"),
+            # Who still waits for a confirmation mail?
+            models.Index(
+                fields=["since"],
+                name="subscription_to_confirm",
+                condition=models.Q(state="unconfirmed", confirmation_queued_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} on {self.list_id}: {self.state}"
+
+
+class ConsentEvent(models.Model):
+    """Append-only (a trigger refuses UPDATE and DELETE); names the person by keyed hash only."""
+
+    class Kind(models.TextChoices):
+        REQUESTED = "requested", "Asked to subscribe"
+        CONFIRMED = "confirmed", "Confirmed"
+        IMPORTED = "imported", "Imported with consent"
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        RESUBSCRIBED = "resubscribed", "Took the unsubscription back"
+        COMPLAINED = "complained", "Complained"
+        ERASED = "erased", "Erased"
+
+    subject_key = models.UUIDField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    list = models.ForeignKey(MailingList, null=True, on_delete=models.PROTECT, related_name="+")
+    basis = models.CharField(max_length=200, blank=True)
+    wording_version = models.PositiveIntegerField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["subject_key", "at"], name="consent_history")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.at:%Y-%m-%d}"
+
+
+class ConsentEvidence(models.Model):
+    """The personal part of a consent event; erasure deletes it and leaves the event."""
+
+    event = models.OneToOneField(ConsentEvent, on_delete=models.DO_NOTHING, related_name="evidence")
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=400, blank=True)
+    text = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"evidence of {self.event_id}"
+
+
+class Suppression(models.Model):
+    """The one table the gate asks. Scope: `*`, `stream:<name>` or `list:<id>`."""
+
+    class Reason(models.TextChoices):
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        COMPLAINED = "complained", "Complained"
+        BOUNCED = "bounced", "Mailbox does not exist"
+        MANUAL = "manual", "Added by hand"
+        IMPORTED = "imported", "Imported as suppressed"
+        ERASED = "erased", "Erased"
+
+    address_key = models.UUIDField()
+    scope = models.CharField(max_length=40, default=ANYWHERE)
+    reason = models.CharField(max_length=12, choices=Reason)
+    source = models.CharField(max_length=120, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints = [
+            # Also the gate's own index: WHERE address_key = … AND scope IN (…).
+            models.UniqueConstraint(fields=["address_key", "scope"], name="one_suppression_per_address_and_scope"),
+        ]
+        indexes = [models.Index(fields=["-created_at"], name="suppression_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.scope})"
+
+
+class SoftFailure(models.Model):
+    """A campaign that did not reach a mailbox for a soft reason; five of them over a fortnight suppress."""
+
+    address_key = models.UUIDField()
+    mailing_ref = models.BigIntegerField()
+    kind = models.CharField(max_length=20)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["address_key", "mailing_ref"], name="one_soft_failure_per_mailing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} in {self.mailing_ref}"
+
+
+class Import(models.Model):
+    """One uploaded file of people and what became of each of its lines."""
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", "Uploaded"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    list = models.ForeignKey(MailingList, null=True, on_delete=models.PROTECT, related_name="imports")
+    file_name = models.CharField(max_length=255)
+    path = models.CharField(max_length=500, blank=True)
+    encoding = models.CharField(max_length=40, blank=True)
+    delimiter = models.CharField(max_length=4, blank=True)
+    mapping = models.JSONField(default=dict, blank=True)
+    consent_basis = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
+    error = models.TextField(blank=True)
+    n_lines = models.PositiveIntegerField(default=0)
+    n_created = models.PositiveIntegerField(default=0)
+    n_updated = models.PositiveIntegerField(default=0)
+    n_unchanged = models.PositiveIntegerField(default=0)
+    n_subscribed = models.PositiveIntegerField(default=0)
+    n_kept_out = models.PositiveIntegerField(default=0)
+    n_duplicates = models.PositiveIntegerField(default=0)
+    n_rejected = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class ImportRejection(models.Model):
+    """A line of an import that was not taken (or flagged), with the reason in words."""
+
+    # `import` is a keyword, hence the name.
+    upload = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejections")
+    line = models.PositiveIntegerField()
+    column = models.CharField(max_length=80, blank=True)
+    value = models.TextField(blank=True)
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["line"]
+        indexes = [models.Index(fields=["upload", "line"], name="rejections_of_import")]
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.reason}"

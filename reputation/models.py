@@ -1,0 +1,283 @@
+"""How much our name can bear: domains, addresses, providers, budgets, warm-up, tallies."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Workspace(models.Model):
+    """The sender whose name is at stake. A single row."""
+
+    name = models.CharField(max_length=120)
+    postal_address = models.TextField(blank=True)
+    time_zone = models.CharField(max_length=64, default="UTC")
+    language = models.CharField(max_length=16, default="en")
+    undo_seconds = models.PositiveSmallIntegerField(default=30)
+    missed_grace_minutes = models.PositiveIntegerField(default=60)
+    reply_forward_to = models.EmailField(blank=True)
+    track_opens = models.BooleanField(default=True)
+    track_clicks = models.BooleanField(default=True)
+    sending_stopped_at = models.DateTimeField(null=True, blank=True)
+    sending_stopped_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="there_is_one_workspace"),
+            models.CheckConstraint(
+                condition=models.Q(undo_seconds__lte=120), name="undo_window_is_two_minutes_at_most"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecipientDomain(models.Model):
+    """What DNS says of a domain people have their mail at. `unknown` = could not be looked up yet: never a bounce."""
+
+    class State(models.TextChoices):
+        UNKNOWN = "unknown", "Not looked up yet"
+        OK = "ok", "Takes mail"
+        NO_MAIL = "no_mail", "Does not take mail"
+        NOT_FOUND = "not_found", "Does not exist"
+
+    domain = models.CharField(max_length=253, primary_key=True)
+    state = models.CharField(max_length=10, choices=State, default=State.UNKNOWN)
+    provider = models.CharField(max_length=120, default="unknown")
+    site = models.CharField(max_length=500, blank=True)
+    mx = ArrayField(models.CharField(max_length=253), default=list, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    bad_since = models.DateTimeField(null=True, blank=True)
+    n_failures = models.PositiveIntegerField(default=0)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="recipient_domain_to_refresh")]
+
+    def __str__(self) -> str:
+        return f"{self.domain} ({self.provider})"
+
+
+class SendingDomain(models.Model):
+    """A domain mail is sent from. It sends only after its authentication has passed once."""
+
+    class State(models.TextChoices):
+        NEW = "new", "Not verified yet"
+        VERIFIED = "verified", "Verified"
+        UNSURE = "unsure", "Could not be looked up"
+        HELD = "held", "Held: authentication fails"
+
+    name = models.CharField(max_length=253, unique=True)
+    return_path_host = models.CharField(max_length=253)
+    state = models.CharField(max_length=10, choices=State, default=State.NEW)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    last_pass_at = models.DateTimeField(null=True, blank=True)
+    first_fail_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    state_reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DkimKey(models.Model):
+    """A signing key; the private part is sealed (AES-GCM) and never leaves the server."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "To be published"
+        ACTIVE = "active", "Signs"
+        RETIRED = "retired", "Published, signs no more"
+
+    domain = models.ForeignKey(SendingDomain, on_delete=models.CASCADE, related_name="keys")
+    selector = models.CharField(max_length=63)
+    private_key_sealed = models.BinaryField()
+    public_key = models.TextField()
+    state = models.CharField(max_length=8, choices=State, default=State.PENDING)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "selector"], name="selectors_are_used_once"),
+            models.UniqueConstraint(
+                fields=["domain"], condition=models.Q(state="active"), name="one_key_signs_for_a_domain"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.selector}._domainkey.{self.domain_id}"
+
+
+class SendingAddress(models.Model):
+    """One of our IP addresses, with the name it gives in EHLO and the host whose worker may use it."""
+
+    ip = models.GenericIPAddressField(unique=True)
+    ehlo_name = models.CharField(max_length=253)
+    egress_host = models.CharField(max_length=63, default="main")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["ip"]
+
+    def __str__(self) -> str:
+        return self.ip
+
+
+class Finding(models.Model):
+    """One checked fact about a sending domain or address. Three results always."""
+
+    class Result(models.TextChoices):
+        PASS = "pass", "Pass"
+        FAIL = "fail", "Fail"
+        UNKNOWN = "unknown", "Could not look up"
+
+    domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="findings")
+    address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="findings")
+    check_name = models.CharField(max_length=20)
+    result = models.CharField(max_length=8, choices=Result)
+    record_name = models.CharField(max_length=255, blank=True)
+    record_type = models.CharField(max_length=8, blank=True)
+    expected = models.TextField(blank=True)
+    found = models.TextField(blank=True)
+    detail = models.TextField(blank=True)
+    required = models.BooleanField(default=True)
+    checked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["domain", "address", "check_name"], nulls_distinct=False, name="one_finding_per_check"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(domain=None) ^ models.Q(address=None), name="a_finding_is_about_one_thing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.check_name}: {self.result}"
+
+
+class WarmupPlan(models.Model):
+    """Caps of the day by provider, day after day. A preset is copied, then edited."""
+
+    name = models.CharField(max_length=80, unique=True)
+    preset = models.CharField(max_length=40, blank=True)
+    # {"google": [150, 225, …], "*": [50, 75, …]}; after the last day there is no cap.
+    days = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Budget(models.Model):
+    """What one scope may spend at one provider. Empty limits fall back to the catalogue; `provider` `*` = all together."""
+
+    class Kind(models.TextChoices):
+        IP = "ip", "IP address"
+        DKIM_DOMAIN = "dkim_domain", "Sending domain"
+        ACCOUNT = "account", "Relay or ESP account"
+        RECIPIENT_DOMAIN = "recipient_domain", "Recipient domain"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        SLOWED = "slowed", "Slowed down"
+        HELD = "held", "Held"
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    scope = models.CharField(max_length=253)
+    provider = models.CharField(max_length=120)
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    per_hour = models.PositiveIntegerField(null=True, blank=True)
+    per_day = models.PositiveIntegerField(null=True, blank=True)
+    connections = models.PositiveSmallIntegerField(null=True, blank=True)
+    per_connection = models.PositiveIntegerField(null=True, blank=True)
+    batch_size = models.PositiveIntegerField(null=True, blank=True)
+    batch_pause = models.FloatField(null=True, blank=True, help_text="Seconds between batches.")
+
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    state_until = models.DateTimeField(null=True, blank=True)
+    state_reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+    # Share of the normal rate and connections allowed while recovering: 1.0 = all.
+    rate_share = models.FloatField(default=1.0)
+    connection_cap = models.PositiveSmallIntegerField(null=True, blank=True)
+    ladder_step = models.PositiveSmallIntegerField(default=0)
+    changed_at = models.DateTimeField(null=True, blank=True)
+
+    warmup = models.ForeignKey(WarmupPlan, null=True, blank=True, on_delete=models.SET_NULL, related_name="budgets")
+    warmup_day = models.PositiveIntegerField(default=0)
+    warmup_on = models.DateField(null=True, blank=True)
+    # When the last message of this budget really left, by the worker's report.
+    last_dot_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "scope", "provider"], name="one_budget_per_scope_and_provider"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.scope} at {self.provider}"
+
+
+class Tally(models.Model):
+    """What a budget spent in one minute: the windows are sums of these."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="tallies")
+    minute = models.DateTimeField()
+    sent = models.PositiveIntegerField(default=0)
+    accepted = models.PositiveIntegerField(default=0)
+    deferred = models.PositiveIntegerField(default=0)
+    bounced = models.PositiveIntegerField(default=0)
+    unknown_users = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["budget", "minute"], name="one_tally_per_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.budget_id} at {self.minute:%H:%M}: {self.sent}"
+
+
+class DayTally(models.Model):
+    """The same by calendar day of the workspace's zone, with what came back later."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="day_tallies")
+    day = models.DateField()
+    sent = models.PositiveIntegerField(default=0)
+    accepted = models.PositiveIntegerField(default=0)
+    deferred = models.PositiveIntegerField(default=0)
+    bounced = models.PositiveIntegerField(default=0)
+    unknown_users = models.PositiveIntegerField(default=0)
+    complained = models.PositiveIntegerField(default=0)
+    unsubscribed = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["budget", "day"], name="one_tally_per_day")]
+
+    def __str__(self) -> str:
+        return f"{self.budget_id} on {self.day}: {self.sent}"
+
+
+class BudgetChange(models.Model):
+    """Who or what changed a budget, with the reason: append-only."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="changes")
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    what = models.CharField(max_length=300)
+    reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.what

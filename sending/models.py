@@ -1,0 +1,481 @@
+"""One message to one person, exactly accounted for.
+
+The hot tables (Delivery, Excluded, Requeue, Outcome, Event) carry no database foreign key to Mailing: every insert
+would take a key-share lock on one hot row. `Delivery` and `Outcome` are range-partitioned by mailing, made in SQL by
+the first migration, and therefore `managed = False`.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Stream(models.TextChoices):
+    MARKETING = "marketing", "Marketing"
+    TRANSACTIONAL = "transactional", "Transactional"
+
+
+class OutcomeKind(models.TextChoices):
+    ACCEPTED = "accepted", "Accepted by the receiver"
+    DEFERRED = "deferred", "Deferred, tried again"
+    BOUNCED_HARD = "bounced_hard", "The mailbox does not exist"
+    BOUNCED_SOFT = "bounced_soft", "Not delivered, tried long enough"
+    BOUNCED_POLICY = "bounced_policy", "Refused by the recipient's rules"
+    BLOCKED = "blocked", "Refused because of us; can be sent again"
+    REFUSED = "refused", "We did not send it"
+    SKIPPED = "skipped", "Left out at the last moment"
+    UNKNOWN = "unknown", "The answer was lost; never sent again by itself"
+
+
+FINAL_KINDS = [kind for kind in OutcomeKind if kind is not OutcomeKind.DEFERRED]
+
+
+class Route(models.Model):
+    """Exactly one egress: a source address, a relay account, or an ESP account."""
+
+    class Kind(models.TextChoices):
+        DIRECT = "direct", "Direct to the recipients' servers"
+        RELAY = "relay", "Through an SMTP relay"
+        ESP = "esp", "Through a provider's API"
+
+    class Security(models.TextChoices):
+        STARTTLS = "starttls", "STARTTLS"
+        TLS = "tls", "TLS from the start"
+        NONE = "none", "None (only on this machine)"
+
+    name = models.CharField(max_length=80, unique=True)
+    kind = models.CharField(max_length=8, choices=Kind)
+    active = models.BooleanField(default=True)
+    egress_host = models.CharField(max_length=63, default="main")
+    address = models.ForeignKey(
+        "reputation.SendingAddress", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    host = models.CharField(max_length=253, blank=True)
+    port = models.PositiveIntegerField(null=True, blank=True)
+    security = models.CharField(max_length=8, choices=Security, default=Security.STARTTLS)
+    username = models.CharField(max_length=200, blank=True)
+    password_sealed = models.BinaryField(null=True, blank=True)
+    esp = models.CharField(max_length=40, blank=True)
+    settings_sealed = models.BinaryField(null=True, blank=True)
+    webhook_secret_sealed = models.BinaryField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(kind="direct") | models.Q(address__isnull=False),
+                name="a_direct_route_has_an_address",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Pool(models.Model):
+    """An ordered list of routes that a mailing may leave by."""
+
+    name = models.CharField(max_length=80, unique=True)
+    # May the next route take what the first cannot? An explicit choice.
+    overflow = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PoolRoute(models.Model):
+    pool = models.ForeignKey(Pool, on_delete=models.CASCADE, related_name="members")
+    route = models.ForeignKey(Route, on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["pool", "route"], name="a_route_is_once_in_a_pool")]
+
+    def __str__(self) -> str:
+        return f"{self.position}. {self.route_id}"
+
+
+class Mailing(models.Model):
+    """A campaign (or a day's confirmations) pressed into what sending needs, frozen."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Sending"
+        PAUSED = "paused", "Paused"
+        HELD = "held", "Held"
+        STOPPED = "stopped", "Stopped"
+        DONE = "done", "Done"
+
+    name = models.CharField(max_length=200)
+    stream = models.CharField(max_length=14, choices=Stream, default=Stream.MARKETING)
+    is_test = models.BooleanField(default=False)
+    # A day's confirmations take new rows all day; it is done when it is closed and nothing waits.
+    is_open = models.BooleanField(default=False)
+    # Equal keys are one mailing: launching twice is harmless.
+    launch_key = models.CharField(max_length=80, unique=True)
+    pool = models.ForeignKey(Pool, on_delete=models.PROTECT, related_name="+")
+    sending_domain = models.ForeignKey("reputation.SendingDomain", on_delete=models.PROTECT, related_name="+")
+    from_address = models.CharField(max_length=320)
+    scopes = ArrayField(models.CharField(max_length=40))
+    included_lists = ArrayField(models.BigIntegerField(), default=list)
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    state_reason = models.CharField(max_length=300, blank=True)
+    state_since = models.DateTimeField()
+    launched_at = models.DateTimeField()
+    deadline = models.DateTimeField(null=True, blank=True)
+    per_hour = models.PositiveIntegerField(null=True, blank=True)
+    total = models.PositiveIntegerField(default=0)
+    n_excluded = models.PositiveIntegerField(default=0)
+    first_sent_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["state"], name="mailing_live", condition=~models.Q(state="done"))]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MailingMessage(models.Model):
+    """The compiled message of one variant, as `sending.pure.message.CompiledMessage` JSON."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="messages")
+    variant = models.PositiveSmallIntegerField(default=0)
+    compiled = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailing", "variant"], name="one_message_per_variant")]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.variant}"
+
+
+class Excluded(models.Model):
+    """Somebody chosen who is left out, with the reason: the audience always adds up."""
+
+    class Reason(models.TextChoices):
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        UNCONFIRMED = "unconfirmed", "Has not confirmed yet"
+        SUPPRESSED = "suppressed", "Suppressed: bounced, complained or added by hand"
+        EXCLUDED_LIST = "excluded_list", "On a list that was excluded"
+        BAD_ADDRESS = "bad_address", "The address cannot be mailed"
+        NO_MAIL_DOMAIN = "no_mail_domain", "The domain does not take mail"
+        DUPLICATE = "duplicate", "Same address as another person"
+
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.CASCADE, related_name="excluded", db_constraint=False, db_index=False
+    )
+    subscriber_id = models.BigIntegerField()
+    reason = models.CharField(max_length=16, choices=Reason)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["mailing", "subscriber_id"], name="left_out_once_per_mailing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id}: {self.reason}"
+
+
+class Delivery(models.Model):
+    """One person's place in one mailing: written once, never updated."""
+
+    pk = models.CompositePrimaryKey("mailing_id", "id")
+    mailing_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    wave = models.SmallIntegerField(default=0)
+    provider = models.CharField(max_length=120)
+    seq = models.IntegerField()
+    subscriber_id = models.BigIntegerField()
+    address_key = models.UUIDField()
+    domain = models.CharField(max_length=253)
+    via_list = models.BigIntegerField(null=True)
+    rank = models.IntegerField(default=0)
+    variant = models.SmallIntegerField(default=0)
+    # Only for test mail: the colleague it goes to, written as the chosen person would get it.
+    to_address = models.CharField(max_length=320, null=True)
+
+    class Meta:
+        managed = False
+        db_table = "sending_delivery"
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.id}"
+
+
+class MailingLane(models.Model):
+    """One provider's part of one wave: how far its range has been handed out."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        PAUSED = "paused", "Paused by a person"
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="lanes")
+    wave = models.SmallIntegerField(default=0)
+    provider = models.CharField(max_length=120)
+    total = models.IntegerField(default=0)
+    next_seq = models.IntegerField(default=1)
+    # Nothing above this is handed out.
+    release_seq = models.IntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["mailing", "wave", "provider"], name="one_lane_per_wave_and_provider"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.wave}/{self.provider}"
+
+
+class Batch(models.Model):
+    """One connection's worth of messages, and the connection's slot: intent, fence and counters live on this row.
+
+    planned → running → done. Nobody but its owner updates a running row, save takeover (which raises `epoch` first)
+    and edits of `gap` and `yield_requested`, one row a statement.
+    """
+
+    class Kind(models.TextChoices):
+        FRESH = "fresh", "A range of the lane"
+        RETRY = "retry", "Rows taken back from the requeue"
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "Planned"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.CASCADE, related_name="batches", db_constraint=False, db_index=False
+    )
+    wave = models.SmallIntegerField(default=0)
+    route = models.ForeignKey(Route, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    provider = models.CharField(max_length=120)
+    stream = models.CharField(max_length=14, choices=Stream, default=Stream.MARKETING)
+    kind = models.CharField(max_length=5, choices=Kind)
+    lo = models.IntegerField()
+    hi = models.IntegerField()
+    gap = models.FloatField(help_text="Seconds between the final dots of two messages.")
+    due_at = models.DateTimeField()
+    deadline = models.DateTimeField()
+    state = models.CharField(max_length=7, choices=State, default=State.PLANNED)
+    # Budgets it spends from, so that the planner reads live batches without joins.
+    budget_ids = ArrayField(models.BigIntegerField(), default=list)
+
+    epoch = models.IntegerField(default=0)
+    owner = models.BigIntegerField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    woken_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    cursor = models.IntegerField(default=0)
+    # The delivery that may be on the wire; NULL when nothing is.
+    intent = models.BigIntegerField(null=True)
+    intent_attempt = models.SmallIntegerField(null=True)
+    intent_token = models.BigIntegerField(null=True)
+    last_dot_at = models.DateTimeField(null=True)
+    n_sent = models.IntegerField(default=0)
+    n_accepted = models.IntegerField(default=0)
+    n_deferred = models.IntegerField(default=0)
+    n_bounced = models.IntegerField(default=0)
+    n_skipped = models.IntegerField(default=0)
+    yield_requested = models.BooleanField(default=False)
+    end_reason = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        indexes = [
+            # The planner and the sweep read live batches; claims go by primary key. Not on columns that a gate writes.
+            models.Index(fields=["state"], name="batch_live", condition=~models.Q(state="done")),
+            models.Index(fields=["mailing", "provider"], name="batch_of_mailing"),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}: {self.mailing_id}/{self.provider} {self.lo}–{self.hi}"
+
+
+class Requeue(models.Model):
+    """The one way back into a queue for a delivery that left its range without a final outcome."""
+
+    class Reason(models.TextChoices):
+        DEFERRED = "deferred", "The receiver asked us to come back"
+        PROVIDER_MOVED = "provider_moved", "Its domain is at another provider now"
+        NOT_LOOKED_UP = "not_looked_up", "Its domain could not be looked up"
+        DOMAIN_CAP = "domain_cap", "Its domain has had enough for now"
+        HANDED_BACK = "handed_back", "Its batch ended early"
+        RESEND = "resend", "Sent again by a person's decision"
+
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.CASCADE, related_name="requeued", db_constraint=False, db_index=False
+    )
+    delivery = models.BigIntegerField()
+    wave = models.SmallIntegerField(default=0)
+    provider_now = models.CharField(max_length=120)
+    due_at = models.DateTimeField()
+    # The attempt that comes next; tries that were not about this message do not count (`n_not_counted`).
+    attempt = models.SmallIntegerField(default=1)
+    counted = models.SmallIntegerField(default=0)
+    first_tried_at = models.DateTimeField(null=True)
+    pinned_route = models.BigIntegerField(null=True)
+    reason = models.CharField(max_length=16, choices=Reason)
+    batch = models.BigIntegerField(null=True)
+    position = models.IntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["mailing", "delivery"], name="requeued_once_per_delivery"),
+        ]
+        indexes = [
+            # What is due, for the planner (free rows), and what a batch took, for its claim and takeover.
+            models.Index(
+                fields=["mailing", "provider_now", "due_at"], name="requeue_due", condition=models.Q(batch=None)
+            ),
+            models.Index(fields=["batch"], name="requeue_taken", condition=models.Q(batch__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.delivery} due {self.due_at:%H:%M}"
+
+
+class Reply(models.Model):
+    """A receiver's text, personal parts masked, stored once."""
+
+    digest = models.UUIDField(unique=True)
+    provider = models.CharField(max_length=120)
+    code = models.SmallIntegerField(null=True)
+    enhanced = models.CharField(max_length=16, blank=True)
+    text = models.CharField(max_length=600)
+    phase = models.CharField(max_length=12, blank=True)
+    reply_class = models.CharField(max_length=20)
+    reply_scope = models.CharField(max_length=32, blank=True)
+    rule = models.CharField(max_length=60, blank=True)
+    first_seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class Outcome(models.Model):
+    """What became of one attempt: append-only; only `unknown` may be resolved later by evidence."""
+
+    pk = models.CompositePrimaryKey("mailing_id", "delivery", "attempt")
+    mailing_id = models.BigIntegerField()
+    delivery = models.BigIntegerField()
+    attempt = models.SmallIntegerField()
+    kind = models.CharField(max_length=14, choices=OutcomeKind)
+    reason = models.CharField(max_length=40, null=True)
+    reply_id = models.BigIntegerField(null=True)
+    route_id = models.BigIntegerField(null=True)
+    batch_id = models.BigIntegerField(null=True)
+    provider = models.CharField(max_length=120)
+    # The receiver's or ESP's own id of the message, where it gives one.
+    remote_id = models.CharField(max_length=200, null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "sending_outcome"
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.delivery}#{self.attempt}: {self.kind}"
+
+
+class MailingCount(models.Model):
+    """Counters per mailing × wave × provider × kind, folded in when a batch ends; repairable from the rows."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="counts", db_constraint=False)
+    wave = models.SmallIntegerField(default=0)
+    provider = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20)
+    n = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["mailing", "wave", "provider", "kind"], name="one_count_per_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id} {self.provider} {self.kind}: {self.n}"
+
+
+class Event(models.Model):
+    """A later fact about a delivery."""
+
+    class Kind(models.TextChoices):
+        BOUNCED = "bounced", "Bounced later"
+        COMPLAINED = "complained", "Complained"
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        OPENED = "opened", "Opened"
+        CLICKED = "clicked", "Clicked"
+        AUTO_REPLIED = "auto_replied", "Answered automatically"
+
+    mailing = models.ForeignKey(
+        Mailing, on_delete=models.CASCADE, related_name="events", db_constraint=False, db_index=False
+    )
+    delivery = models.BigIntegerField()
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    link = models.SmallIntegerField(null=True)
+    reply_id = models.BigIntegerField(null=True)
+    by_machine = models.BooleanField(default=False)
+    # Same key = same fact told twice.
+    dedupe = models.UUIDField(null=True, unique=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["mailing", "delivery"], name="events_of_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.mailing_id}/{self.delivery}"
+
+
+class Inbound(models.Model):
+    """A message or webhook call that came in, kept raw before anything is read from it."""
+
+    class State(models.TextChoices):
+        NEW = "new", "Not read yet"
+        DONE = "done", "Read"
+        FAILED = "failed", "Could not be read"
+        FORWARDED = "forwarded", "Forwarded to a person"
+
+    source = models.CharField(max_length=40, help_text="smtp, pipe or hook:<route>")
+    mail_from = models.CharField(max_length=320, blank=True)
+    rcpt_to = models.CharField(max_length=320, blank=True)
+    headers = models.JSONField(default=dict, blank=True)
+    raw = models.BinaryField()
+    digest = models.UUIDField(unique=True)
+    received_at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State, default=State.NEW)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    kind = models.CharField(max_length=20, blank=True)
+    note = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], name="inbound_to_read", condition=models.Q(state="new"))]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.received_at:%Y-%m-%d %H:%M} {self.state}"
+
+
+class Worker(models.Model):
+    """A worker process: its id is also the key of the advisory lock that it holds while it lives."""
+
+    id = models.BigIntegerField(primary_key=True)
+    egress_host = models.CharField(max_length=63)
+    kind = models.CharField(max_length=20)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.kind}@{self.egress_host} ({self.pid})"
+
+
+class Tick(models.Model):
+    """When each essential sweep last ran, so that any worker can step in when beat is silent."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at:%H:%M:%S}"
