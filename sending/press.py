@@ -1,0 +1,220 @@
+"""Press a campaign and its audience into rows: one Mailing, a Delivery for everyone who may be written to, an Excluded
+with the reason for everybody else. Set-based, in one transaction; pressing twice under one key is harmless.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from sending.models import Mailing, MailingMessage
+
+# Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
+TAIL_BELOW = 50
+# A domain that DNS says takes no mail is left out only when it has said so for a day: one bad answer proves nothing.
+CONFIRMED_BAD_AFTER = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMailing:
+    """What a mailing is before it has rows. `launch_key` names the decision to send: equal keys are one mailing."""
+
+    name: str
+    launch_key: str
+    pool_id: int
+    sending_domain_id: int
+    from_address: str
+    stream: str
+    scopes: Sequence[str]
+    included_lists: Sequence[int] = ()
+    deadline: datetime | None = None
+    per_hour: int | None = None
+    is_test: bool = False
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """A query that yields each chosen person once: subscriber_id, address_key, domain, via_list, engaged_at, reason.
+
+    `reason` is NULL for those to be written to, else one of `Excluded.Reason`. A column `to_address` is optional in
+    meaning: NULL, or the colleague a test goes to.
+    """
+
+    sql: str
+    params: Mapping[str, Any]
+
+
+def press(*, now: datetime, new: NewMailing, messages: Sequence[Mapping[str, Any]], audience: Audience) -> Mailing:
+    """Write the mailing, its messages (variant 0, 1, …, as CompiledMessage JSON) and its people; all or nothing."""
+    with transaction.atomic():
+        mailing, created = _mailing(now, new)
+        if not created:
+            return mailing
+        MailingMessage.objects.bulk_create(
+            MailingMessage(mailing=mailing, variant=variant, compiled=dict(compiled))
+            for variant, compiled in enumerate(messages)
+        )
+        _make_partition(mailing.pk)
+        _choose(now, audience)
+        _leave_out(mailing.pk)
+        _deliver(mailing.pk)
+        _open_lanes(mailing.pk)
+        _count(mailing)
+    return mailing
+
+
+def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int:
+    """Add people to an open mailing (a day's confirmations); returns how many came in. Nobody comes in twice."""
+    with transaction.atomic():
+        locked = Mailing.objects.select_for_update(no_key=True).get(pk=mailing.pk)
+        before = locked.total
+        _choose(now, audience)
+        _drop_those_already_in(locked.pk)
+        _deliver(locked.pk)
+        _open_lanes(locked.pk)
+        _count(locked)
+    return locked.total - before
+
+
+def _mailing(now: datetime, new: NewMailing) -> tuple[Mailing, bool]:
+    return Mailing.objects.get_or_create(
+        launch_key=new.launch_key,
+        defaults={
+            "name": new.name,
+            "stream": new.stream,
+            "is_test": new.is_test,
+            "is_open": new.is_open,
+            "pool_id": new.pool_id,
+            "sending_domain_id": new.sending_domain_id,
+            "from_address": new.from_address,
+            "scopes": list(new.scopes),
+            "included_lists": list(new.included_lists),
+            "deadline": new.deadline,
+            "per_hour": new.per_hour,
+            "state": Mailing.State.RUNNING,
+            "state_since": now,
+            "launched_at": now,
+        },
+    )
+
+
+def _make_partition(mailing_id: int) -> None:
+    """Rows without a partition are refused by the database, so one partition is made ahead as well."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sending_make_partitions(%s)", [mailing_id + 500])
+
+
+def _choose(now: datetime, audience: Audience) -> None:
+    """Everybody chosen, with the lane they belong to; a temporary table, gone with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS chosen")
+        cursor.execute(
+            f"""
+            CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS
+            SELECT a.subscriber_id, a.address_key, a.domain, a.via_list, a.engaged_at, a.to_address,
+                   coalesce(d.provider, 'unknown') AS provider,
+                   CASE WHEN a.reason IS NOT NULL THEN a.reason
+                        WHEN d.state IN ('no_mail', 'not_found') AND d.bad_since < %(bad_before)s
+                        THEN 'no_mail_domain' END AS reason
+            FROM ({audience.sql}) a
+            LEFT JOIN reputation_recipientdomain d ON d.domain = a.domain
+            """,
+            {**audience.params, "bad_before": now - CONFIRMED_BAD_AFTER},
+        )
+        cursor.execute(
+            """
+            UPDATE chosen SET provider = 'tail'
+            WHERE provider IN (SELECT provider FROM chosen
+                               WHERE reason IS NULL AND provider LIKE 'other:%%'
+                               GROUP BY provider HAVING count(*) < %s)
+            """,
+            [TAIL_BELOW],
+        )
+
+
+def _leave_out(mailing_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO sending_excluded (mailing_id, subscriber_id, reason)
+            SELECT %s, subscriber_id, reason FROM chosen WHERE reason IS NOT NULL
+            ON CONFLICT DO NOTHING
+            """,
+            [mailing_id],
+        )
+
+
+def _drop_those_already_in(mailing_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM chosen c USING sending_delivery d
+            WHERE d.mailing_id = %s AND d.address_key = c.address_key
+            """,
+            [mailing_id],
+        )
+
+
+def _deliver(mailing_id: int) -> None:
+    """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH ranked AS (
+                SELECT *, row_number() OVER (PARTITION BY domain ORDER BY md5(address_key::text)) AS turn
+                FROM chosen WHERE reason IS NULL
+            ), placed AS (
+                SELECT *, row_number() OVER (
+                    PARTITION BY provider
+                    ORDER BY CASE WHEN provider = 'tail' THEN turn END,
+                             engaged_at DESC NULLS LAST, md5(address_key::text)
+                ) AS place
+                FROM ranked
+            )
+            INSERT INTO sending_delivery
+                (mailing_id, id, wave, provider, seq, subscriber_id, address_key, domain, via_list, rank, to_address)
+            SELECT %(mailing)s,
+                   (SELECT coalesce(max(id), 0) FROM sending_delivery WHERE mailing_id = %(mailing)s)
+                       + row_number() OVER (ORDER BY provider, place),
+                   0, provider,
+                   place + coalesce((SELECT l.release_seq FROM sending_mailinglane l
+                                     WHERE l.mailing_id = %(mailing)s AND l.wave = 0
+                                       AND l.provider = placed.provider), 0),
+                   subscriber_id, address_key, domain, via_list, 0, to_address
+            FROM placed
+            """,
+            {"mailing": mailing_id},
+        )
+
+
+def _open_lanes(mailing_id: int) -> None:
+    """One wave at first: everything is released."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO sending_mailinglane (mailing_id, wave, provider, total, next_seq, release_seq, state)
+            SELECT %(mailing)s, 0, provider, count(*), 1, count(*), 'open'
+            FROM chosen WHERE reason IS NULL GROUP BY provider ORDER BY provider
+            ON CONFLICT (mailing_id, wave, provider) DO UPDATE
+            SET total = sending_mailinglane.total + excluded.total,
+                release_seq = sending_mailinglane.release_seq + excluded.total
+            """,
+            {"mailing": mailing_id},
+        )
+
+
+def _count(mailing: Mailing) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE sending_mailing SET
+                total = (SELECT coalesce(sum(total), 0) FROM sending_mailinglane WHERE mailing_id = %(mailing)s),
+                n_excluded = (SELECT count(*) FROM sending_excluded WHERE mailing_id = %(mailing)s)
+            WHERE id = %(mailing)s RETURNING total, n_excluded
+            """,
+            {"mailing": mailing.pk},
+        )
+        mailing.total, mailing.n_excluded = cursor.fetchone() or (0, 0)
