@@ -1,0 +1,113 @@
+"""Celery carries wake-ups: "look at batch 7". Losing, repeating or delaying one is harmless; the rows are the truth."""
+
+import os
+import threading
+import time
+from typing import Any
+
+from celery import Celery, signals
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("PROCESS_KIND", "control")
+
+from django.conf import settings  # noqa: E402
+
+from config import embedded  # noqa: E402
+
+QUEUES = ("control", "inbound", "import", "transactional", f"egress.{settings.EGRESS_HOST}")
+
+# Name of the entry -> task, and every how many seconds. Only intervals, in UTC: no crontabs, no zones, no clock changes.
+# A wake-up nobody took in two periods is worth nothing any more: it expires.
+SCHEDULE = {
+    "plan and start batches": ("sending.tasks.tick", 1.0),
+    "take over what dead workers held": ("sending.tasks.sweep", 2.0),
+    "ask for confirmations": ("sending.tasks.send_confirmations", 5.0),
+    "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
+    "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
+    "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
+}
+
+REDIS_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 30,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "retry_on_timeout": True,
+}
+
+
+def broker_options(url: str) -> dict[str, Any]:
+    """Transport options by the kind of broker: time limits for Redis, confirmed publishing for RabbitMQ."""
+    if url.startswith("redis+socket"):
+        return {name: value for name, value in REDIS_OPTIONS.items() if name != "socket_keepalive"}
+    if url.startswith(("redis", "sentinel")):
+        return dict(REDIS_OPTIONS)
+    return {"confirm_publish": True} if "amqp" in url else {}
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    return {
+        name: {"task": task, "schedule": seconds, "options": {"expires": max(2 * seconds, 2.0), "queue": "control"}}
+        for name, (task, seconds) in SCHEDULE.items()
+    }
+
+
+app = Celery("letterpace")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_transport_options=broker_options(settings.CELERY_BROKER_URL),
+    broker_connection_retry_on_startup=True,
+    # A web request must not hang because the broker does: the sweeps find what was not published.
+    broker_pool_acquire_timeout=2,
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_max": 0.2},
+    # No result backend: progress is in our rows.
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    # Acknowledged on receipt, on purpose: a lost wake-up costs one sweep, a redelivered one costs confusion.
+    task_acks_late=False,
+    task_reject_on_worker_lost=False,
+    task_soft_time_limit=300,
+    task_time_limit=360,
+    task_queues=[Queue(name) for name in QUEUES],
+    task_default_queue="control",
+    task_create_missing_queues=False,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=500,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_soft_shutdown_timeout=30,
+    worker_hijack_root_logger=False,
+    enable_utc=True,
+    timezone="UTC",
+    beat_schedule=beat_schedule(),
+    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+)
+app.autodiscover_tasks()
+
+
+class DelayedWakeUp(TypeError):
+    """A task was published with an eta or a countdown. Delays are `due_at` columns."""
+
+
+@signals.before_task_publish.connect(weak=False)
+def prepare_to_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    """Refuse delayed messages: workers hold them in memory, and brokers repeat them. Wake the embedded broker."""
+    if (headers or {}).get("eta"):
+        raise DelayedWakeUp(f"{(headers or {}).get('task')}: no eta or countdown; write a due_at column instead.")
+    join_embedded()
+
+
+@signals.celeryd_init.connect(weak=False)
+@signals.beat_init.connect(weak=False)
+def join_embedded(**_: Any) -> None:
+    """Start the embedded servers where no URL is given, before the first connection."""
+    if settings.EMBEDDED_POSTGRES or settings.EMBEDDED_REDIS:
+        embedded.join(
+            settings.VAR_DIR,
+            postgres=settings.EMBEDDED_POSTGRES,
+            redis=settings.EMBEDDED_REDIS,
+            fsync=settings.EMBEDDED_FSYNC,
+        )

@@ -1,0 +1,315 @@
+"""All settings, read from the environment. A wrong or missing one stops the start with a sentence that says what to set."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config import embedded, keys
+from config.environment import (
+    env,
+    factor,
+    folder,
+    host_and_port,
+    hosts_and_ports,
+    names,
+    parsed,
+    switch,
+    text,
+    web_address,
+    whole_number,
+    wrong,
+)
+
+# Lets `forms.ModelForm[Subscriber]` be written at run time too.
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# -- What runs here ----------------------------------------------------------------------------------------------------
+
+DEBUG = switch("DEBUG", default=False)
+# One of the kinds of config/processes.py, or "command". Decides how long a statement may take.
+PROCESS_KIND = text("PROCESS_KIND", "command")
+VAR_DIR = folder("VAR_DIR", BASE_DIR / "var")
+PUBLIC_URL = web_address("PUBLIC_URL", "http://127.0.0.1:8000")
+HTTPS = PUBLIC_URL.startswith("https:")
+ALLOWED_HOSTS = names("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or "", "127.0.0.1", "localhost", "[::1]"])
+if "*" in ALLOWED_HOSTS:
+    raise wrong("ALLOWED_HOSTS", "must name the hosts; '*' would let anyone forge links", example="mail.example.com")
+
+# -- Database and broker: real servers by URL, else embedded ones under VAR_DIR ------------------------------------------
+
+EMBEDDED_POSTGRES = not text("DATABASE_URL", "")
+EMBEDDED_REDIS = not text("CELERY_BROKER_URL", "")
+# Off makes tests quicker. It risks the data when the machine (not just a process) goes down.
+EMBEDDED_FSYNC = switch("EMBEDDED_FSYNC", default=True)
+_PLACE = embedded.place(VAR_DIR)
+
+_STATEMENT_SECONDS = {"web": 5, "command": 0}
+
+
+def _database() -> dict[str, Any]:
+    example = "postgres://letterpace:secret@127.0.0.1:5432/letterpace"
+    if EMBEDDED_POSTGRES:
+        found = {"HOST": str(_PLACE.postgres_sockets), "USER": "letterpace", "NAME": "letterpace"}
+    else:
+        found = parsed("DATABASE_URL", lambda: env.db_url("DATABASE_URL"), example=example)
+        if "postgresql" not in found.get("ENGINE", ""):
+            raise wrong("DATABASE_URL", "must be a PostgreSQL address; other databases can't do the work", example=example)
+        if not found.get("NAME"):
+            raise wrong("DATABASE_URL", "must end with the name of a database", example=example)
+    return {**found, "ENGINE": "config.postgresql", **_connection_options(found.get("OPTIONS", {}))}
+
+
+def _connection_options(given: dict[str, Any]) -> dict[str, Any]:
+    statement_ms = _STATEMENT_SECONDS.get(PROCESS_KIND, 60) * 1000
+    return {
+        # Celery's threads and forks come and go: only the web keeps connections, and checks them.
+        "CONN_MAX_AGE": 60 if PROCESS_KIND == "web" else 0,
+        "CONN_HEALTH_CHECKS": PROCESS_KIND == "web",
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "application_name": f"letterpace-{PROCESS_KIND}",
+            "options": f"-c statement_timeout={statement_ms} -c idle_in_transaction_session_timeout=60000",
+            **given,
+        },
+    }
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+
+def _broker() -> str:
+    url = _PLACE.redis_url if EMBEDDED_REDIS else text("CELERY_BROKER_URL", "")
+    schemes = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"}
+    if url.partition("://")[0] not in schemes:
+        raise wrong("CELERY_BROKER_URL", "must be a Redis or RabbitMQ address", example="redis://127.0.0.1:6379/0")
+    return url
+
+
+CELERY_BROKER_URL = _broker()
+
+# -- Keys: files of their own, in the backup, never in the database -----------------------------------------------------
+
+KEYS_DIR = folder("KEYS_DIR", VAR_DIR / "keys")
+# A production start never makes keys: a forgotten mount must not quietly become a new pepper.
+if DEBUG or EMBEDDED_POSTGRES:
+    try:
+        keys.make_missing(KEYS_DIR)
+    except OSError as error:
+        raise wrong("KEYS_DIR", f"({KEYS_DIR}) can't be written to: {error.strerror}", example="/srv/letterpace/keys")
+
+
+def _keys() -> tuple[str, bytes, dict[int, bytes], dict[int, bytes]]:
+    # The command that makes the keys has to start without them.
+    if PROCESS_KIND == "make_keys":
+        return "not-used-by-this-command", b"", {}, {}
+    secret = text("SECRET_KEY", "") or keys.load(KEYS_DIR, "django").hex()
+    if len(secret) < 32:
+        raise wrong("SECRET_KEY", "must have at least 32 characters", example="$(openssl rand -hex 32)")
+    return secret, keys.load(KEYS_DIR, "pepper"), keys.load_versions(KEYS_DIR, "tokens"), keys.load_versions(KEYS_DIR, "seal")
+
+
+SECRET_KEY, PEPPER, TOKEN_KEYS, SEAL_KEYS = _keys()
+
+# -- Sending -------------------------------------------------------------------------------------------------------------
+
+# The host whose queue (egress.<host>) this machine's transmit workers serve.
+EGRESS_HOST = text("EGRESS_HOST", "main")
+if not EGRESS_HOST.replace("-", "").isalnum():
+    raise wrong("EGRESS_HOST", "may hold letters, digits and hyphens only", example="main")
+TRANSMIT_THREADS = whole_number("TRANSMIT_THREADS", 32, lowest=1, highest=512)
+TRANSACTIONAL_THREADS = whole_number("TRANSACTIONAL_THREADS", 4, lowest=1, highest=64)
+WEB_THREADS = whole_number("WEB_THREADS", 8, lowest=1, highest=128)
+WEB_WORKERS = whole_number("WEB_WORKERS", 1, lowest=1, highest=64)
+WEB_LISTEN = host_and_port("WEB_LISTEN", text("WEB_LISTEN", "127.0.0.1:8000"), example="127.0.0.1:8000")
+# With LAB, every address that is not loopback is refused: nothing can leak out of a rehearsal.
+LAB = switch("LAB", default=False)
+SMTP_PORT = whole_number("SMTP_PORT", 25, lowest=1, highest=65535)
+if SMTP_PORT != 25 and not LAB:
+    raise wrong("SMTP_PORT", "can be another one than 25 only together with LAB=yes", example="25")
+DNS_SERVERS = hosts_and_ports("DNS_SERVERS", example="127.0.0.1:5353,127.0.0.1:5354")
+INBOUND_LISTEN = host_and_port("INBOUND_LISTEN", text("INBOUND_LISTEN", "127.0.0.1:2525"), example="0.0.0.0:25")
+# Divides retry, greylisting, back-off and DSN delays, so that a demo shows in minutes what takes days.
+TIME_FACTOR = factor("TIME_FACTOR", 1.0)
+if TIME_FACTOR != 1.0 and not LAB:
+    raise wrong("TIME_FACTOR", "can be another one than 1.0 only together with LAB=yes", example="1.0")
+
+# -- The site ------------------------------------------------------------------------------------------------------------
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+INSTALLED_APPS = [
+    "config",
+    "audiences",
+    "reputation",
+    "sending",
+    "campaigns",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "anymail",
+    "django_htmx",
+    "template_partials",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "django.template.context_processors.static",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = folder("STATIC_ROOT", BASE_DIR / "staticfiles")
+STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
+MEDIA_URL = "/media/"
+MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
+# Without a collected manifest (tests, `make dev`) files are served from where they lie.
+_COLLECTED = (STATIC_ROOT / "staticfiles.json").is_file() and not DEBUG
+WHITENOISE_USE_FINDERS = not _COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if _COLLECTED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = True
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+
+# -- People and their sessions -----------------------------------------------------------------------------------------
+
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "sign-in"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# `__Host-` binds a cookie to this very host; browsers take it over https only.
+_COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}session"
+SESSION_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
+CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# -- Headers -------------------------------------------------------------------------------------------------------------
+
+# A proxy ends TLS in front of us and says so; it must drop this header when a client sends it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# W021: to be on the browsers' preload list is a decision about the whole domain, not ours to take.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-src": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
+
+# -- Mail to the people who work here (password resets); campaigns never go this way -------------------------------------
+
+_EMAIL = parsed(
+    "EMAIL_URL",
+    lambda: env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "smtp://localhost:25"),
+    example="smtp+tls://user:secret@smtp.example.com:587",
+)
+EMAIL_BACKEND = _EMAIL["EMAIL_BACKEND"]
+EMAIL_HOST = _EMAIL.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = _EMAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _EMAIL.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _EMAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = bool(_EMAIL.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL = bool(_EMAIL.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"letterpace@{urlsplit(PUBLIC_URL).hostname}")
+
+# -- Logging: plain lines on stderr; request bodies, addresses and settings stay out ---------------------------------------
+
+LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+    raise wrong("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR", example="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # Statements carry addresses; they are never logged, whatever the level.
+        "django.db.backends": {"level": "INFO"},
+    },
+}

@@ -1,0 +1,23 @@
+"""The site map: every app brings the map of the paths below it."""
+
+from importlib.util import find_spec
+
+from django.conf import settings
+from django.contrib.auth import views as auth
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.static import serve
+
+from config import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.show, name="health"),
+    path("sign-in/", auth.LoginView.as_view(template_name="registration/sign_in.html"), name="sign-in"),
+    path("sign-out/", auth.LogoutView.as_view(), name="sign-out"),
+    # Pictures in letters are public by nature: whoever got the mail must see them.
+    path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}, name="media"),
+    *(
+        path("", include(f"{app}.urls"))
+        for app in ("sending", "audiences", "reputation", "campaigns")
+        if find_spec(f"{app}.urls")
+    ),
+]

@@ -1,0 +1,37 @@
+"""A real PostgreSQL for every test: the one of DATABASE_URL, else an embedded one outside the repository."""
+
+import hashlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _own_var_dir() -> str:
+    mark = hashlib.sha256(f"{os.geteuid()}:{REPOSITORY}".encode()).hexdigest()[:8]
+    return f"/tmp/letterpace-tests-{mark}"
+
+
+# Before Django's settings are read. The folder stays between runs: a cluster takes a second to make.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("VAR_DIR", _own_var_dir())
+os.environ.setdefault("KEYS_DIR", f"{os.environ['VAR_DIR']}/keys")
+os.environ.setdefault("EMBEDDED_FSYNC", "off")
+os.environ.setdefault("CELERY_BROKER_URL", "memory://")
+os.environ.setdefault("LAB", "yes")
+os.environ["DEBUG"] = "yes"
+
+
+def pytest_configure() -> None:
+    import django
+
+    django.setup()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """One fixed instant, a Tuesday morning in UTC, for everything that takes the business clock."""
+    return datetime(2026, 3, 10, 9, 0, tzinfo=UTC)
