@@ -1,0 +1,99 @@
+"""Saving a letter: every save is a new revision and names the one it started from, so that two tabs lose nothing."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F
+
+from campaigns.models import Campaign, Revision
+
+
+class Conflict(Exception):
+    """Somebody saved in between; `theirs` is what they saved."""
+
+    def __init__(self, theirs: Revision) -> None:
+        super().__init__(f"This letter was saved by somebody else as revision {theirs.number} while you were writing.")
+        self.theirs = theirs
+
+
+class NotADraft(Exception):
+    """The campaign is on its way or done; its content is what it was."""
+
+
+def save_letter(
+    *, now: datetime, campaign_id: int, based_on: int, subject: str, preheader: str, letter: str, by: User | None
+) -> Revision:
+    """Save as revision `based_on` + 1. Raises Conflict or NotADraft; nothing is overwritten."""
+    with transaction.atomic():
+        draft = Campaign.objects.filter(pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
+        if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now):
+            raise _why_not(campaign_id)
+        return Revision.objects.create(
+            campaign_id=campaign_id,
+            number=based_on + 1,
+            subject=subject,
+            preheader=preheader,
+            letter=letter,
+            saved_by=by,
+            saved_at=now,
+        )
+
+
+def _why_not(campaign_id: int) -> Exception:
+    campaign = Campaign.objects.get(pk=campaign_id)
+    if campaign.state in (Campaign.State.DRAFT, Campaign.State.MISSED):
+        return Conflict(current(campaign))
+    return NotADraft("This campaign is scheduled or sent. Take it back first, or duplicate it.")
+
+
+def current(campaign: Campaign) -> Revision:
+    """The content as last saved; an empty one when nothing was saved yet."""
+    found = campaign.revisions.filter(number=campaign.rev).first()
+    return found or Revision(campaign=campaign, number=0)
+
+
+def restore(*, now: datetime, campaign_id: int, number: int, based_on: int, by: User | None) -> Revision:
+    """An old revision saved again as the newest: restoring can itself be undone."""
+    old = Revision.objects.get(campaign_id=campaign_id, number=number)
+    return save_letter(
+        now=now,
+        campaign_id=campaign_id,
+        based_on=based_on,
+        subject=old.subject,
+        preheader=old.preheader,
+        letter=old.letter,
+        by=by,
+    )
+
+
+def duplicate(*, now: datetime, campaign: Campaign, by: User | None) -> Campaign:
+    """Content and audience, never the schedule."""
+    with transaction.atomic():
+        copy = Campaign.objects.create(
+            name=f"{campaign.name[:190]} (copy)",
+            sending_domain=campaign.sending_domain,
+            from_name=campaign.from_name,
+            from_address=campaign.from_address,
+            reply_to=campaign.reply_to,
+            pool=campaign.pool,
+            track_opens=campaign.track_opens,
+            track_clicks=campaign.track_clicks,
+            per_hour=campaign.per_hour,
+            created_by=by,
+            updated_at=now,
+        )
+        copy.included_lists.set(campaign.included_lists.all())
+        copy.excluded_lists.set(campaign.excluded_lists.all())
+        content = current(campaign)
+        save_letter(
+            now=now,
+            campaign_id=copy.pk,
+            based_on=0,
+            subject=content.subject,
+            preheader=content.preheader,
+            letter=content.letter,
+            by=by,
+        )
+    copy.refresh_from_db()
+    return copy

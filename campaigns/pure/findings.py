@@ -1,0 +1,42 @@
+"""What a preflight says: a stable id, how serious, a sentence, and the place to go to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    MUST_FIX = "must"
+    SHOULD_LOOK = "should"
+    FINE = "fine"
+
+
+class Place(StrEnum):
+    AUDIENCE = "audience"
+    SENDER = "sender"
+    CONTENT = "content"
+    SETTINGS = "settings"
+    DOMAIN = "domain"
+    WHEN = "when"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`id` is stable (tests, links and waivers name it); `sentence` says what and what to do."""
+
+    id: str
+    level: Level
+    place: Place
+    sentence: str
+    line: int | None = None
+
+
+def must(id: str, place: Place, sentence: str, line: int | None = None) -> Finding:
+    return Finding(id, Level.MUST_FIX, place, sentence, line)
+
+
+def should(id: str, place: Place, sentence: str, line: int | None = None) -> Finding:
+    return Finding(id, Level.SHOULD_LOOK, place, sentence, line)
+
+
+def fine(id: str, place: Place, sentence: str) -> Finding:
+    return Finding(id, Level.FINE, place, sentence)

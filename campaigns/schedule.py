@@ -1,0 +1,96 @@
+"""When: now or at a wall time, with an undo window; and what happens when the time comes."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.models.functions import Greatest
+
+from campaigns.launch import NotReady, launch
+from campaigns.models import Campaign
+from campaigns.preflight import must_fix
+from campaigns.pure.wall_time import instant_of, missed
+from reputation.workspace import workspace
+
+log = logging.getLogger(__name__)
+State = Campaign.State
+
+
+class CannotSchedule(Exception):
+    """Why this campaign cannot be scheduled, in a sentence."""
+
+
+def schedule(
+    *, now: datetime, campaign_id: int, by: User | None, wall_time: str = "", zone: str = ""
+) -> datetime:
+    """Schedule for a wall time in a zone, or for now when none is given; returns the instant it may leave at.
+
+    Nothing leaves before the undo window ends. Twice is once: only a draft (or a missed campaign) can be scheduled.
+    """
+    campaign = Campaign.objects.get(pk=campaign_id)
+    problems = must_fix(now=now, campaign=campaign)
+    if problems:
+        raise CannotSchedule(problems[0].sentence)
+    at = instant_of(wall_time, zone) if wall_time else now
+    if wall_time and at < now - timedelta(minutes=1):
+        raise CannotSchedule("That time has passed. Choose a later one, or send now.")
+    undo_until = now + timedelta(seconds=workspace().undo_seconds)
+    scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
+        state=State.SCHEDULED,
+        scheduled_for=at,
+        zone=zone,
+        wall_time=wall_time,
+        undo_until=undo_until,
+        scheduled_by=by,
+        problem="",
+        updated_at=now,
+    )
+    if not scheduled:
+        raise CannotSchedule("This campaign is scheduled or sent already.")
+    return max(at, undo_until)
+
+
+def unschedule(*, now: datetime, campaign_id: int) -> bool:
+    """Undo: back to a draft, as long as it has not been launched."""
+    return bool(
+        Campaign.objects.filter(pk=campaign_id, state=State.SCHEDULED).update(
+            state=State.DRAFT, scheduled_for=None, undo_until=None, updated_at=now
+        )
+    )
+
+
+def promote_due(*, now: datetime) -> int:
+    """Launch what is due; what is too late is marked missed and asks a person. Returns how many were launched."""
+    grace = timedelta(minutes=workspace().missed_grace_minutes)
+    due = (
+        Campaign.objects.filter(state=State.SCHEDULED)
+        .annotate(leaves_at=Greatest("scheduled_for", "undo_until"))
+        .filter(leaves_at__lte=now)
+        .order_by("leaves_at")
+    )
+    return sum(_promote(now, campaign, grace) for campaign in due)
+
+
+def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
+    due = max(filter(None, (campaign.scheduled_for, campaign.undo_until)))
+    if missed(due, now, grace):
+        _give_back(now, campaign, State.MISSED, "The system was down when it was due. Send it now or choose a new time.")
+        return False
+    try:
+        return launch(now=now, campaign_id=campaign.pk) is not None
+    except NotReady as problem:
+        _give_back(now, campaign, State.DRAFT, str(problem))
+    except OperationalError:
+        raise  # the database is away: it stays scheduled, and the next tick tries again
+    except Exception:
+        # One campaign that cannot be launched must not keep the others from leaving.
+        log.exception("campaign %s could not be launched", campaign.pk)
+        _give_back(now, campaign, State.MISSED, "It could not be launched because of an internal error; nothing was sent.")
+    return False
+
+
+def _give_back(now: datetime, campaign: Campaign, state: str, problem: str) -> None:
+    Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED).update(
+        state=state, problem=problem[:300], updated_at=now
+    )
