@@ -72,11 +72,15 @@ def _give_provider(cursor: CursorWrapper, now: datetime) -> int:
     )
     moves = cursor.fetchall()
     for mailing_id, wave, provider, n in moves:
-        move_total(cursor, mailing_id=mailing_id, wave=wave, old="unknown", new=provider, n=n)
+        move_total(
+            cursor, mailing_id=mailing_id, wave=wave, old="unknown", new=provider, n=n
+        )
     return sum(n for *_, n in moves)
 
 
-def move_total(cursor: CursorWrapper, *, mailing_id: int, wave: int, old: str, new: str, n: int) -> None:
+def move_total(
+    cursor: CursorWrapper, *, mailing_id: int, wave: int, old: str, new: str, n: int
+) -> None:
     """Count `n` people of a wave at provider `new` instead of `old`."""
     cursor.execute(
         """
@@ -111,12 +115,14 @@ def _end_bad_domains(cursor: CursorWrapper, now: datetime) -> int:
             SELECT mailing_id, delivery, attempt, kind, reason, 'unknown', %(now)s FROM ended
             ON CONFLICT DO NOTHING
             RETURNING mailing_id, delivery, kind
-        )
+        ), counted AS (
         INSERT INTO sending_mailingcount (mailing_id, wave, provider, kind, n)
         SELECT w.mailing_id, e.wave, 'unknown', w.kind, count(*)
         FROM written w JOIN ended e USING (mailing_id, delivery)
         GROUP BY 1, 2, 4 ORDER BY 1, 2, 4
         ON CONFLICT (mailing_id, wave, provider, kind) DO UPDATE SET n = sending_mailingcount.n + excluded.n
+        )
+        SELECT count(*) FROM written
         """,
         {
             "now": now,
@@ -124,4 +130,4 @@ def _end_bad_domains(cursor: CursorWrapper, now: datetime) -> int:
             "give_up_before": now - GIVE_UP_AFTER / settings.TIME_FACTOR,
         },
     )
-    return int(cursor.rowcount)
+    return int((cursor.fetchone() or (0,))[0])

@@ -12,13 +12,26 @@ SUBJECT_SHORT = 10
 CLIPPED_AT = 102 * 1024
 NEARLY_CLIPPED = 90 * 1024
 SHORTENERS = frozenset(
-    "bit.ly goo.gl t.co tinyurl.com ow.ly is.gd buff.ly rebrand.ly cutt.ly t.ly tiny.cc rb.gy shorturl.at".split()
+    "bit.ly goo.gl t.co tinyurl.com ow.ly is.gd buff.ly rebrand.ly cutt.ly t.ly tiny.cc rb.gy shorturl.at".split()  # noqa: SIM905
 )
-VAGUE = frozenset(["click here", "here", "click", "link", "this link", "read more", "more", "hier", "ici", "aquí"])
+VAGUE = frozenset(
+    [
+        "click here",
+        "here",
+        "click",
+        "link",
+        "this link",
+        "read more",
+        "more",
+        "hier",
+        "ici",
+        "aquí",
+    ]
+)
 FREE_MAIL = frozenset(
     """gmail.com googlemail.com yahoo.com hotmail.com outlook.com live.com msn.com aol.com icloud.com me.com gmx.de
     gmx.net gmx.com web.de mail.com proton.me protonmail.com t-online.de orange.fr wanadoo.fr free.fr laposte.net
-    libero.it mail.ru yandex.ru qq.com 163.com comcast.net""".split()
+    libero.it mail.ru yandex.ru qq.com 163.com comcast.net""".split()  # noqa: SIM905
 )
 # [text](target) of Markdown; images have a ! in front.
 LINK = re.compile(r"(?<!!)\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
@@ -29,22 +42,52 @@ THREAD = re.compile(r"^\s*(re|fwd?|aw|wg)\s*:", re.IGNORECASE)
 def of_subject(subject: str, preheader: str) -> list[Finding]:
     found = []
     if not subject.strip():
-        return [must("subject.empty", Place.CONTENT, "The subject is empty. Write one; people decide by it.")]
+        return [
+            must(
+                "subject.empty",
+                Place.CONTENT,
+                "The subject is empty. Write one; people decide by it.",
+            )
+        ]
     if len(subject) > SUBJECT_LONG:
         found.append(
-            should("subject.long", Place.CONTENT, f"The subject has {len(subject)} characters; phones show about 40.")
+            should(
+                "subject.long",
+                Place.CONTENT,
+                f"The subject has {len(subject)} characters; phones show about 40.",
+            )
         )
     elif len(subject.strip()) < SUBJECT_SHORT:
-        found.append(should("subject.short", Place.CONTENT, "The subject is very short. Say what is inside."))
+        found.append(
+            should(
+                "subject.short",
+                Place.CONTENT,
+                "The subject is very short. Say what is inside.",
+            )
+        )
     if THREAD.match(subject):
         found.append(
-            should("subject.thread", Place.CONTENT, "The subject looks like an answer (“Re:”, “Fwd:”) but is none.")
+            should(
+                "subject.thread",
+                Place.CONTENT,
+                "The subject looks like an answer (“Re:”, “Fwd:”) but is none.",
+            )
         )
     if subject.isupper() and len(subject) > SUBJECT_SHORT:
-        found.append(should("subject.shouting", Place.CONTENT, "The subject is all capitals; filters dislike that."))
+        found.append(
+            should(
+                "subject.shouting",
+                Place.CONTENT,
+                "The subject is all capitals; filters dislike that.",
+            )
+        )
     if not preheader.strip():
         found.append(
-            should("preheader.empty", Place.CONTENT, "There is no preheader, the line that inboxes show after the subject.")
+            should(
+                "preheader.empty",
+                Place.CONTENT,
+                "There is no preheader, the line that inboxes show after the subject.",
+            )
         )
     return found
 
@@ -58,23 +101,57 @@ def of_letter(letter: str) -> list[Finding]:
         for alt, _ in IMAGE.findall(line):
             if not alt.strip():
                 found.append(
-                    should("image.alt", Place.CONTENT, "A picture has no description for those who cannot see it.", number)
+                    should(
+                        "image.alt",
+                        Place.CONTENT,
+                        "A picture has no description for those who cannot see it.",
+                        number,
+                    )
                 )
-    if letter.strip() and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80 and IMAGE.search(letter):
-        found.append(should("content.image_only", Place.CONTENT, "The letter is almost only pictures; say it in words too."))
+    if (
+        letter.strip()
+        and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80
+        and IMAGE.search(letter)
+    ):
+        found.append(
+            should(
+                "content.image_only",
+                Place.CONTENT,
+                "The letter is almost only pictures; say it in words too.",
+            )
+        )
     return found
 
 
 def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
     host = (urlsplit(target).hostname or "") if "{{" not in target.split("?")[0] else ""
     if host in SHORTENERS:
-        yield should("link.shortener", Place.CONTENT, f"{host} hides where the link goes; filters distrust it.", line)
-    if host in ("localhost", "127.0.0.1") or host.endswith((".local", ".localhost", ".internal")):
-        yield must("link.local", Place.CONTENT, f"A link goes to {host}, which only works on your own machine.", line)
+        yield should(
+            "link.shortener",
+            Place.CONTENT,
+            f"{host} hides where the link goes; filters distrust it.",
+            line,
+        )
+    if host in ("localhost", "127.0.0.1") or host.endswith(
+        (".local", ".localhost", ".internal")
+    ):
+        yield must(
+            "link.local",
+            Place.CONTENT,
+            f"A link goes to {host}, which only works on your own machine.",
+            line,
+        )
     if target.startswith("http://") and host:
-        yield should("link.insecure", Place.CONTENT, f"The link to {host} is not https.", line)
+        yield should(
+            "link.insecure", Place.CONTENT, f"The link to {host} is not https.", line
+        )
     if text.strip().lower() in VAGUE:
-        yield should("link.vague", Place.CONTENT, f"“{text.strip()}” does not say where the link goes.", line)
+        yield should(
+            "link.vague",
+            Place.CONTENT,
+            f"“{text.strip()}” does not say where the link goes.",
+            line,
+        )
 
 
 def of_size(html_bytes: int) -> Finding:
@@ -83,17 +160,43 @@ def of_size(html_bytes: int) -> Finding:
         sentence = f"The letter is {kilobytes:.0f} KB. Gmail cuts it at 102 KB, and with it the unsubscribe link."
         return must("size.clipped", Place.CONTENT, sentence)
     if html_bytes >= NEARLY_CLIPPED:
-        return should("size.nearly_clipped", Place.CONTENT, f"The letter is {kilobytes:.0f} KB; Gmail cuts it at 102 KB.")
+        return should(
+            "size.nearly_clipped",
+            Place.CONTENT,
+            f"The letter is {kilobytes:.0f} KB; Gmail cuts it at 102 KB.",
+        )
     return fine("size.ok", Place.CONTENT, f"{kilobytes:.0f} of 102 KB.")
 
 
 def of_sender(from_address: str, sending_domain: str) -> list[Finding]:
     domain = from_address.rpartition("@")[2].lower()
     if not domain or not from_address.rpartition("@")[0]:
-        return [must("sender.empty", Place.SENDER, "Choose the address this campaign comes from.")]
+        return [
+            must(
+                "sender.empty",
+                Place.SENDER,
+                "Choose the address this campaign comes from.",
+            )
+        ]
     if domain in FREE_MAIL:
         sentence = f"Nobody may send campaigns from {domain}: receivers reject it. Use an address at your own domain."
         return [must("sender.free_mail", Place.SENDER, sentence)]
-    if domain != sending_domain and not domain.endswith("." + sending_domain) and not sending_domain.endswith("." + domain):
-        return [must("sender.not_aligned", Place.SENDER, f"{from_address} is not at the sending domain {sending_domain}.")]
-    return [fine("sender.aligned", Place.SENDER, f"From {from_address}, aligned with {sending_domain}.")]
+    if (
+        domain != sending_domain
+        and not domain.endswith("." + sending_domain)
+        and not sending_domain.endswith("." + domain)
+    ):
+        return [
+            must(
+                "sender.not_aligned",
+                Place.SENDER,
+                f"{from_address} is not at the sending domain {sending_domain}.",
+            )
+        ]
+    return [
+        fine(
+            "sender.aligned",
+            Place.SENDER,
+            f"From {from_address}, aligned with {sending_domain}.",
+        )
+    ]
