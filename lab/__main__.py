@@ -7,7 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-from lab.configuration import BadConfiguration, Configuration, configured, read_configuration
+from lab.configuration import (
+    BadConfiguration,
+    Configuration,
+    configured,
+    read_configuration,
+)
 from lab.persona import BadPersona
 from lab.running import Lab
 
@@ -23,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _configuration(arguments: list[str] | None) -> Configuration:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="Receivers that behave like the big mailbox providers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="Receivers that behave like the big mailbox providers."
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--config", type=Path, help="a .toml or .json file")
     source.add_argument("--json", help="the settings as one JSON object")

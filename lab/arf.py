@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 
-RECIPIENT_FIELDS = re.compile(rb"^(to|cc|delivered-to|x-original-to):.*(?:\r\n[ \t].*)*\r\n", re.IGNORECASE | re.MULTILINE)
+RECIPIENT_FIELDS = re.compile(
+    rb"^(to|cc|delivered-to|x-original-to):.*(?:\r\n[ \t].*)*\r\n", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,14 @@ def _yahoo(c: Complaint) -> bytes:
     )
     text = "This is an email abuse report for an email message from your domain.\n"
     author = "Yahoo! Mail AntiSpam Feedback <feedback@arf.mail.yahoo.com>"
-    return _report(c, author, f"FW: {c.subject}", [("text/plain", text), ("message/feedback-report", fields)], "message/rfc822", c.raw)
+    return _report(
+        c,
+        author,
+        f"FW: {c.subject}",
+        [("text/plain", text), ("message/feedback-report", fields)],
+        "message/rfc822",
+        c.raw,
+    )
 
 
 def _jmrp(c: Complaint) -> bytes:
@@ -60,7 +69,9 @@ def _jmrp(c: Complaint) -> bytes:
     trace = f"X-Originating-IP: [{c.client_ip}]\nReceived-SPF: Pass (protection.outlook.com) client-ip={c.client_ip};\n"
     head = _crlf(trace) + RECIPIENT_FIELDS.sub(b"", c.head)
     parts = [("text/plain; charset=us-ascii", text), ("message/feedback-report", fields)]
-    return _report(c, "staff@hotmail.com", "complaint about message from " + c.client_ip, parts, "text/rfc822-headers", head)
+    return _report(
+        c, "staff@hotmail.com", "complaint about message from " + c.client_ip, parts, "text/rfc822-headers", head
+    )
 
 
 def _ufbl(c: Complaint) -> bytes:
@@ -74,10 +85,14 @@ def _ufbl(c: Complaint) -> bytes:
     text = f"This is a Comcast Abuse Report for an email message received from domain {c.domain}, IP {c.client_ip}.\n"
     parts = [("text/plain; charset=UTF-8", text), ("message/feedback-report", fields)]
     author = "Comcast FBL Service <feedbackloop@comcastfbl.senderscore.net>"
-    return _report(c, author, "Comcast Abuse Report", parts, "message/rfc822", RECIPIENT_FIELDS.sub(b"", c.head) + b"\r\n")
+    return _report(
+        c, author, "Comcast Abuse Report", parts, "message/rfc822", RECIPIENT_FIELDS.sub(b"", c.head) + b"\r\n"
+    )
 
 
-def _report(c: Complaint, author: str, subject: str, parts: list[tuple[str, str]], original_type: str, original: bytes) -> bytes:
+def _report(
+    c: Complaint, author: str, subject: str, parts: list[tuple[str, str]], original_type: str, original: bytes
+) -> bytes:
     boundary = f"report.{c.token}"
     outer = (
         f"Date: {formatdate(c.when)}\nFrom: {author}\nTo: {c.feedback_address}\nSubject: {subject}\n"

@@ -32,7 +32,9 @@ def make_server_context(folder: Path, hosts: list[str], now: dt.datetime) -> ssl
 def _authority(key: ec.EllipticCurvePrivateKey, now: dt.datetime) -> x509.Certificate:
     name = _name("Lab authority")
     started = _begun(name, name, key.public_key(), now)
-    return started.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(key, hashes.SHA256())
+    return started.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(
+        key, hashes.SHA256()
+    )
 
 
 def _server(
@@ -47,7 +49,9 @@ def _server(
     return started.add_extension(names, critical=False).sign(authority_key, hashes.SHA256())
 
 
-def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime) -> x509.CertificateBuilder:
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: dt.datetime
+) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
     return (
         builder.serial_number(x509.random_serial_number())

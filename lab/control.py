@@ -36,7 +36,9 @@ class Control:
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        with contextlib.suppress(
+            OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError
+        ):
             async with asyncio.timeout(REQUEST_SECONDS):
                 method, target, body = await _request(reader)
                 status, answer = self._answer(method, target, body)
@@ -118,7 +120,12 @@ def _messages(lab: "Lab", rest: str, asked: dict[str, str], body: Any) -> Any:
     if "to" not in asked:
         return {"addresses": lab.mailbox.addresses()}
     kept = lab.mailbox.of(asked["to"].lower())
-    return {"to": asked["to"], "messages": [{"text": raw.decode("utf-8", "replace"), "base64": base64.b64encode(raw).decode()} for raw in kept]}
+    return {
+        "to": asked["to"],
+        "messages": [
+            {"text": raw.decode("utf-8", "replace"), "base64": base64.b64encode(raw).decode()} for raw in kept
+        ],
+    }
 
 
 def _advance(lab: "Lab", rest: str, asked: dict[str, str], body: Any) -> Any:

@@ -8,6 +8,7 @@ import smtplib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from lab.clock import LabClock
 from lab.recorder import Recorder
@@ -99,14 +100,21 @@ class Courier:
             self.post(again, self._retry)
 
     def _note(self, parcel: Parcel, event: str, reply: str) -> None:
-        facts = {"sender": parcel.sender, "recipient": parcel.recipient, "about": parcel.about, "attempt": parcel.attempt}
+        facts = {
+            "sender": parcel.sender,
+            "recipient": parcel.recipient,
+            "about": parcel.about,
+            "attempt": parcel.attempt,
+        }
         self._recorder.write(event, parcel.persona, kind=parcel.kind, reply=reply, **facts)
 
 
 def _hand_over(parcel: Parcel, route: tuple[str, int]) -> tuple[bool, str]:
     """Whether a failure is permanent, and the reply or the error."""
     try:
-        with smtplib.SMTP(*route, local_hostname="lab.example", timeout=CONNECT_SECONDS, source_address=(parcel.source, 0)) as client:
+        with smtplib.SMTP(
+            *route, local_hostname="lab.example", timeout=CONNECT_SECONDS, source_address=(parcel.source, 0)
+        ) as client:
             if client.has_extn("starttls") or (client.ehlo() and client.has_extn("starttls")):
                 client.starttls()
                 client.ehlo()
@@ -116,7 +124,8 @@ def _hand_over(parcel: Parcel, route: tuple[str, int]) -> tuple[bool, str]:
         code, text = next(iter(error.recipients.values()))
         return code >= 500, f"{code} {text.decode('utf-8', 'replace')}"
     except smtplib.SMTPResponseException as error:
-        text = error.smtp_error.decode("utf-8", "replace") if isinstance(error.smtp_error, bytes) else str(error.smtp_error)
+        said: Any = error.smtp_error
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         return error.smtp_code >= 500, f"{error.smtp_code} {text}"
     except (OSError, smtplib.SMTPException) as error:
         return False, f"{type(error).__name__}: {error}"

@@ -78,7 +78,13 @@ def _postfix(f: Failure) -> bytes:
     )
     original = b"Return-Path: <" + f.sender.encode() + b">\r\n" + f.raw
     outer = _outer(f, f"MAILER-DAEMON@{f.host} (Mail Delivery System)", "Undelivered Mail Returned to Sender")
-    return _report(f, outer, [("text/plain; charset=us-ascii", text), ("message/delivery-status", fields)], "message/rfc822", original)
+    return _report(
+        f,
+        outer,
+        [("text/plain; charset=us-ascii", text), ("message/delivery-status", fields)],
+        "message/rfc822",
+        original,
+    )
 
 
 def _sendmail(f: Failure) -> bytes:
@@ -105,7 +111,9 @@ def _exim(f: Failure) -> bytes:
         f"  {f.recipient}\n    host {f.host} [{f.address}]\n    SMTP error from remote mail server after RCPT TO:<{f.recipient}>:\n"
         f"    {f.one_line}\n\n------ This is a copy of the message's headers. ------\n\nReturn-path: <{f.sender}>\n"
     )
-    outer = _outer(f, f"Mail Delivery System <Mailer-Daemon@{f.host}>", "Mail delivery failed: returning message to sender")
+    outer = _outer(
+        f, f"Mail Delivery System <Mailer-Daemon@{f.host}>", "Mail delivery failed: returning message to sender"
+    )
     return _crlf(f"X-Failed-Recipients: {f.recipient}\n{outer}\n{body}") + f.head
 
 
@@ -141,7 +149,9 @@ def _gmail(f: Failure) -> bytes:
         f"Final-Recipient: rfc822; {f.recipient}\nAction: failed\nStatus: {f.status}\nRemote-MTA: dns; {f.host}. ({f.address})\n"
         f"Diagnostic-Code: smtp; {f.one_line}\nLast-Attempt-Date: {f.date}\n"
     )
-    outer = _outer(f, "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)")
+    outer = _outer(
+        f, "Mail Delivery Subsystem <mailer-daemon@googlemail.com>", "Delivery Status Notification (Failure)"
+    )
     outer += f"X-Failed-Recipients: {f.recipient}\nIn-Reply-To: {f.message_id}\nReferences: {f.message_id}\n"
     parts = [("text/plain; charset=UTF-8", text), ("message/delivery-status", fields)]
     return _report(f, outer, parts, "message/rfc822", f.head + b"\r\n")
@@ -158,7 +168,13 @@ def _outlook(f: Failure) -> bytes:
     )
     outer = _outer(f, "postmaster@hotmail.com", "Delivery Status Notification (Failure)")
     original = f.head + b"Return-Path: " + f.sender.encode() + b"\r\n\r\n"
-    return _report(f, outer, [("text/plain; charset=us-ascii", text), ("message/delivery-status", fields)], "message/rfc822", original)
+    return _report(
+        f,
+        outer,
+        [("text/plain; charset=us-ascii", text), ("message/delivery-status", fields)],
+        "message/rfc822",
+        original,
+    )
 
 
 def _exchange(f: Failure) -> bytes:
@@ -168,7 +184,9 @@ def _exchange(f: Failure) -> bytes:
         f"Diagnostic information for administrators:\n\nGenerating server: {f.host}\n\n{f.recipient}\n"
         f"Remote Server returned '{f.one_line}'\n\nOriginal message headers:\n\n{f.head.decode('utf-8', 'replace').replace(chr(13), '')}"
     )
-    return _report(f, _ndr(f), [("text/plain; charset=utf-8", text), _exchange_fields(f)], "text/rfc822-headers", f.head)
+    return _report(
+        f, _ndr(f), [("text/plain; charset=utf-8", text), _exchange_fields(f)], "text/rfc822-headers", f.head
+    )
 
 
 def _m365(f: Failure) -> bytes:

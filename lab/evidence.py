@@ -44,7 +44,9 @@ def read_head(raw: bytes) -> Head:
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")
         if colon:
-            fields.setdefault(name.strip().lower().decode("ascii", "replace"), []).append(value.strip().decode("utf-8", "replace"))
+            fields.setdefault(name.strip().lower().decode("ascii", "replace"), []).append(
+                value.strip().decode("utf-8", "replace")
+            )
     return Head(fields)
 
 
@@ -53,11 +55,14 @@ def authenticate(raw: bytes, head: Head, *, client_ip: str, mail_from: str, zone
     domain, verified, covered = _best_signature(raw, head, zone)
     mail_domain = mail_from.rpartition("@")[2].lower()
     spf = check_spf(client_ip, mail_domain, zone) if mail_domain else "none"
-    aligned = (verified is True and _aligned(domain, head.from_domain)) or (spf == "pass" and _aligned(mail_domain, head.from_domain))
+    aligned = (verified is True and _aligned(domain, head.from_domain)) or (
+        spf == "pass" and _aligned(mail_domain, head.from_domain)
+    )
     return Authentication(
         dkim_domain=domain,
         dkim_verified=verified,
-        unsubscribe_signed=verified is True and {"list-unsubscribe", "list-unsubscribe-post"} <= covered & head.fields.keys(),
+        unsubscribe_signed=verified is True
+        and {"list-unsubscribe", "list-unsubscribe-post"} <= covered & head.fields.keys(),
         spf=spf,
         dmarc=_dmarc(head.from_domain, aligned, zone),
     )
@@ -87,7 +92,10 @@ def _verifies(raw: bytes, index: int, zone: Zone) -> bool:
 
 
 def _dmarc(from_domain: str, aligned: bool, zone: Zone) -> str:
-    policy = next((text for name in (from_domain, _organisation(from_domain)) if name for text in zone.texts(f"_dmarc.{name}")), "")
+    policy = next(
+        (text for name in (from_domain, _organisation(from_domain)) if name for text in zone.texts(f"_dmarc.{name}")),
+        "",
+    )
     if not policy.startswith("v=DMARC1"):
         return "none"
     return "pass" if aligned else "fail"

@@ -5,7 +5,21 @@ import contextlib
 import struct
 from typing import Any
 
-from dnslib import AAAA, CAA, CNAME, MX, NS, PTR, QTYPE, RCODE, RR, SOA, TXT, A, DNSRecord
+from dnslib import (
+    AAAA,
+    CAA,
+    CNAME,
+    MX,
+    NS,
+    PTR,
+    QTYPE,
+    RCODE,
+    RR,
+    SOA,
+    TXT,
+    A,
+    DNSRecord,
+)
 from dnslib.dns import DNSError
 
 from lab.zone import Answer, Record, Zone

@@ -139,9 +139,13 @@ def _scalar(name: str, value: Any) -> Any:
         raise BadPersona(f"{name} must be a {declared.__name__}, not {value!r}.")
     if name in CHOICES and value not in CHOICES[name]:
         raise BadPersona(f"{name} must be one of {', '.join(map(repr, CHOICES[name]))}, not {value!r}.")
+    return _number(name, value) if declared in (int, float) else value
+
+
+def _number(name: str, value: Any) -> Any:
     if name in SHARES and not 0 <= value <= 1:
         raise BadPersona(f"{name} must lie between 0 and 1, not {value!r}.")
-    if declared in (int, float) and value < 0:
+    if value < 0:
         raise BadPersona(f"{name} must not be negative.")
     return value
 

@@ -96,8 +96,10 @@ class Site:
         arrived = self.shared.clock.now()
         head = read_head(raw)
         facts = self._facts(head, raw)
-        for recipient in envelope.recipients:
-            self.note("dot_seen", session=session, sender=envelope.sender, recipient=recipient, **facts)
+        for index, recipient in enumerate(envelope.recipients):
+            self.note(
+                "dot_seen", session=session, sender=envelope.sender, recipient=recipient, nth_recipient=index, **facts
+            )
         session.drop_at("dot", envelope.recipients)
         found = authenticate(raw, head, client_ip=session.ip, mail_from=envelope.sender, zone=self.shared.zone)
         text = self._verdict(session, envelope, raw, found, facts, head)
@@ -118,7 +120,9 @@ class Site:
         if len(raw) > persona.size_limit:
             reply, reason = session.text("too_big"), "too_big"
         else:
-            verdict = self.reception.take_message(ip=session.ip, recipients=envelope.recipients, runs=session.runs, found=found)
+            verdict = self.reception.take_message(
+                ip=session.ip, recipients=envelope.recipients, runs=session.runs, found=found
+            )
             session.note_violation(verdict.violation)
             domain = found.dkim_domain or head.from_domain
             reply = session.text(verdict.reply, recipient=envelope.recipients[0], sender=envelope.sender, domain=domain)
@@ -191,7 +195,9 @@ async def listen(sites: list[Site], port: int) -> tuple[int, list[asyncio.Server
         servers: list[asyncio.Server] = []
         try:
             for site in sites:
-                servers.append(await asyncio.start_server(site.serve, site.address, chosen, backlog=BACKLOG, limit=2**18))
+                servers.append(
+                    await asyncio.start_server(site.serve, site.address, chosen, backlog=BACKLOG, limit=2**18)
+                )
         except OSError:
             for server in servers:
                 server.close()

@@ -66,11 +66,11 @@ class Reception:
         forced = self._forced("rcpt")
         if forced:
             return forced
-        return Verdict(AT_RCPT.get(magic(recipient)) or self._state_of(recipient) or self._early(ip, sender, recipient) or "ok")
+        return Verdict(
+            AT_RCPT.get(magic(recipient)) or self._state_of(recipient) or self._early(ip, sender, recipient) or "ok"
+        )
 
-    def take_message(
-        self, *, ip: str, recipients: list[str], runs: Runs, found: Authentication
-    ) -> Verdict:
+    def take_message(self, *, ip: str, recipients: list[str], runs: Runs, found: Authentication) -> Verdict:
         """The verdict at the final dot. An accepted message is counted against every cap at once."""
         over = self._excess(ip=ip, recipients=recipients, runs=runs, dkim_domain=found.dkim_domain)
         if over:
@@ -86,7 +86,9 @@ class Reception:
 
     def falls(self, share: float, kind: str, subject: str) -> bool:
         """Whether a subject belongs to a share: always the same answer for the same seed, kind and subject."""
-        digest = hashlib.blake2b(f"{self._seed}:{kind}:{subject}".encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        digest = hashlib.blake2b(
+            f"{self._seed}:{kind}:{subject}".encode("utf-8", "surrogateescape"), digest_size=8
+        ).digest()
         return int.from_bytes(digest, "big") < share * 2**64
 
     def _forced(self, phase: str) -> Verdict | None:
@@ -119,7 +121,10 @@ class Reception:
         found = [
             counts.ip_minute.excess(scope=ip, limit=persona.rate_ip_minute, now=now),
             counts.ip_hour.excess(scope=ip, limit=persona.rate_ip_hour, now=now),
-            *(counts.domain_hour.excess(scope=domain, limit=persona.rate_recipient_domain_hour, now=now) for domain in domains),
+            *(
+                counts.domain_hour.excess(scope=domain, limit=persona.rate_recipient_domain_hour, now=now)
+                for domain in domains
+            ),
             counts.burst_excess(ip=ip, messages=persona.burst_messages, seconds=persona.burst_seconds, now=now),
             runs.excess(scope=ip, limit=persona.batch_messages, pause=persona.batch_pause, now=now),
         ]

@@ -23,8 +23,16 @@ class Recorder:
 
     def write(self, event: str, persona: str, **facts: Any) -> None:
         """Append a row. Every row has event, t (monotonic seconds), wall (seconds since 1970) and persona."""
-        row = {"event": event, "t": round(self._clock.now(), 6), "wall": round(self._clock.wall(), 6), "persona": persona, **facts}
-        self._file.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape") + b"\n")
+        row = {
+            "event": event,
+            "t": round(self._clock.now(), 6),
+            "wall": round(self._clock.wall(), 6),
+            "persona": persona,
+            **facts,
+        }
+        self._file.write(
+            json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape") + b"\n"
+        )
         self._count(row)
 
     def _count(self, row: dict[str, Any]) -> None:

@@ -37,14 +37,22 @@ class Returns:
         subject = f"{accepted.recipient} {accepted.head.first('message-id')}"
         if persona.deliver_on:
             self._pass_on(accepted)
-        elif accepted.sender and (key == "late-bounce" or reception.falls(persona.dsn_share, "dsn", accepted.recipient)):
+        elif accepted.sender and (
+            key == "late-bounce" or reception.falls(persona.dsn_share, "dsn", accepted.recipient)
+        ):
             self._bounce(accepted, persona.replies["unknown"], persona.dsn_style, persona.dsn_delay)
         elif key == "complain" or (persona.arf_style and reception.falls(persona.arf_share, "arf", subject)):
             self._complain(accepted, persona.arf_style or "ufbl", persona.arf_delay)
 
     def _bounce(self, a: Accepted, reply: str, style: str, delay: float) -> None:
         text = reply
-        for name, value in {"rcpt": a.recipient, "ip": a.client_ip, "host": a.host, "sender": a.sender, "id": _token(a)}.items():
+        for name, value in {
+            "rcpt": a.recipient,
+            "ip": a.client_ip,
+            "host": a.host,
+            "sender": a.sender,
+            "id": _token(a),
+        }.items():
             text = text.replace("{" + name + "}", value)
 
         def message() -> bytes:

@@ -42,7 +42,9 @@ class Lab:
             for key, persona in self.world.personas.items()
         }
         folder = Path(configuration.keep_folder) if configuration.keep_folder else None
-        self.mailbox = Mailbox(per_address=configuration.keep_per_address, max_bytes=configuration.keep_bytes, folder=folder)
+        self.mailbox = Mailbox(
+            per_address=configuration.keep_per_address, max_bytes=configuration.keep_bytes, folder=folder
+        )
         self.smtp_port = self.dns_port = self.control_port = 0
 
     @property
@@ -120,7 +122,9 @@ class Lab:
     def _sites(self) -> list[Site]:
         hosts, configuration = self.world.hosts, self.configuration
         context = make_server_context(
-            self.certificate_authority.parent, [host.name for host in hosts], dt.datetime.fromtimestamp(self.clock.wall(), dt.UTC)
+            self.certificate_authority.parent,
+            [host.name for host in hosts],
+            dt.datetime.fromtimestamp(self.clock.wall(), dt.UTC),
         )
         returns = Returns(configuration, self.zone, self.courier, self.receptions, self.clock, lambda: self.smtp_port)
         shared = Surroundings(
@@ -162,7 +166,7 @@ def running_lab(configuration: Configuration | None = None, **values: Any) -> It
 def _hold(lab: Lab, started: threading.Event, failure: list[BaseException]) -> None:
     try:
         asyncio.run(lab.run(started.set))
-    except BaseException as error:  # the starter's thread reports it
+    except BaseException as error:  # noqa: BLE001 - the starter's thread reports it
         failure.append(error)
         started.set()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lab.limits import Runs, Violation
 from lab.magic import DROPS, magic
-from lab.reception import OK, Verdict
+from lab.reception import Verdict
 from lab.wire import Channel, Hangup
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ class Session:
     async def mail(self, argument: bytes) -> None:
         path = PATH.match(argument)
         if not path or self.envelope.begun:
-            return self._say_text("503 5.5.1 Error: nested MAIL command" if path else "501 5.1.7 Bad sender address syntax")
+            return self._say_text(
+                "503 5.5.1 Error: nested MAIL command" if path else "501 5.1.7 Bad sender address syntax"
+            )
         persona = self.reception.persona
         if persona.tls == "required" and not self.channel.tls_version():
             return self._say("tls_required")
@@ -146,7 +148,9 @@ class Session:
     async def rcpt(self, argument: bytes) -> None:
         path = PATH.match(argument)
         if not path or not self.envelope.begun:
-            return self._say_text("503 5.5.1 Error: need MAIL command" if path else "501 5.1.3 Bad recipient address syntax")
+            return self._say_text(
+                "503 5.5.1 Error: need MAIL command" if path else "501 5.1.3 Bad recipient address syntax"
+            )
         recipient = path[1].decode("utf-8", "surrogateescape").lower()
         self._may_drop("rcpt", recipient)
         await self._tarpit(recipient)
@@ -280,7 +284,12 @@ class Session:
 
     def note_violation(self, violation: Violation | None) -> None:
         if violation:
-            over = {"what": violation.what, "scope": violation.scope, "observed": violation.observed, "limit": violation.limit}
+            over = {
+                "what": violation.what,
+                "scope": violation.scope,
+                "observed": violation.observed,
+                "limit": violation.limit,
+            }
             self._note("limit_violation", **over)
 
     def _note(self, event: str, **facts: object) -> None:
@@ -321,8 +330,6 @@ COMMANDS = {
     "VRFY": Session.vrfy,
     "QUIT": Session.quit,
 }
-
-__all__ = ["OK", "Envelope", "Session"]
 
 
 def _declared_size(parameters: bytes) -> int:

@@ -39,16 +39,23 @@ def build_world(configuration: Configuration) -> World:
 
 def _personas(configuration: Configuration) -> dict[str, Persona]:
     everyone = load_personas()
-    unknown = (set(configuration.only) | set(configuration.personas) | set(configuration.domains.values())) - {*everyone, "*"}
+    unknown = (set(configuration.only) | set(configuration.personas) | set(configuration.domains.values())) - {
+        *everyone,
+        "*",
+    }
     if unknown:
-        raise BadConfiguration(f"There is no persona {sorted(unknown)[0]!r}; there are {', '.join(everyone)}.")
+        raise BadConfiguration(f"There is no persona {min(unknown)!r}; there are {', '.join(everyone)}.")
     chosen = {key: persona for key, persona in everyone.items() if not configuration.only or key in configuration.only}
     return {key: _configured(persona, configuration) for key, persona in chosen.items()}
 
 
 def _configured(persona: Persona, configuration: Configuration) -> Persona:
     extra = tuple(domain for domain, key in configuration.domains.items() if key == persona.key)
-    generated = tuple(f"hoster-{n:04d}.example" for n in range(1, configuration.hosters + 1)) if persona.key == "hosters" else ()
+    generated = (
+        tuple(f"hoster-{n:04d}.example" for n in range(1, configuration.hosters + 1))
+        if persona.key == "hosters"
+        else ()
+    )
     grown = dataclasses.replace(persona, domains=(*persona.domains, *generated, *extra))
     everywhere, own = configuration.personas.get("*", {}), configuration.personas.get(persona.key, {})
     return changed(grown, {**everywhere, **own})

@@ -138,7 +138,8 @@ def _ancestors(name: str) -> Iterator[str]:
 def _check(record: Record) -> None:
     if record.type not in TYPES:
         raise BadRecord(f"The lab's DNS has no type {record.type!r}; it has {', '.join(TYPES)}.")
-    if not record.name or len(record.name) > 253 or any(len(label) > 63 or not label for label in record.name.split(".")):
+    labels = record.name.split(".")
+    if len(record.name) > 253 or not all(0 < len(label) <= 63 for label in labels):
         raise BadRecord(f"{record.name!r} is not a DNS name.")
     if record.type in ("A", "AAAA"):
         _check_address(record)
