@@ -1,5 +1,6 @@
 """Celery carries wake-ups: "look at batch 7". Losing, repeating or delaying one is harmless; the rows are the truth."""
 
+import logging
 import os
 import threading
 import time
@@ -12,8 +13,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("PROCESS_KIND", "control")
 
 from django.conf import settings  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
 
 from config import embedded  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+# How often a worker looks whether beat still ticks.
+STAND_IN_SECONDS = 2.0
 
 QUEUES = ("control", "inbound", "import", "transactional", f"egress.{settings.EGRESS_HOST}")
 
@@ -80,6 +87,7 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=True,
     worker_soft_shutdown_timeout=30,
     worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
     enable_utc=True,
     timezone="UTC",
     beat_schedule=beat_schedule(),
@@ -104,10 +112,31 @@ def prepare_to_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
 @signals.beat_init.connect(weak=False)
 def join_embedded(**_: Any) -> None:
     """Start the embedded servers where no URL is given, before the first connection."""
-    if settings.EMBEDDED_POSTGRES or settings.EMBEDDED_REDIS:
+    if settings.EMBEDDED_POSTGRES or settings.EMBEDDED_BROKER:
         embedded.join(
             settings.VAR_DIR,
             postgres=settings.EMBEDDED_POSTGRES,
-            redis=settings.EMBEDDED_REDIS,
+            broker=settings.EMBEDDED_BROKER,
             fsync=settings.EMBEDDED_FSYNC,
         )
+
+
+@signals.worker_ready.connect(weak=False)
+def watch_beat(**_: Any) -> None:
+    """Run the essential sweeps from this worker whenever beat is silent."""
+    threading.Thread(target=_stand_in_for_beat, name="stand-in-for-beat", daemon=True).start()
+
+
+def _stand_in_for_beat() -> None:
+    # Looked up here: the engine imports this module's app while it loads.
+    from sending import heart
+
+    while True:
+        time.sleep(STAND_IN_SECONDS)
+        try:
+            heart.beat_if_silent()
+        except Exception:
+            # A database that is down for a while must not end the watch.
+            logger.exception("the sweeps could not be run in place of beat")
+        finally:
+            close_old_connections()

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis of our own, for whoever gives no URL.
+"""A PostgreSQL and a broker of our own, for whoever gives no URL.
 
 Who needs them joins; the last one to leave stops them:
 
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import embedded_postgres, embedded_redis
+from config import embedded_postgres, embedded_broker
 from config.embedded_process import EmbeddedError
 
 __all__ = ["EmbeddedError", "Place", "join", "leave", "place", "stop"]
@@ -47,16 +47,16 @@ class Place:
         return self.runtime / "pg"
 
     @property
-    def redis_data(self) -> Path:
-        return self.var_dir / "redis"
+    def broker_data(self) -> Path:
+        return self.var_dir / "broker"
 
     @property
-    def redis_socket(self) -> Path:
-        return self.runtime / "redis.sock"
+    def broker_socket(self) -> Path:
+        return self.runtime / "broker.sock"
 
     @property
-    def redis_url(self) -> str:
-        return f"redis+socket://{self.redis_socket}?virtual_host=0"
+    def broker_url(self) -> str:
+        return f"redis+socket://{self.broker_socket}?virtual_host=0"
 
     @property
     def logs(self) -> Path:
@@ -73,7 +73,7 @@ class _Membership:
     descriptor: int
     pid: int
     postgres: bool = False
-    redis: bool = False
+    broker: bool = False
 
 
 _memberships: dict[Path, _Membership] = {}
@@ -86,14 +86,14 @@ def place(var_dir: Path) -> Place:
     return Place(var_dir=var_dir, runtime=RUNTIME_ROOT / f"lp-{name}")
 
 
-def join(var_dir: Path, *, postgres: bool = True, redis: bool = True, fsync: bool = True) -> Place:
+def join(var_dir: Path, *, postgres: bool = True, broker: bool = True, fsync: bool = True) -> Place:
     """Make the servers run, and count this process among their users until it ends. Cheap when already joined.
 
     Raises EmbeddedError with a sentence that says what to do where that can't be.
     """
     here = place(var_dir)
     member = _memberships.get(here.var_dir)
-    if member and (member.postgres or not postgres) and (member.redis or not redis):
+    if member and (member.postgres or not postgres) and (member.broker or not broker):
         return here
     _prepare(here)
     with _start_lock(here):
@@ -101,9 +101,9 @@ def join(var_dir: Path, *, postgres: bool = True, redis: bool = True, fsync: boo
         if postgres:
             _start_postgres(here, fsync=fsync)
             member.postgres = True
-        if redis:
-            _start_redis(here)
-            member.redis = True
+        if broker:
+            _start_broker(here)
+            member.broker = True
     return here
 
 
@@ -144,13 +144,13 @@ def _start_postgres(here: Place, *, fsync: bool) -> None:
     )
 
 
-def _start_redis(here: Place) -> None:
-    embedded_redis.start(data=here.redis_data, socket=here.redis_socket, log=here.logs / "redis.log")
+def _start_broker(here: Place) -> None:
+    embedded_broker.start(data=here.broker_data, socket=here.broker_socket, log=here.logs / "broker.log")
 
 
 def _halt(here: Place) -> bool:
-    running = [embedded_redis.running_pid(here.redis_data), embedded_postgres.running_pid(here.postgres_data)]
-    embedded_redis.halt(data=here.redis_data)
+    running = [embedded_broker.running_pid(here.broker_data), embedded_postgres.running_pid(here.postgres_data)]
+    embedded_broker.halt(data=here.broker_data)
     embedded_postgres.halt(data=here.postgres_data)
     return any(pid is not None for pid in running)
 

@@ -168,19 +168,34 @@ def _initdb(folder: Path, *, binaries: Path, fsync: bool) -> None:
 
 
 def _launch(*, data: Path, sockets: Path, log: Path, binaries: Path, fsync: bool) -> None:
-    """Start the server and wait until it answers; once more if backends of a killed one are still going."""
-    for last_try in (False, True):
-        pid = running_pid(data)
-        if pid is None:
-            # A pid file of a dead server, whose number another process may have by now, would stop the start.
-            (data / "postmaster.pid").unlink(missing_ok=True)
-            pid = _run(data=data, sockets=sockets, log=log, binaries=binaries, fsync=fsync)
-        if _comes_up(pid, data=data, sockets=sockets):
-            return
-        if last_try or "still in use" not in tail(log):
-            break
-        wait_until(lambda: False, seconds=2)
-    raise EmbeddedError(f"The embedded PostgreSQL did not start. The end of its log ({log}):\n{tail(log)}")
+    pid = running_pid(data)
+    if pid is None:
+        _clear_locks_of_the_dead(data=data, sockets=sockets)
+        pid = _run(data=data, sockets=sockets, log=log, binaries=binaries, fsync=fsync)
+    if not _comes_up(pid, data=data, sockets=sockets):
+        raise EmbeddedError(f"The embedded PostgreSQL did not start. The end of its log ({log}):\n{tail(log)}")
+
+
+def _clear_locks_of_the_dead(*, data: Path, sockets: Path) -> None:
+    """Remove the pid files of a killed server, which PostgreSQL keeps to when it finds a process with that number.
+
+    That happens when the number was given to another process, and in containers whose first process reaps no children.
+    The file also guards against backends that outlive their server, so those are waited for first.
+    """
+    pid_file = data / "postmaster.pid"
+    if pid_file.exists() and wait_until(lambda: not _memory_in_use(pid_file), seconds=START_SECONDS):
+        pid_file.unlink(missing_ok=True)
+        (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
+
+
+def _memory_in_use(pid_file: Path) -> bool:
+    """Whether any process is attached to the shared memory segment named in line 7 of the pid file."""
+    try:
+        segment = pid_file.read_text().splitlines()[6].split()[1]
+        rows = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
+    except (OSError, IndexError):
+        return False
+    return any(row[1] == segment and row[6] != "0" for row in rows)
 
 
 def _comes_up(pid: int, *, data: Path, sockets: Path) -> bool:

