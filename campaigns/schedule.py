@@ -22,7 +22,12 @@ class CannotSchedule(Exception):
 
 
 def schedule(
-    *, now: datetime, campaign_id: int, by: User | None, wall_time: str = "", zone: str = ""
+    *,
+    now: datetime,
+    campaign_id: int,
+    by: User | None,
+    wall_time: str = "",
+    zone: str = "",
 ) -> datetime:
     """Schedule for a wall time in a zone, or for now when none is given; returns the instant it may leave at.
 
@@ -36,7 +41,9 @@ def schedule(
     if wall_time and at < now - timedelta(minutes=1):
         raise CannotSchedule("That time has passed. Choose a later one, or send now.")
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
-    scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
+    scheduled = Campaign.objects.filter(
+        pk=campaign_id, state__in=[State.DRAFT, State.MISSED]
+    ).update(
         state=State.SCHEDULED,
         scheduled_for=at,
         zone=zone,
@@ -75,7 +82,12 @@ def promote_due(*, now: datetime) -> int:
 def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
     due = max(filter(None, (campaign.scheduled_for, campaign.undo_until)))
     if missed(due, now, grace):
-        _give_back(now, campaign, State.MISSED, "The system was down when it was due. Send it now or choose a new time.")
+        _give_back(
+            now,
+            campaign,
+            State.MISSED,
+            "The system was down when it was due. Send it now or choose a new time.",
+        )
         return False
     try:
         return launch(now=now, campaign_id=campaign.pk) is not None
@@ -86,7 +98,12 @@ def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
     except Exception:
         # One campaign that cannot be launched must not keep the others from leaving.
         log.exception("campaign %s could not be launched", campaign.pk)
-        _give_back(now, campaign, State.MISSED, "It could not be launched because of an internal error; nothing was sent.")
+        _give_back(
+            now,
+            campaign,
+            State.MISSED,
+            "It could not be launched because of an internal error; nothing was sent.",
+        )
     return False
 
 

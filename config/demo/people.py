@@ -18,9 +18,27 @@ CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrech
 
 # Where people have their mail: persona of the lab, its domains, share of the list.
 MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
-    ("google", ("gmail.com", "gmail.com", "gmail.com", "googlemail.com", "northwind-books.example"), 0.40),
+    (
+        "google",
+        (
+            "gmail.com",
+            "gmail.com",
+            "gmail.com",
+            "googlemail.com",
+            "northwind-books.example",
+        ),
+        0.40,
+    ),
     ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.16),
-    ("m365", ("harbour-logistics.example", "alder-and-finch.example", "quarry-engineering.example"), 0.07),
+    (
+        "m365",
+        (
+            "harbour-logistics.example",
+            "alder-and-finch.example",
+            "quarry-engineering.example",
+        ),
+        0.07,
+    ),
     ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.14),
     ("apple", ("icloud.com", "me.com"), 0.08),
     ("gmx", ("gmx.de", "web.de"), 0.05),
@@ -61,10 +79,16 @@ def readers(n: int, *, seed: int, hosters: int, start: int = 0) -> Iterator[Read
     reporting = sum(row[2] for row in MAIL_DOMAINS if row[0] in COMPLAINERS_AT)
     for number in range(start, start + n):
         persona = source.choices(personas, weights)[0]
-        domain = source.choice(domains[persona]) if domains[persona] else f"hoster-{source.randint(1, hosters):04}.example"
+        domain = (
+            source.choice(domains[persona])
+            if domains[persona]
+            else f"hoster-{source.randint(1, hosters):04}.example"
+        )
         first, last = source.choice(FIRST_NAMES), source.choice(LAST_NAMES)
         fate = _fate(source, persona, reporting)
-        local = f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
+        local = (
+            f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
+        )
         yield Reader(f"{local}@{domain}", first, last, source.choice(CITIES), persona)
 
 
@@ -75,7 +99,14 @@ def write_csv(path: Path, rows: Iterator[Reader]) -> int:
         out = csv.writer(file)
         out.writerow(["E-mail", "First name", "Last name", "City"])
         for n, row in enumerate(rows, 1):
-            out.writerow([row.email, "" if n % 40 == 0 else row.first_name, row.last_name, row.city])
+            out.writerow(
+                [
+                    row.email,
+                    "" if n % 40 == 0 else row.first_name,
+                    row.last_name,
+                    row.city,
+                ]
+            )
     return n
 
 
@@ -94,4 +125,8 @@ def _fate(source: random.Random, persona: str, reporting: float) -> str:
 def _plain(name: str) -> str:
     """The ASCII a person puts into an address."""
     table = str.maketrans("áàäéèëíìïóòöúùüñçžńśćłŁıİ", "aaaeeeiiiooouuunczncslLiI")
-    return "".join(letter for letter in name.translate(table).lower() if letter.isascii() and letter.isalpha())
+    return "".join(
+        letter
+        for letter in name.translate(table).lower()
+        if letter.isascii() and letter.isalpha()
+    )
