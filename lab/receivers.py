@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.clock import LabClock
 from lab.evidence import Authentication, Head, authenticate, read_head
-from lab.magic import ODD_REPLIES, magic
+from lab.magic import ODD_REPLIES
 from lab.mailbox import Mailbox
 from lab.reception import Reception
 from lab.recorder import Recorder
@@ -127,7 +127,7 @@ class Site:
             domain = found.dkim_domain or head.from_domain
             reply = session.text(verdict.reply, recipient=envelope.recipients[0], sender=envelope.sender, domain=domain)
             reason = verdict.reason
-        if any(magic(recipient) == "code-999" for recipient in envelope.recipients):
+        if any(self.reception.magic(recipient) == "code-999" for recipient in envelope.recipients):
             reply, reason = "999 9.9.9 What is this", "code-999"
         self._note_verdict(session, envelope, found, facts, head, reply, reason)
         return reply
@@ -165,8 +165,11 @@ class Site:
         )
 
     async def _reply(self, session: Session, recipients: list[str], text: str) -> None:
-        persona, odd = self.reception.persona, next((key for r in recipients if (key := magic(r)) in ODD_REPLIES), "")
-        slow = any(magic(recipient) == "slow-dot" for recipient in recipients)
+        persona, odd = (
+            self.reception.persona,
+            next((key for r in recipients if (key := self.reception.magic(r)) in ODD_REPLIES), ""),
+        )
+        slow = any(self.reception.magic(recipient) == "slow-dot" for recipient in recipients)
         pause = max(persona.reply_delay, persona.tarpit_seconds if slow else 0)
         if pause:
             await asyncio.sleep(pause)

@@ -67,7 +67,10 @@ class Reception:
         if forced:
             return forced
         return Verdict(
-            AT_RCPT.get(magic(recipient)) or self._state_of(recipient) or self._early(ip, sender, recipient) or "ok"
+            AT_RCPT.get(self.magic(recipient))
+            or self._state_of(recipient)
+            or self._early(ip, sender, recipient)
+            or "ok"
         )
 
     def take_message(self, *, ip: str, recipients: list[str], runs: Runs, found: Authentication) -> Verdict:
@@ -75,10 +78,14 @@ class Reception:
         over = self._excess(ip=ip, recipients=recipients, runs=runs, dkim_domain=found.dkim_domain)
         if over:
             return over
-        verdict = self._forced("dot") or self._unauthenticated(found) or Verdict(_asked_for(recipients) or "ok")
+        verdict = self._forced("dot") or self._unauthenticated(found) or Verdict(self._asked_for(recipients) or "ok")
         if not verdict.reason:
             self._count(ip=ip, recipients=recipients, runs=runs, dkim_domain=found.dkim_domain)
         return verdict
+
+    def magic(self, recipient: str) -> str:
+        """The magic key of an address; none at a relay that delivers on, where the last receiver obeys it."""
+        return "" if self.persona.deliver_on else magic(recipient)
 
     def drops(self, phase: str) -> bool:
         """Whether the persona breaks the connection here (its drop_phase, by its odds)."""
@@ -109,7 +116,7 @@ class Reception:
         if self.falls(self.persona.defer_share, "defer", recipient) and not self.counts.deferred[recipient]:
             self.counts.deferred[recipient] += 1
             return "defer"
-        grey = magic(recipient) == "grey" or self.falls(self.persona.greylist_share, "grey", recipient)
+        grey = self.magic(recipient) == "grey" or self.falls(self.persona.greylist_share, "grey", recipient)
         if not grey:
             return ""
         since = self.counts.greylisted.setdefault((ip, sender, recipient), self._clock.now())
@@ -144,6 +151,9 @@ class Reception:
         if dkim_domain:
             counts.dkim_minute.add(scope=dkim_domain, now=now)
 
+    def _asked_for(self, recipients: list[str]) -> str:
+        return next((AT_DOT[key] for recipient in recipients if (key := self.magic(recipient)) in AT_DOT), "")
+
     def _unauthenticated(self, found: Authentication) -> Verdict | None:
         failed = {
             "spf": found.spf != "pass",
@@ -162,7 +172,3 @@ REPLY_OF = {
     "burst": "burst",
     "batch": "burst",
 }
-
-
-def _asked_for(recipients: list[str]) -> str:
-    return next((AT_DOT[key] for recipient in recipients if (key := magic(recipient)) in AT_DOT), "")

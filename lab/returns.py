@@ -7,7 +7,6 @@ from lab.clock import LabClock
 from lab.configuration import Configuration
 from lab.courier import Courier, Parcel
 from lab.dsn import Failure, bounce
-from lab.magic import magic
 from lab.receivers import Accepted
 from lab.reception import Reception
 from lab.zone import Zone
@@ -33,7 +32,7 @@ class Returns:
     def consider(self, accepted: Accepted) -> None:
         """Post what the persona sends for this message; at most one of bounce and complaint."""
         reception = self._receptions[accepted.persona]
-        persona, key = reception.persona, magic(accepted.recipient)
+        persona, key = reception.persona, reception.magic(accepted.recipient)
         subject = f"{accepted.recipient} {accepted.head.first('message-id')}"
         if persona.deliver_on:
             self._pass_on(accepted)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lab.limits import Runs, Violation
-from lab.magic import DROPS, magic
+from lab.magic import DROPS
 from lab.reception import Verdict
 from lab.wire import Channel, Hangup
 
@@ -50,6 +50,8 @@ class Session:
             await self._talk()
         except Hangup as hangup:
             why = hangup.why
+            if why != "quit":
+                self._note("hangup", mode=hangup.mode, why=why)
             await self._leave(hangup.mode)
         except (EOFError, OSError, ssl.SSLError) as error:
             why = type(error).__name__ if not isinstance(error, EOFError) else why
@@ -169,7 +171,7 @@ class Session:
 
     async def _tarpit(self, recipient: str) -> None:
         persona = self.reception.persona
-        if magic(recipient) == "slow" or self.reception.falls(persona.tarpit_share, "tarpit", recipient):
+        if self.reception.magic(recipient) == "slow" or self.reception.falls(persona.tarpit_share, "tarpit", recipient):
             await asyncio.sleep(persona.tarpit_seconds)
 
     # --- content ------------------------------------------------------------------------------------------------------
@@ -302,7 +304,9 @@ class Session:
             raise Hangup(self._close_mode(), f"drop at {phase}")
 
     def _drops(self, phase: str, recipients: list[str]) -> bool:
-        return any(DROPS.get(magic(recipient)) == phase for recipient in recipients) or self.reception.drops(phase)
+        return any(
+            DROPS.get(self.reception.magic(recipient)) == phase for recipient in recipients
+        ) or self.reception.drops(phase)
 
     def _close_mode(self) -> str:
         return self.reception.persona.close_mode

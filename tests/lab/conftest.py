@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import logging
 import smtplib
 import threading
 from collections.abc import Callable, Iterator
@@ -27,15 +28,14 @@ LENIENT = {
     "inactive_share": 0.0,
     "greylist_share": 0.0,
 }
+logging.getLogger("mail.log").setLevel(logging.WARNING)
 OpenLab = Callable[..., Lab]
 
 
 class Signer:
     def __init__(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        der = key.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         self.record = f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
         self._pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -127,7 +127,7 @@ class Inbox:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         with self._arrived:
-            self.received.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+            self.received.append((envelope.mail_from.replace("<>", ""), envelope.rcpt_tos, envelope.content))
             self._arrived.notify_all()
         return "250 taken"
 
@@ -137,12 +137,18 @@ class Inbox:
         return self.received
 
 
+class OnAFreePort(Controller):
+    def _trigger_server(self) -> None:
+        assert self.server is not None
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
     """The listener and its port on 127.0.0.1."""
     found = Inbox()
-    controller = Controller(found, hostname="127.0.0.1", port=0)
+    controller = OnAFreePort(found, hostname="127.0.0.1", port=0)
     controller.start()
-    assert controller.server is not None
-    yield found, controller.server.sockets[0].getsockname()[1]
+    yield found, controller.port
     controller.stop()
