@@ -9,14 +9,20 @@ Every copy either comes out whole or raises PersonalisationFailed; no value can 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
+from operator import itemgetter
 
 from .headers import HeaderError, date_value, header_name, mailbox, message_id, text_header, uri_list
-from .liquid_filters import Markup
-from .message import TRANSACTIONAL, CompiledMessage, HtmlSlot, TextSlot, Wire
-from .personalise import Dynamic, Evaluator, Literal, PersonalisationFailed, Scope, evaluate, prepare as prepare_slots
-from .quoted_printable import encode_value
+from .liquid_engine import SPECIAL, written
+from .message import TRANSACTIONAL, BodyPiece, CompiledMessage, HtmlSlot, TextSlot, Wire
+from .personalise import Dynamic, Evaluator, Literal, PersonalisationFailed, Scope, evaluate, prepare_direct
+from .personalise import prepare as prepare_slots
+from .quoted_printable import encode_value, encode_values
 
 Header = tuple[str, bytes]
+
+# Where a tracked letter is only shown (preview, web version): a transparent point that asks nobody.
+_NO_PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +66,20 @@ class Composed:
 
 @dataclass(frozen=True, slots=True)
 class PreparedMessage:
-    """A compiled message with its slots parsed: made once, used by many threads."""
+    """A compiled message with its slots parsed: made once, used by many threads.
+
+    A copy's body is picked together, by `order`, from the literals, then the direct values as text, then the same as
+    HTML, then what the blocks of the text and of the HTML part wrote.
+    """
 
     compiled: CompiledMessage
     subject: tuple[str | None, ...]  # literals, None where an evaluator's text goes
     subject_slots: tuple[Evaluator, ...]
-    body: tuple[bytes, ...]  # empty where a slot's bytes go
-    text_slots: tuple[Evaluator, ...]
-    text_places: tuple[int, ...]
-    html_slots: tuple[Evaluator, ...]
-    html_places: tuple[int, ...]
+    literals: tuple[bytes, ...]
+    direct: tuple[Evaluator, ...]
+    text_blocks: tuple[Evaluator, ...]
+    html_blocks: tuple[Evaluator, ...]
+    order: Callable[[Sequence[bytes]], tuple[bytes, ...]]
     first_headers: tuple[Header, ...]
     last_headers: tuple[Header, ...]
 
@@ -91,21 +101,46 @@ class _Links(dict[int, str]):
 def prepare(compiled: CompiledMessage) -> PreparedMessage:
     """Parse the slots of a compiled message; keep the result for the whole batch or longer."""
     language = compiled.language
-    text = [(place, piece.source) for place, piece in enumerate(compiled.body) if isinstance(piece, TextSlot)]
-    html = [(place, piece.source) for place, piece in enumerate(compiled.body) if isinstance(piece, HtmlSlot)]
+    literals = tuple(piece.data.encode("ascii") for piece in compiled.body if isinstance(piece, Wire))
+    sources = {piece.source: None for piece in compiled.body if not isinstance(piece, Wire)}
+    found = ((source, prepare_direct(source, language=language)) for source in sources)
+    direct = {source: evaluator for source, evaluator in found if evaluator}
+    blocks = {
+        kind: [p.source for p in compiled.body if isinstance(p, kind) and p.source not in direct]
+        for kind in (TextSlot, HtmlSlot)
+    }
     subject = [piece.source for piece in compiled.subject if isinstance(piece, Dynamic)]
     return PreparedMessage(
         compiled=compiled,
         subject=tuple(piece.text if isinstance(piece, Literal) else None for piece in compiled.subject),
-        subject_slots=prepare_slots(subject, escape=False, language=language),
-        body=tuple(piece.data.encode("ascii") if isinstance(piece, Wire) else b"" for piece in compiled.body),
-        text_slots=prepare_slots([source for _, source in text], escape=False, language=language),
-        text_places=tuple(place for place, _ in text),
-        html_slots=prepare_slots([source for _, source in html], escape=True, language=language),
-        html_places=tuple(place for place, _ in html),
+        subject_slots=tuple(
+            prepare_direct(source, language=language) or slow
+            for source, slow in zip(subject, prepare_slots(subject, escape=False, language=language), strict=True)
+        ),
+        literals=literals,
+        direct=tuple(direct.values()),
+        text_blocks=prepare_slots(blocks[TextSlot], escape=False, language=language),
+        html_blocks=prepare_slots(blocks[HtmlSlot], escape=True, language=language),
+        order=itemgetter(*_order(compiled.body, list(direct), len(literals), len(blocks[TextSlot]))),
         first_headers=(("From", mailbox("From", compiled.from_name, compiled.from_address)),),
         last_headers=tuple(_equal_headers(compiled)),
     )
+
+
+def _order(body: Sequence[BodyPiece], direct: list[str], literals: int, text_blocks: int) -> list[int]:
+    """Where each piece of the body stands in what `_body` collects; see PreparedMessage."""
+    first_block = literals + 2 * len(direct)
+    next_literal, next_text, next_html = count(), count(first_block), count(first_block + text_blocks)
+    places = {source: literals + number for number, source in enumerate(direct)}
+    order = []
+    for piece in body:
+        if isinstance(piece, Wire):
+            order.append(next(next_literal))
+        elif piece.source in places:
+            order.append(places[piece.source] + (len(direct) if isinstance(piece, HtmlSlot) else 0))
+        else:
+            order.append(next(next_text if isinstance(piece, TextSlot) else next_html))
+    return order
 
 
 def _equal_headers(compiled: CompiledMessage) -> list[Header]:
@@ -121,35 +156,27 @@ def _equal_headers(compiled: CompiledMessage) -> list[Header]:
 
 def compose(message: PreparedMessage, *, recipient: RecipientContext, system: SystemValues) -> Composed:
     """One recipient's copy. Raises PersonalisationFailed (NeedsSmtputf8 is its cause where the address needs that)."""
-    scope = Scope(_data(recipient, system, track_opens=message.compiled.track_opens))
+    scope = Scope(_data(recipient, system))
     try:
         return Composed(_headers(message, scope, recipient, system), _body(message, scope))
     except HeaderError as error:
         raise PersonalisationFailed(str(error)) from error
 
 
-def _data(recipient: RecipientContext, system: SystemValues, *, track_opens: bool) -> dict[str, object]:
-    today = system.date.date()
+def _data(recipient: RecipientContext, system: SystemValues) -> dict[str, object]:
     return {
         "contact": {**recipient.fields, "email": recipient.email},
         "link": _Links(system.link_url),
         "unsubscribe_url": system.unsubscribe_url,
         "preferences_url": system.preferences_url,
         "web_version_url": system.web_version_url,
-        "open_pixel": _pixel(system.open_url) if track_opens and system.open_url else "",
-        "today": today,
+        "open_url": system.open_url or _NO_PIXEL,
+        "today": system.date.date(),
         "now": system.date,
     }
 
 
-def _pixel(url: str) -> Markup:
-    source = url.replace("&", "&amp;").replace('"', "%22").replace("<", "%3C")
-    return Markup(f'<img src="{source}" width="1" height="1" alt="" style="display:block;border:0">')
-
-
-def _headers(
-    message: PreparedMessage, scope: Scope, recipient: RecipientContext, system: SystemValues
-) -> list[Header]:
+def _headers(message: PreparedMessage, scope: Scope, recipient: RecipientContext, system: SystemValues) -> list[Header]:
     headers = [
         ("Date", date_value(system.date)),
         *message.first_headers,
@@ -178,12 +205,9 @@ def subject_of(message: PreparedMessage, scope: Scope) -> str:
 
 
 def _body(message: PreparedMessage, scope: Scope) -> bytes:
-    pieces = list(message.body)
-    _fill(pieces, message.text_places, evaluate(message.text_slots, scope))
-    _fill(pieces, message.html_places, evaluate(message.html_slots, scope))
-    return b"".join(pieces)
-
-
-def _fill(pieces: list[bytes], places: Sequence[int], values: Sequence[str]) -> None:
-    for place, value in zip(places, values, strict=True):
-        pieces[place] = encode_value(value)
+    values = evaluate(message.direct, scope)
+    text = encode_values(values)
+    # Most values hold nothing to escape: then the text part's bytes serve for HTML too.
+    html = text if not SPECIAL.search("".join(values)) else encode_values([written(v, escape=True) for v in values])
+    blocks = [*evaluate(message.text_blocks, scope), *evaluate(message.html_blocks, scope)]
+    return b"".join(message.order([*message.literals, *text, *html, *map(encode_value, blocks)]))

@@ -44,9 +44,7 @@ def load_key(pem: bytes) -> RSAPrivateKey:
 
 def public_record(key: RSAPrivateKey) -> str:
     """The value of the TXT record at `<selector>._domainkey.<domain>` (RFC 6376 §3.6.1)."""
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode('ascii')}"
 
 
@@ -57,9 +55,13 @@ def sign(
     names, canonical = _signed_headers(headers)
     body_hash = base64.b64encode(hashlib.sha256(canonical_body(body)).digest())
     value = (
-        f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={int(now.timestamp())};"
-        f" h={_folded_names(names)};\r\n bh="
-    ).encode("ascii") + body_hash + b";\r\n b="
+        (
+            f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={int(now.timestamp())};"
+            f" h={_folded_names(names)};\r\n bh="
+        ).encode("ascii")
+        + body_hash
+        + b";\r\n b="
+    )
     canonical.append(canonical_header("dkim-signature", value))
     signature = base64.b64encode(key.sign(b"\r\n".join(canonical), _PADDING, _SHA256))
     lines = b"\r\n ".join([signature[at : at + 72] for at in range(0, len(signature), 72)])

@@ -34,6 +34,8 @@ class NeedsSmtputf8(HeaderError):
 
 def text_header(name: str, text: str) -> bytes:
     """The value of an unstructured header such as Subject, folded and encoded. Raises HeaderError."""
+    if text.isascii() and len(text) < 60 and text.isprintable() and "  " not in text and "=?" not in text:
+        return text.strip().encode("ascii")  # most values
     text = _one_line(name, text)
     if text.isascii() and "=?" not in text:
         if len(name) + 2 + len(text) <= _WIDTH:
@@ -84,9 +86,9 @@ def _encoded_word(octets: bytes) -> bytes:
 def mailbox(name: str, display: str, address: str) -> bytes:
     """`Display <address>` for From, To and Reply-To; the address goes through `ascii_address`. Raises HeaderError."""
     bare = ascii_address(address).encode("ascii")
-    display = _one_line(name, display)
     if not display:
         return bare
+    display = _one_line(name, display)
     phrase = _phrase(name, display)
     separator = b" " if len(name) + 5 + len(phrase.rpartition(b"\n")[2]) + len(bare) <= _WIDTH else b"\r\n "
     return phrase + separator + b"<" + bare + b">"

@@ -1,5 +1,6 @@
 """python-liquid with only the tags and filters of letters, and with a meter on everything that repeats or grows."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from io import StringIO
@@ -17,13 +18,15 @@ from liquid.expression import Expression
 from liquid.output import LimitedStringIO
 from liquid.template import BoundTemplate
 from liquid.token import Token
-from markupsafe import _escape_inner
+from markupsafe import escape as escape_html
 
-from .liquid_filters import Broken, Markup, filters_for, internal_filters, text_of
+from .liquid_filters import Broken, filters_for, internal_filters, text_of
 
 MAX_WORK = 20_000  # units of about one microsecond: a lookup, a filter, an iterated node, 100 characters filtered
 MAX_OUTPUT = 300_000  # bytes a template may write for one recipient
 LOOP_LIMIT = 500
+
+SPECIAL = re.compile("[&<>\"']")
 
 
 class Exhausted(LiquidError):
@@ -35,9 +38,7 @@ def written(value: object, *, escape: bool) -> str:
     text = value if type(value) is str else text_of(value)
     if not escape:
         return text
-    if type(text) is Markup:
-        return str.__str__(text)
-    escaped = _escape_inner(text)
+    escaped = str(escape_html(text)) if SPECIAL.search(text) else text
     return escaped.replace("\r\n", "\n").replace("\n", "<br>\n") if type(text) is Broken else escaped
 
 

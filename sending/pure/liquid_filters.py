@@ -33,12 +33,6 @@ class Broken(str):
     __slots__ = ()
 
 
-class Markup(str):
-    """HTML made by us (never by an author or a recipient): written as it is."""
-
-    __slots__ = ()
-
-
 def text_of(value: object) -> str:
     """A value as text, as Liquid writes it; anything but plain data is refused with TypeError."""
     if isinstance(value, str):

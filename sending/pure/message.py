@@ -152,7 +152,12 @@ def _skeleton(boundary: str) -> tuple[str, str, str, str]:
     body = message.as_bytes().partition(b"\r\n\r\n")[2].decode("ascii")
     before, _, rest = body.partition("the text part\r\n")
     between, _, after = rest.partition("the html part\r\n")
-    return before, "\r\n" + between.removeprefix("\r\n"), "\r\n" + after.removeprefix("\r\n"), str(message["Content-Type"])
+    return (
+        before,
+        "\r\n" + between.removeprefix("\r\n"),
+        "\r\n" + after.removeprefix("\r\n"),
+        str(message["Content-Type"]),
+    )
 
 
 def _encoded(pieces: Iterable[Piece], slot: type[TextSlot] | type[HtmlSlot]) -> Iterator[BodyPiece]:

@@ -20,13 +20,13 @@ from liquid.template import BoundTemplate
 from liquid.undefined import Undefined
 
 from . import liquid_engine as engine
-from .liquid_filters import FILTER_NAMES, Filter, filters_for
+from .liquid_filters import FILTER_NAMES, Filter, filters_for, internal_filters, text_of
 from .liquid_scan import Problem, did_you_mean, problem_at, scan
 
 # Values every letter may use beside `contact.…`.
 SYSTEM_NAMES = frozenset({"today", "unsubscribe_url", "preferences_url", "web_version_url"})
 # Names only the compiler writes.
-INTERNAL_NAMES = frozenset({"contact", "link", "open_pixel", "now"})
+INTERNAL_NAMES = frozenset({"contact", "link", "open_url", "now"})
 RESERVED_NAMES = SYSTEM_NAMES | INTERNAL_NAMES
 
 _DIRECT_FILTERS = 4  # more than these, or a longer text than the next, and the meter has to watch
@@ -90,7 +90,10 @@ def _syntax_problem(source: str, error: LiquidError) -> Problem:
 def _wrong_filters(source: str, template: BoundTemplate, known: Collection[str] = FILTER_NAMES) -> list[Problem]:
     return [
         problem_at(
-            source, used.token.start_index, f"`{used.name}` is not a known filter.", did_you_mean(used.name, FILTER_NAMES)
+            source,
+            used.token.start_index,
+            f"`{used.name}` is not a known filter.",
+            did_you_mean(used.name, FILTER_NAMES),
         )
         for used in engine.filters_used(template.nodes)
         if used.name not in known
@@ -141,30 +144,33 @@ def _taken_names(source: str, template: BoundTemplate) -> list[Problem]:
 
 
 def _missing_fallbacks(source: str, template: BoundTemplate) -> list[Problem]:
+    # Inside an `if` the author has thought of it.
+    bare = {node: _without_fallback(node) for node in template.nodes if isinstance(node, OutputNode)}
     return [
         problem_at(
             source,
             node.token.start_index,
-            f"`{node.expression.left}` has no fallback: people without one see a gap.",
-            f'Write {{{{ {node.expression.left} | default: "…" }}}}.',
+            f"`{path}` has no fallback: people without one see a gap.",
+            f'Write {{{{ {path} | default: "…" }}}}.',
             severity="advice",
         )
-        for node in template.nodes  # inside an `if` the author has thought of it
-        if isinstance(node, OutputNode) and _needs_fallback(node)
+        for node, path in bare.items()
+        if path
     ]
 
 
-def _needs_fallback(node: OutputNode) -> bool:
+def _without_fallback(node: OutputNode) -> Path | None:
     expression = node.expression
     if not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
-        return False
+        return None
     path = expression.left.path
-    return path[0] == "contact" and path[1:] != ["email"] and "default" not in {f.name for f in expression.filters or ()}
+    covered = "default" in {used.name for used in expression.filters or ()}
+    return expression.left if path[0] == "contact" and path[1:] != ["email"] and not covered else None
 
 
 def _failures(template: BoundTemplate, known_fields: Collection[str]) -> list[Problem]:
     """Render for somebody of whom we know everything and for somebody of whom we know nothing."""
-    full = _failure(template, {field: "1" for field in known_fields})
+    full = _failure(template, dict.fromkeys(known_fields, "1"))
     if full:
         return [Problem(1, 1, f"The letter cannot be filled in: {full}.")]
     empty = _failure(template, {})
@@ -173,7 +179,7 @@ def _failures(template: BoundTemplate, known_fields: Collection[str]) -> list[Pr
 
 
 def _failure(template: BoundTemplate, fields: Mapping[str, object]) -> str:
-    sample = {name: "https://example.org/" for name in SYSTEM_NAMES} | {"contact": dict(fields)}
+    sample = dict.fromkeys(SYSTEM_NAMES, "https://example.org/") | {"contact": dict(fields)}
     context = engine.MeteredContext(template, globals=sample)
     try:
         for node in template.nodes:
@@ -200,7 +206,7 @@ def compile_template(source: str, *, escape: bool) -> tuple[Piece, ...]:
         template = engine.parse(source, escape=escape)
     except LiquidError as error:
         raise TemplateError([_syntax_problem(source, error)]) from error
-    if problems := _wrong_filters(source, template, FILTER_NAMES | engine.internal_filters().keys()):
+    if problems := _wrong_filters(source, template, FILTER_NAMES | internal_filters().keys()):
         raise TemplateError(problems)
     return _merged(_piece(source, node, end) for node, end in _with_ends(source, template.nodes))
 
@@ -264,21 +270,14 @@ Evaluator = Callable[[Scope], str]
 
 
 def prepare(sources: Sequence[str], *, escape: bool, language: str = "en") -> tuple[Evaluator, ...]:
-    """One evaluator per dynamic piece of one template; to be called in this order with one Scope.
+    """One evaluator per dynamic piece of one template, through Liquid; to be called in this order with one Scope.
 
     They raise whatever Liquid raises; `evaluate` turns that into PersonalisationFailed.
     """
     whole = engine.parse("", escape=escape, language=language)
-    return tuple(_evaluator(source, whole, escape=escape, language=language) for source in sources)
-
-
-def _evaluator(source: str, whole: BoundTemplate, *, escape: bool, language: str) -> Evaluator:
-    nodes = engine.parse(source, escape=escape, language=language).nodes
-    if len(nodes) == 1 and isinstance(nodes[0], OutputNode):
-        direct = _direct(nodes[0], whole, escape=escape, language=language)
-        if direct:
-            return direct
-    return _through_liquid(nodes, whole)
+    return tuple(
+        _through_liquid(engine.parse(source, escape=escape, language=language).nodes, whole) for source in sources
+    )
 
 
 def _through_liquid(nodes: Sequence[Node], whole: BoundTemplate) -> Evaluator:
@@ -289,21 +288,27 @@ def _through_liquid(nodes: Sequence[Node], whole: BoundTemplate) -> Evaluator:
     return evaluate_block
 
 
-def _direct(node: OutputNode, whole: BoundTemplate, *, escape: bool, language: str) -> Evaluator | None:
-    """A direct look-up for `contact.field` and our own names with constant filters; None where Liquid has to do it."""
-    expression = node.expression
-    if not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
+def prepare_direct(source: str, *, language: str = "en") -> Evaluator | None:
+    """A direct look-up of `contact.field` or a name of ours, with constant filters; None where Liquid has to do it.
+
+    It gives the unescaped text, which HTML-escaped is what Liquid would write into HTML, and needs no order: none of
+    the names it reads can be assigned.
+    """
+    whole = engine.parse(source, escape=False, language=language)
+    node = whole.nodes[0] if len(whole.nodes) == 1 else None
+    expression = node.expression if isinstance(node, OutputNode) else None
+    if node is None or not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
         return None
-    steps = _constant_filters(expression, filters_for(language) | engine.internal_filters())
+    steps = _constant_filters(expression, filters_for(language) | internal_filters())
     path = expression.left.path
     if steps is None or any(isinstance(part, Path) or part in ("size", "first", "last") for part in path):
         return None
     if path[0] == "contact" and len(path) == 2:
-        return _look_up_field(path[1], steps, _through_liquid([node], whole), escape=escape)
-    if path[0] == "link" and len(path) == 2 and isinstance(path[1], int):
-        return _look_up_link(path[1], escape=escape)
+        return _look_up_field(path[1], steps, _through_liquid([node], whole))
+    if path[0] == "link" and len(path) == 2 and isinstance(path[1], int) and not steps:
+        return _look_up_link(path[1])
     if path[0] in RESERVED_NAMES and len(path) == 1 and not steps:
-        return _look_up_name(str(path[0]), escape=escape)
+        return _look_up_name(str(path[0]))
     return None
 
 
@@ -314,7 +319,7 @@ def _constant_filters(expression: FilteredExpression, known: Mapping[str, Filter
     steps: list[Step] = []
     for used in expression.filters or ():
         values = [_constant(argument) for argument in used.args]
-        if any(value is None for value in values) or len(steps) == _DIRECT_FILTERS:
+        if any(value is None for value in values) or len(steps) == _DIRECT_FILTERS or used.name == "newline_to_br":
             return None
         named = {value.name: value.value for value in values if value and value.name}
         steps.append((known[used.name], tuple(v.value for v in values if v and not v.name), named))
@@ -332,11 +337,10 @@ def _constant(argument: KeywordArgument | PositionalArgument) -> _Argument | Non
     return _Argument(argument.name if isinstance(argument, KeywordArgument) else "", argument.value.value)
 
 
-def _look_up_field(key: object, steps: list[Step], slowly: Evaluator, *, escape: bool) -> Evaluator:
+def _look_up_field(key: object, steps: list[Step], slowly: Evaluator) -> Evaluator:
     missing = Undefined("contact")
-    default = filters_for("en")["default"]
     # `default` leaves a text that is not empty as it is: not called for it.
-    skippable = len(steps) == 1 and steps[0][0] is default
+    skippable = not steps or (len(steps) == 1 and steps[0][0] is filters_for("en")["default"])
 
     def evaluate_field(scope: Scope) -> str:
         value = scope.data["contact"].get(key, missing)  # type: ignore[attr-defined]
@@ -344,28 +348,22 @@ def _look_up_field(key: object, steps: list[Step], slowly: Evaluator, *, escape:
             if len(value) > _DIRECT_TEXT:
                 return slowly(scope)
             if skippable and value:
-                return engine.written(value, escape=escape)
+                return value
         elif isinstance(value, (list, dict)):
             return slowly(scope)
         for function, arguments, named in steps:
             value = function(value, *arguments, **named)
-        return engine.written(value, escape=escape)
+        return text_of(value)
 
     return evaluate_field
 
 
-def _look_up_link(number: int, *, escape: bool) -> Evaluator:
-    def evaluate_link(scope: Scope) -> str:
-        return engine.written(scope.data["link"][number], escape=escape)  # type: ignore[index]
-
-    return evaluate_link
+def _look_up_link(number: int) -> Evaluator:
+    return lambda scope: scope.data["link"][number]  # type: ignore[index]
 
 
-def _look_up_name(name: str, *, escape: bool) -> Evaluator:
-    def evaluate_name(scope: Scope) -> str:
-        return engine.written(scope.data.get(name), escape=escape)
-
-    return evaluate_name
+def _look_up_name(name: str) -> Evaluator:
+    return lambda scope: text_of(scope.data.get(name))
 
 
 def evaluate(evaluators: Sequence[Evaluator], scope: Scope) -> list[str]:
@@ -376,4 +374,3 @@ def evaluate(evaluators: Sequence[Evaluator], scope: Scope) -> list[str]:
         raise
     except Exception as error:  # whatever a hostile letter or a strange value makes Python raise
         raise PersonalisationFailed(_plain(error)) from error
-

@@ -7,6 +7,7 @@ line and never two in a row: already canonical for DKIM's `relaxed` (RFC 6376 §
 
 import binascii
 import re
+from collections.abc import Sequence
 
 SOFT_BREAK = b"=\r\n"
 _WIDTH = 75  # and one for the `=` of a soft break
@@ -21,14 +22,27 @@ def encode_literal(text: str) -> bytes:
 
 
 def encode_value(text: str) -> bytes:
-    """Encode what fills a slot. ASCII without specials, the common case, is only cut into lines."""
-    if text.isascii() and text.isprintable() and "=" not in text and "  " not in text and text[:1] != ".":
-        plain = text.encode("ascii")
-        return plain if len(plain) <= _WIDTH else _cut(plain)
-    return _encode(text)
+    """Encode what fills a slot."""
+    return encode_values([text])[0]
+
+
+def encode_values(texts: Sequence[str]) -> list[bytes]:
+    """Encode what fills the slots of one copy. Where all are ASCII without specials, they are judged in one go."""
+    joined = "|".join(texts)
+    if _is_plain(joined) and "|." not in joined:
+        values = joined.encode("ascii").split(b"|")
+        if len(values) == len(texts):
+            return [value if len(value) <= _WIDTH else _cut(value) for value in values]
+    return [_cut(text.encode("ascii")) if _is_plain(text) else _encode(text) for text in texts]
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable() and "=" not in text and "  " not in text and text[:1] != "."
 
 
 def _cut(plain: bytes) -> bytes:
+    if len(plain) <= _WIDTH:
+        return plain
     return SOFT_BREAK.join([plain[at : at + _WIDTH] for at in range(0, len(plain), _WIDTH)])
 
 
