@@ -3,6 +3,8 @@
 A local part is magic when it equals a key or begins with the key and a dash.
 """
 
+import re
+
 AT_RCPT = {
     "unknown": "unknown",
     "full": "full",
@@ -24,9 +26,10 @@ DROPS = {"drop-rcpt": "rcpt", "drop-data": "data", "drop-body": "body", "drop-do
 ODD_REPLIES = ("garbled", "lf-only", "code-999", "long-reply", "trickle", "close-in-reply")
 OTHERS = ("grey", "slow", "slow-dot", "late-bounce", "complain")
 KEYS = sorted([*AT_RCPT, *AT_DOT, *DROPS, *ODD_REPLIES, *OTHERS], key=len, reverse=True)
+MAGIC = re.compile(f"({'|'.join(KEYS)})(?=-|$)", re.IGNORECASE)
 
 
 def magic(address: str) -> str:
     """The longest magic key the local part begins with, or ''."""
-    local = address.rpartition("@")[0].lower()
-    return next((key for key in KEYS if local == key or local.startswith(key + "-")), "")
+    found = MAGIC.match(address.rpartition("@")[0])
+    return found[1].lower() if found else ""
