@@ -12,10 +12,10 @@ from kombu import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("PROCESS_KIND", "control")
 
-from django.conf import settings  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
+from django.conf import settings
+from django.db import close_old_connections
 
-from config import embedded  # noqa: E402
+from config import embedded
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ STAND_IN_SECONDS = 2.0
 
 QUEUES = ("control", "inbound", "import", "transactional", f"egress.{settings.EGRESS_HOST}")
 
-# Name of the entry -> task, and every how many seconds. Only intervals, in UTC: no crontabs, no zones, no clock changes.
+# Name of the entry -> task, and every how many seconds. Only intervals, in UTC: no crontabs, no zones.
 # A wake-up nobody took in two periods is worth nothing any more: it expires.
 SCHEDULE = {
     "plan and start batches": ("sending.tasks.tick", 1.0),

@@ -2,12 +2,12 @@
 
 Who needs them joins; the last one to leave stops them:
 
-1. `join` takes the start lock, takes a *shared* lock on the users file and keeps it while the process lives, starts what
-   does not answer, and lets the start lock go.
+1. `join` takes the start lock, takes a *shared* lock on the users file and keeps it while the process lives, starts
+   what does not answer, and lets the start lock go.
 2. `leave`, at exit, takes the start lock, gives its shared lock up and tries for the *exclusive* one. Getting it means
    that nobody else is there: the servers are stopped.
-3. A process that is killed loses its lock to the kernel. The servers stay, and the next one to join uses them (or starts
-   them again on what they left), and stops them when it leaves.
+3. A process that is killed loses its lock to the kernel. The servers stay, and the next one to join uses them (or
+   starts them again on what they left), and stops them when it leaves.
 
 A forked child holds its parent's lock as long as it lives, and never stops anything itself.
 """
@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import embedded_postgres, embedded_broker
+from config import embedded_broker, embedded_postgres
 from config.embedded_process import EmbeddedError
 
 __all__ = ["EmbeddedError", "Place", "join", "leave", "place", "stop"]

@@ -1,7 +1,7 @@
 """The embedded PostgreSQL: the binaries of a wheel, driven directly.
 
-The wheel's own API creates a system user, opens folders to everybody and counts its users in a JSON file; a lock held by
-the kernel (see embedded.py) survives `kill -9`, so only the binaries are used.
+The wheel's own API creates a system user, opens folders to everybody and counts its users in a JSON file; a lock held
+by the kernel (see embedded.py) survives `kill -9`, so only the binaries are used.
 """
 
 import os
@@ -108,7 +108,7 @@ def _prepare_folders(*, data: Path, sockets: Path, binaries: Path) -> None:
     os.chown(sockets, account.uid, account.gid)
     let_through(data)
     let_through(binaries / "postgres")
-    if subprocess.run([binaries / "postgres", "--version"], capture_output=True, **run_as(account)).returncode:  # type: ignore[call-overload]
+    if subprocess.run([binaries / "postgres", "--version"], capture_output=True, **run_as(account)).returncode:
         _let_read(binaries.parent.parent)
         _let_read(binaries.parent.parent.with_suffix(".libs"))
 
@@ -162,7 +162,7 @@ def _initdb(folder: Path, *, binaries: Path, fsync: bool) -> None:
         *([] if fsync else ["--no-sync"]),
     ]
     account = unprivileged_account()
-    done = subprocess.run(argv, capture_output=True, text=True, cwd="/", **run_as(account))  # type: ignore[call-overload]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd="/", **run_as(account))
     if done.returncode:
         raise EmbeddedError(f"The embedded PostgreSQL could not create its files in {folder}:\n{done.stderr.strip()}")
 

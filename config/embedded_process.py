@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -63,7 +64,7 @@ def spawn(argv: Sequence[str | Path], *, log: Path, cwd: Path, account: Account 
     return process.pid
 
 
-def run_as(account: Account | None) -> dict[str, object]:
+def run_as(account: Account | None) -> dict[str, Any]:
     """Arguments for `subprocess` that switch to the account; nothing when we are it already."""
     if account is None or not account.switch:
         return {}

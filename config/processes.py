@@ -41,6 +41,10 @@ def _transactional() -> list[str]:
     return _worker("transactional", "transactional", pool="threads", concurrency=settings.TRANSACTIONAL_THREADS)
 
 
+def _beat() -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "config", "beat", "--pidfile=", "--loglevel", settings.LOG_LEVEL]
+
+
 KINDS: Mapping[str, Callable[[], list[str]]] = {
     # Pages, recipients' doors and webhooks.
     "web": _web,
@@ -51,7 +55,7 @@ KINDS: Mapping[str, Callable[[], list[str]]] = {
     # Confirmations and the like never queue behind a campaign.
     "transactional": _transactional,
     # Ticks the sweeps. Two at once are harmless; none at all, too: workers tick when beat is silent.
-    "beat": lambda: [sys.executable, "-m", "celery", "-A", "config", "beat", "--pidfile=", "--loglevel", settings.LOG_LEVEL],
+    "beat": _beat,
     # Takes bounces and complaints by SMTP.
     "inbound": lambda: [sys.executable, str(BASE_DIR / "manage.py"), "inbound"],
 }

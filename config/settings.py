@@ -1,4 +1,4 @@
-"""All settings, read from the environment. A wrong or missing one stops the start with a sentence that says what to set."""
+"""All settings, read from the environment. A wrong one stops the start with a sentence that says what to set."""
 
 import warnings
 from pathlib import Path
@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded, keys
 from config.environment import (
@@ -42,7 +41,7 @@ ALLOWED_HOSTS = names("ALLOWED_HOSTS", [urlsplit(PUBLIC_URL).hostname or "", "12
 if "*" in ALLOWED_HOSTS:
     raise wrong("ALLOWED_HOSTS", "must name the hosts; '*' would let anyone forge links", example="mail.example.com")
 
-# -- Database and broker: real servers by URL, else embedded ones under VAR_DIR ------------------------------------------
+# -- Database and broker: real servers by URL, else embedded ones under VAR_DIR ----------------------------------------
 
 EMBEDDED_POSTGRES = not text("DATABASE_URL", "")
 EMBEDDED_BROKER = not text("CELERY_BROKER_URL", "")
@@ -56,11 +55,11 @@ _STATEMENT_SECONDS = {"web": 5, "command": 0}
 def _database() -> dict[str, Any]:
     example = "postgres://letterpace:secret@127.0.0.1:5432/letterpace"
     if EMBEDDED_POSTGRES:
-        found = {"HOST": str(_PLACE.postgres_sockets), "USER": "letterpace", "NAME": "letterpace"}
+        found: dict[str, Any] = {"HOST": str(_PLACE.postgres_sockets), "USER": "letterpace", "NAME": "letterpace"}
     else:
         found = parsed("DATABASE_URL", lambda: env.db_url("DATABASE_URL"), example=example)
         if "postgresql" not in found.get("ENGINE", ""):
-            raise wrong("DATABASE_URL", "must be a PostgreSQL address; other databases can't do the work", example=example)
+            raise wrong("DATABASE_URL", "must be a PostgreSQL address; no other database will do", example=example)
         if not found.get("NAME"):
             raise wrong("DATABASE_URL", "must end with the name of a database", example=example)
     return {**found, "ENGINE": "config.postgresql", **_connection_options(found.get("OPTIONS", {}))}
@@ -95,7 +94,7 @@ def _broker() -> str:
 
 CELERY_BROKER_URL = _broker()
 
-# -- Keys: files of their own, in the backup, never in the database -----------------------------------------------------
+# -- Keys: files of their own, in the backup, never in the database ----------------------------------------------------
 
 KEYS_DIR = folder("KEYS_DIR", VAR_DIR / "keys")
 # A production start never makes keys: a forgotten mount must not quietly become a new pepper.
@@ -103,7 +102,7 @@ if DEBUG or EMBEDDED_POSTGRES:
     try:
         keys.make_missing(KEYS_DIR)
     except OSError as error:
-        raise wrong("KEYS_DIR", f"({KEYS_DIR}) can't be written to: {error.strerror}", example="/srv/letterpace/keys")
+        raise wrong("KEYS_DIR", f"({KEYS_DIR}) can't be written to: {error.strerror}", example="/srv/lp/keys") from error
 
 
 def _keys() -> tuple[str, bytes, dict[int, bytes], dict[int, bytes]]:
@@ -113,12 +112,13 @@ def _keys() -> tuple[str, bytes, dict[int, bytes], dict[int, bytes]]:
     secret = text("SECRET_KEY", "") or keys.load(KEYS_DIR, "django").hex()
     if len(secret) < 32:
         raise wrong("SECRET_KEY", "must have at least 32 characters", example="$(openssl rand -hex 32)")
-    return secret, keys.load(KEYS_DIR, "pepper"), keys.load_versions(KEYS_DIR, "tokens"), keys.load_versions(KEYS_DIR, "seal")
+    tokens, seals = (keys.load_versions(KEYS_DIR, name) for name in ("tokens", "seal"))
+    return secret, keys.load(KEYS_DIR, "pepper"), tokens, seals
 
 
 SECRET_KEY, PEPPER, TOKEN_KEYS, SEAL_KEYS = _keys()
 
-# -- Sending -------------------------------------------------------------------------------------------------------------
+# -- Sending -----------------------------------------------------------------------------------------------------------
 
 # The host whose queue (egress.<host>) this machine's transmit workers serve.
 EGRESS_HOST = text("EGRESS_HOST", "main")
@@ -141,7 +141,7 @@ TIME_FACTOR = factor("TIME_FACTOR", 1.0)
 if TIME_FACTOR != 1.0 and not LAB:
     raise wrong("TIME_FACTOR", "can be another one than 1.0 only together with LAB=yes", example="1.0")
 
-# -- The site ------------------------------------------------------------------------------------------------------------
+# -- The site ----------------------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -247,7 +247,7 @@ CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
-# -- Headers -------------------------------------------------------------------------------------------------------------
+# -- Headers -----------------------------------------------------------------------------------------------------------
 
 # A proxy ends TLS in front of us and says so; it must drop this header when a client sends it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -280,7 +280,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
-# -- Mail to the people who work here (password resets); campaigns never go this way -------------------------------------
+# -- Mail to the people who work here (password resets); campaigns never go this way -----------------------------------
 
 _EMAIL = parsed(
     "EMAIL_URL",
@@ -297,7 +297,7 @@ EMAIL_USE_SSL = bool(_EMAIL.get("EMAIL_USE_SSL"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", f"letterpace@{urlsplit(PUBLIC_URL).hostname}")
 
-# -- Logging: plain lines on stderr; request bodies, addresses and settings stay out ---------------------------------------
+# -- Logging: plain lines on stderr; request bodies, addresses and settings stay out -----------------------------------
 
 LOG_LEVEL = text("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:

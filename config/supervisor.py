@@ -47,13 +47,20 @@ class Supervisor:
     children: dict[str, Child] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
-    def start(self, name: str, argv: Sequence[str] | None = None, *, env: Mapping[str, str] | None = None,
-              log: Path | None = None) -> int:
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+    ) -> int:
         """Start a kind of process (config/processes.py), or any command line under a name. Returns its pid.
 
         `env` is added to ours. What it says goes to `log`, else to our own output behind its name.
         """
-        child = Child(name, list(argv or starter(name)), {**os.environ, "LETTERPACE_SUPERVISOR": "1", **(env or {})}, log)
+        whole = {**os.environ, "LETTERPACE_SUPERVISOR": "1", **(env or {})}
+        child = Child(name, list(argv or starter(name)), whole, log)
         self.children[name] = child
         return self._launch(child)
 
@@ -101,6 +108,8 @@ class Supervisor:
         stubborn = [child.name for child in running if _runs(child)]
         for child in running:
             _kill_group(child)
+        if stubborn:
+            say("supervisor", f"killed, because they did not end within {self.patience:.0f} s: {', '.join(stubborn)}")
         return stubborn
 
     def _launch(self, child: Child) -> int:
@@ -116,7 +125,8 @@ class Supervisor:
 
     def _note_death(self, child: Child) -> None:
         lived = time.monotonic() - child.started_at
-        child.delay = FIRST_DELAY if lived > STEADY_SECONDS or not child.restarts else min(child.delay * 2, LONGEST_DELAY)
+        died_young_again = child.restarts and lived < STEADY_SECONDS
+        child.delay = min(child.delay * 2, LONGEST_DELAY) if died_young_again else FIRST_DELAY
         child.restart_at = time.monotonic() + child.delay
         _kill_group(child)
         code = child.process.returncode if child.process else None

@@ -1,0 +1,35 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from config.processes import KINDS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_compose_starts_every_kind_of_process(kind):
+    assert re.search(rf"^  {kind}:.*?run\", \"{kind}\"", (ROOT / "compose.yaml").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_systemd_starts_every_kind_of_process_and_lets_it_finish_what_it_does(kind):
+    unit = (ROOT / "deploy" / "systemd" / f"letterpace-{kind}.service").read_text()
+    assert f"manage.py run {kind}" in unit
+    assert {"KillSignal=SIGTERM", "TimeoutStopSec=90", "KillMode=mixed"} <= set(unit.splitlines())
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_every_kind_of_process_has_a_command_line_of_its_own(kind):
+    commands = [" ".join(command()) for command in KINDS.values()]
+    assert len(set(commands)) == len(KINDS)
+    assert KINDS[kind]()[0].startswith("/")
+
+
+def test_every_queue_has_a_worker_that_listens_to_it():
+    from config.celery import QUEUES
+
+    commands = [command() for command in KINDS.values()]
+    listened = [line[line.index("--queues") + 1].split(",") for line in commands if "--queues" in line]
+    assert sorted(sum(listened, [])) == sorted(QUEUES)
