@@ -14,7 +14,7 @@ LAST_NAMES = (
     "Almeida Bauer Berg Costa Dubois Eriksen Fischer García Haddad Horvat Ivanova Jansen Kaya Keller Kowalska Larsen "
     "Lopes Marino Meyer Moreau Nowak Okafor Peeters Petrov Rossi Sato Schmidt Silva Tanaka Visser Weber Winter Yılmaz"
 ).split()
-CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrecht Wien Zürich".split()  # noqa: SIM905
+CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrecht Wien Zürich".split()
 
 # Where people have their mail: persona of the lab, its domains, share of the list.
 MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
@@ -80,15 +80,11 @@ def readers(n: int, *, seed: int, hosters: int, start: int = 0) -> Iterator[Read
     for number in range(start, start + n):
         persona = source.choices(personas, weights)[0]
         domain = (
-            source.choice(domains[persona])
-            if domains[persona]
-            else f"hoster-{source.randint(1, hosters):04}.example"
+            source.choice(domains[persona]) if domains[persona] else f"hoster-{source.randint(1, hosters):04}.example"
         )
         first, last = source.choice(FIRST_NAMES), source.choice(LAST_NAMES)
         fate = _fate(source, persona, reporting)
-        local = (
-            f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
-        )
+        local = f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
         yield Reader(f"{local}@{domain}", first, last, source.choice(CITIES), persona)
 
 
@@ -125,8 +121,4 @@ def _fate(source: random.Random, persona: str, reporting: float) -> str:
 def _plain(name: str) -> str:
     """The ASCII a person puts into an address."""
     table = str.maketrans("áàäéèëíìïóòöúùüñçžńśćłŁıİ", "aaaeeeiiiooouuunczncslLiI")
-    return "".join(
-        letter
-        for letter in name.translate(table).lower()
-        if letter.isascii() and letter.isalpha()
-    )
+    return "".join(letter for letter in name.translate(table).lower() if letter.isascii() and letter.isalpha())

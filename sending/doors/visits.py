@@ -5,6 +5,7 @@ from functools import lru_cache
 from uuid import UUID, uuid5
 
 from audiences.activity import engaged
+
 from audiences.models import Subscriber
 from sending.models import Delivery, Event, Mailing, MailingMessage
 from sending.progress import add_to_counts
@@ -45,15 +46,11 @@ def links_of(mailing_id: int) -> tuple[str, ...]:
 
 
 def compiled_of(mailing_id: int, variant: int = 0) -> CompiledMessage | None:
-    message = MailingMessage.objects.filter(
-        mailing_id=mailing_id, variant=variant
-    ).first()
+    message = MailingMessage.objects.filter(mailing_id=mailing_id, variant=variant).first()
     return CompiledMessage.from_json(message.compiled) if message else None
 
 
-def clicked(
-    *, now: datetime, mailing_id: int, delivery_id: int, link: int, by_machine: bool
-) -> None:
+def clicked(*, now: datetime, mailing_id: int, delivery_id: int, link: int, by_machine: bool) -> None:
     _note(
         now,
         mailing_id,
@@ -64,9 +61,7 @@ def clicked(
     )
 
 
-def opened(
-    *, now: datetime, mailing_id: int, delivery_id: int, by_machine: bool
-) -> None:
+def opened(*, now: datetime, mailing_id: int, delivery_id: int, by_machine: bool) -> None:
     _note(
         now,
         mailing_id,
@@ -90,11 +85,7 @@ def _note(
     delivery = Delivery.objects.filter(mailing_id=mailing_id, id=delivery_id).first()
     if delivery is None or delivery.to_address is not None:
         return
-    first = (
-        uuid5(SAME_EVENT, f"{kind}:{mailing_id}:{delivery_id}")
-        if not by_machine
-        else None
-    )
+    first = uuid5(SAME_EVENT, f"{kind}:{mailing_id}:{delivery_id}") if not by_machine else None
     is_first = bool(first) and not Event.objects.filter(dedupe=first).exists()
     row = Event(
         mailing_id=mailing_id,
@@ -116,15 +107,9 @@ def _note(
         engaged(now=now, subscriber_ids=[delivery.subscriber_id])
 
 
-def person_of(
-    mailing_id: int, delivery_id: int
-) -> tuple[Mailing, Delivery, Subscriber] | None:
+def person_of(mailing_id: int, delivery_id: int) -> tuple[Mailing, Delivery, Subscriber] | None:
     """Whose message this was, as long as mailing and person are still there."""
     delivery = Delivery.objects.filter(mailing_id=mailing_id, id=delivery_id).first()
     mailing = Mailing.objects.filter(pk=mailing_id).first()
-    person = (
-        Subscriber.objects.filter(pk=delivery.subscriber_id).first()
-        if delivery
-        else None
-    )
+    person = Subscriber.objects.filter(pk=delivery.subscriber_id).first() if delivery else None
     return (mailing, delivery, person) if mailing and delivery and person else None

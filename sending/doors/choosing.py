@@ -1,0 +1,96 @@
+"""Preferences, confirmation and privacy: what people may choose for themselves."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from audiences.erase import erase as erase_person
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from audiences import consent
+from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription
+from sending.doors.leaving import Evidence
+from sending.pure.tokens import Confirm
+
+CONFIRM_WITHIN = timedelta(days=14)
+
+
+def choices(subscriber_id: int) -> list[dict[str, object]]:
+    """The lists a person is or was on, and whether they get them now. Never a list they did not ask for."""
+    rows = Subscription.objects.filter(subscriber_id=subscriber_id, list__archived_at=None).select_related("list")
+    return [
+        {"list": row.list, "on": row.state == Subscription.State.SUBSCRIBED}
+        for row in rows.order_by("list__public_name")
+    ]
+
+
+def choose(*, now: datetime, subscriber_id: int, wanted: list[int], everything: bool, evidence: Evidence) -> str:
+    """Keep exactly the wanted lists; returns what changed, in a sentence."""
+    rows = Subscription.objects.filter(subscriber_id=subscriber_id)
+    on = {row.list_id for row in rows if row.state == Subscription.State.SUBSCRIBED}
+    off = {row.list_id for row in rows} - on
+    left, joined = sorted(on - set(wanted)), sorted(off & set(wanted))
+    with transaction.atomic():
+        if left or everything:
+            consent.unsubscribe(
+                now=now,
+                subscriber_id=subscriber_id,
+                list_ids=left,
+                stream_too=False,
+                everywhere=everything,
+                source="preferences",
+                evidence=evidence.as_dict(),
+            )
+        for list_id in joined:
+            # The link came to this mailbox, so choosing here is consent confirmed by the person.
+            consent.confirm(
+                now=now, subscriber_id=subscriber_id, list_id=list_id, source="preferences", evidence=evidence.as_dict()
+            )
+    if everything:
+        return _("Saved. We will not write to you again.")
+    return _("Saved.") if left or joined else _("Nothing was changed.")
+
+
+def waiting(*, now: datetime, asked: Confirm) -> MailingList | str:
+    """The list to confirm, or why that is no longer possible."""
+    found = MailingList.objects.filter(pk=asked.list).first()
+    if found is None or not Subscriber.objects.filter(pk=asked.subscriber).exists():
+        return _("Please subscribe again.")
+    confirmed = Subscription.objects.filter(
+        subscriber=asked.subscriber, list=found, state=Subscription.State.SUBSCRIBED
+    )
+    if now - datetime.fromtimestamp(asked.issued_at, UTC) > CONFIRM_WITHIN and not confirmed.exists():
+        return _("It was good for two weeks. Please subscribe again.")
+    return found
+
+
+def confirm(*, now: datetime, asked: Confirm, evidence: Evidence) -> None:
+    """Idempotent: confirming twice is a success twice."""
+    consent.confirm(
+        now=now, subscriber_id=asked.subscriber, list_id=asked.list, source="confirmation", evidence=evidence.as_dict()
+    )
+
+
+def erase(*, now: datetime, subscriber_id: int) -> None:
+    """The person goes; a keyed hash stays, so that an import does not bring them back."""
+    erase_person(now=now, subscriber_id=subscriber_id)
+
+
+def export(subscriber_id: int) -> str:
+    """Everything we know about a person, as JSON."""
+    person = Subscriber.objects.filter(pk=subscriber_id).first()
+    if person is None:
+        return "{}"
+    events = ConsentEvent.objects.filter(subject_key=person.address_key).order_by("at").select_related("list")
+    rows = person.subscriptions.select_related("list")
+    data = {
+        "email": person.email,
+        "fields": person.fields,
+        "since": person.created_at.isoformat(),
+        "lists": [{"name": row.list.public_name, "state": row.state, "since": row.since.isoformat()} for row in rows],
+        "consent": [
+            {"what": event.kind, "list": event.list.public_name if event.list else None, "at": event.at.isoformat()}
+            for event in events
+        ],
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False)

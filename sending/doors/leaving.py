@@ -1,0 +1,104 @@
+"""What an unsubscribe token may do: leave, take it back, choose. The write goes straight to PostgreSQL."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+from django.db import connection, transaction
+
+from audiences import consent
+from audiences.models import MailingList, Subscriber
+from sending.doors.visits import SAME_EVENT
+from sending.models import Delivery, Event
+from sending.progress import add_to_counts
+from sending.pure.tokens import Unsubscribe
+
+UNDO_WITHIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Who asked, as far as the request says: kept apart from the event, and erased with the person."""
+
+    ip: str | None
+    user_agent: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"ip": self.ip or "", "user_agent": self.user_agent[:400]}
+
+
+def leave(*, now: datetime, asked: Unsubscribe, everything: bool, source: str, evidence: Evidence) -> None:
+    """Leave the lists of the token (or the stream; or everything), durably, before anybody is told so. Idempotent."""
+    with transaction.atomic():
+        _durably()
+        consent.unsubscribe(
+            now=now,
+            subscriber_id=asked.subscriber,
+            list_ids=list(asked.lists),
+            stream_too=not asked.lists,
+            everywhere=everything,
+            source=source,
+            evidence=evidence.as_dict(),
+        )
+    _tell(now, asked)
+
+
+def take_back(*, now: datetime, asked: Unsubscribe, evidence: Evidence) -> bool:
+    """Undo within ten minutes; False when it is too late for that."""
+    return consent.take_back(
+        now=now,
+        subscriber_id=asked.subscriber,
+        list_ids=list(asked.lists),
+        within=UNDO_WITHIN,
+        evidence=evidence.as_dict(),
+    )
+
+
+def _durably() -> None:
+    """The answer «unsubscribed» promises that a power cut does not forget it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+
+
+def _tell(now: datetime, asked: Unsubscribe) -> None:
+    """Count it for the mailing it came from, as long as that is kept; once."""
+    delivery = Delivery.objects.filter(mailing_id=asked.mailing, id=asked.delivery).first()
+    if delivery is None or delivery.to_address is not None:
+        return
+    row = Event(
+        mailing_id=asked.mailing,
+        delivery=asked.delivery,
+        kind=Event.Kind.UNSUBSCRIBED,
+        at=now,
+        dedupe=dedupe_key(Event.Kind.UNSUBSCRIBED, asked.mailing, asked.delivery),
+    )
+    with transaction.atomic():
+        if Event.objects.filter(dedupe=row.dedupe).exists():
+            return
+        Event.objects.bulk_create([row], ignore_conflicts=True)
+        add_to_counts(
+            mailing_id=asked.mailing,
+            wave=delivery.wave,
+            provider=delivery.provider,
+            changes={str(Event.Kind.UNSUBSCRIBED): 1},
+        )
+
+
+def dedupe_key(kind: str, mailing_id: int, delivery_id: int) -> UUID:
+    """Equal for the same fact told twice."""
+    return uuid5(SAME_EVENT, f"{kind}:{mailing_id}:{delivery_id}")
+
+
+def lists_of(asked: Unsubscribe) -> list[MailingList]:
+    """What would be left, by the names that recipients know."""
+    return list(MailingList.objects.filter(pk__in=asked.lists).order_by("public_name"))
+
+
+def masked_address(subscriber_id: int) -> str:
+    """`j•••@ex•••.org`: enough for the person, too little for anyone else. Empty when there is nobody any more."""
+    person = Subscriber.objects.filter(pk=subscriber_id).first()
+    if person is None:
+        return ""
+    local, _, domain = person.email.partition("@")
+    name, _, ending = domain.rpartition(".")
+    return f"{local[:1]}•••@{name[:1]}•••.{ending}"

@@ -1,0 +1,221 @@
+"""Recipients' doors. The token is the permission: no cookie, no CSRF token, no redirect but a link's own."""
+
+from base64 import b64decode
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from csp.decorators import csp
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from reputation.workspace import workspace
+from sending.doors import choosing, leaving, visits, web
+from sending.doors.addresses import door_address
+from sending.doors.leaving import Evidence
+from sending.pure import tokens
+
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+POLICY = {
+    "default-src": ["'none'"], "style-src": ["'self'"], "img-src": ["'self'", "data:"], "form-action": ["'self'"],
+    "base-uri": ["'none'"], "frame-ancestors": ["'none'"],
+}  # fmt: skip
+LETTER_POLICY = {
+    "default-src": ["'none'"], "style-src": ["'unsafe-inline'"], "img-src": ["'self'", "https:", "data:"],
+    "form-action": ["'none'"], "base-uri": ["'none'"], "frame-ancestors": ["'self'"], "sandbox": ["allow-popups"],
+}  # fmt: skip
+Door = Callable[[HttpRequest, Any], HttpResponse]
+
+
+def door(
+    purpose: str, *methods: str, policy: dict[str, list[str]] = POLICY
+) -> Callable[[Door], Callable[..., HttpResponse]]:
+    """Wrap a view that takes the token's payload: bad tokens get a friendly page, a lost database a plain 503."""
+
+    def decorate(view: Door) -> Callable[..., HttpResponse]:
+        @csrf_exempt
+        @never_cache
+        @require_http_methods(["GET", "HEAD", *methods])
+        @csp(policy)
+        @wraps(view)
+        def guarded(request: HttpRequest, token: str) -> HttpResponse:
+            try:
+                response = view(request, tokens.read(token, purpose, keys=settings.TOKEN_KEYS))
+            except tokens.BadToken:
+                response = _damaged(request)
+            except DatabaseError:
+                response = _try_again()
+            response["Referrer-Policy"] = "no-referrer"
+            response["X-Robots-Tag"] = "noindex"
+            return response
+
+        return guarded
+
+    return decorate
+
+
+@door("unsubscribe", "POST")
+def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
+    if request.method != "POST":
+        return _page(request, "unsubscribe", lists=leaving.lists_of(asked), masked=_masked(asked), **_links(asked))
+    if asked.test:
+        return _test_note(request)
+    if "undo" in request.POST:
+        return _undo(request, asked)
+    everything = "all" in request.POST
+    source = "page" if everything or "confirm" in request.POST else "one-click"
+    leaving.leave(
+        now=timezone.now(),  # clock: entry
+        asked=asked,
+        everything=everything,
+        source=source,
+        evidence=_evidence(request),
+    )
+    if source == "one-click":
+        return HttpResponse("You are unsubscribed.\n", content_type="text/plain; charset=utf-8")
+    return _page(request, "unsubscribed", everything=everything, can_undo=True, **_links(asked))
+
+
+def _undo(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
+    done = leaving.take_back(now=timezone.now(), asked=asked, evidence=_evidence(request))  # clock: entry
+    if done:
+        return _note(request, _("You are subscribed again"), _("Nothing was lost. You can still leave at any time."))
+    return _note(request, _("That was too long ago"), _("To come back, subscribe again."), status=409)
+
+
+@door("preferences", "POST")
+def preferences(request: HttpRequest, asked: tokens.Preferences) -> HttpResponse:
+    saved = ""
+    if request.method == "POST":
+        if asked.test:
+            return _test_note(request)
+        now = timezone.now()  # clock: entry
+        wanted = [] if "all" in request.POST else _numbers(request.POST.getlist("list"))
+        saved = choosing.choose(
+            now=now,
+            subscriber_id=asked.subscriber,
+            wanted=wanted,
+            everything="all" in request.POST,
+            evidence=_evidence(request),
+        )
+    rows = choosing.choices(asked.subscriber)
+    return _page(request, "preferences", rows=rows, saved=saved, masked=leaving.masked_address(asked.subscriber))
+
+
+@door("confirm", "POST")
+def confirm(request: HttpRequest, asked: tokens.Confirm) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    found = choosing.waiting(now=now, asked=asked)
+    if isinstance(found, str):
+        return _note(request, _("This link is too old"), found, status=410)
+    if request.method != "POST":
+        return _page(request, "confirm", list=found, masked=leaving.masked_address(asked.subscriber))
+    if asked.test:
+        return _test_note(request)
+    choosing.confirm(now=now, asked=asked, evidence=_evidence(request))
+    return _note(
+        request,
+        _("You are subscribed"),
+        _("Thank you. %(name)s will reach you from now on.") % {"name": found.public_name},
+    )
+
+
+@door("web", policy=LETTER_POLICY)
+def web_version(request: HttpRequest, asked: tokens.Web) -> HttpResponse:
+    html = web.version_of(mailing_id=asked.mailing, delivery_id=asked.delivery, now=timezone.now())  # clock: entry
+    if html is None:
+        return _note(request, _("This letter is no longer kept"), _("It was sent some time ago."), status=410)
+    return HttpResponse(html)
+
+
+@door("link")
+def link(request: HttpRequest, asked: tokens.Link) -> HttpResponse:
+    target = visits.target_of(asked.mailing, asked.link)
+    if target is None:
+        return _note(request, _("This link is no longer kept"), _("The letter was sent some time ago."), status=410)
+    if request.method == "GET" and not asked.test:
+        visits.clicked(
+            now=timezone.now(),  # clock: entry
+            mailing_id=asked.mailing,
+            delivery_id=asked.delivery,
+            link=asked.link,
+            by_machine=visits.is_machine(request.headers.get("User-Agent", "")),
+        )
+    return HttpResponseRedirect(target)
+
+
+@door("open")
+def open_pixel(request: HttpRequest, asked: tokens.Open) -> HttpResponse:
+    if request.method == "GET" and not asked.test:
+        visits.opened(
+            now=timezone.now(),  # clock: entry
+            mailing_id=asked.mailing,
+            delivery_id=asked.delivery,
+            by_machine=visits.is_machine(request.headers.get("User-Agent", "")),
+        )
+    return HttpResponse(PIXEL, content_type="image/gif")
+
+
+@door("privacy", "POST")
+def privacy(request: HttpRequest, asked: tokens.Privacy) -> HttpResponse:
+    if request.method == "POST" and asked.test:
+        return _test_note(request)
+    if request.method == "POST" and "erase" in request.POST:
+        choosing.erase(now=timezone.now(), subscriber_id=asked.subscriber)  # clock: entry
+        return _note(request, _("You are erased"), _("Only a code remains, so that nobody adds you again by mistake."))
+    if request.method == "POST" and "export" in request.POST:
+        data = choosing.export(asked.subscriber)
+        return HttpResponse(
+            data, content_type="application/json", headers={"Content-Disposition": "attachment; filename=my-data.json"}
+        )
+    return _page(request, "privacy", masked=leaving.masked_address(asked.subscriber))
+
+
+def _page(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
+    return render(request, f"recipient/{name}.html", {"workspace": workspace(), **context})
+
+
+def _note(request: HttpRequest, heading: str, sentence: str, *, status: int = 200) -> HttpResponse:
+    context = {"workspace": workspace(), "heading": heading, "sentence": sentence}
+    return render(request, "recipient/note.html", context, status=status)
+
+
+def _damaged(request: HttpRequest) -> HttpResponse:
+    """No hint whether anybody exists; the address in the letter always works."""
+    sentence = _(
+        "Parts of it are missing. Open the letter again and use its link, or answer the letter: we read that too."
+    )
+    return _note(request, _("This link is not complete"), sentence, status=404)
+
+
+def _try_again() -> HttpResponse:
+    return HttpResponse(
+        "We cannot save this right now. Please try again in a minute.\n", status=503, headers={"Retry-After": "60"}
+    )
+
+
+def _test_note(request: HttpRequest) -> HttpResponse:
+    return _note(request, _("This was a test"), _("The link works. In a test letter it changes nothing."))
+
+
+def _masked(asked: tokens.Unsubscribe) -> str:
+    return leaving.masked_address(asked.subscriber)
+
+
+def _links(asked: tokens.Unsubscribe) -> dict[str, str]:
+    return {"preferences_url": door_address("preferences", tokens.Preferences(asked.subscriber, asked.test))}
+
+
+def _evidence(request: HttpRequest) -> Evidence:
+    return Evidence(ip=request.META.get("REMOTE_ADDR"), user_agent=request.headers.get("User-Agent", ""))
+
+
+def _numbers(values: list[str]) -> list[int]:
+    return [int(value) for value in values if value.isdecimal() and len(value) < 12]
