@@ -100,6 +100,12 @@ def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo) -> Limits:
     return _with_state(budget, limits, now)
 
 
+def full_connections(budget: Budget) -> int | None:
+    """Connections allowed in good times, whatever state the budget is in; None is no limit."""
+    cold = budget.warmup is not None and is_cold(budget.warmup_day)
+    return _with_overrides(budget, _from_catalogue(budget, cold=cold)).connections
+
+
 def explain(budget: Budget, *, now: datetime, zone: ZoneInfo) -> list[str]:
     """Sentences for people: what applies at `now` and why, one per limit, then the state."""
     limits = limits_of(budget, now=now, zone=zone)

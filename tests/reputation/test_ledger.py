@@ -23,9 +23,10 @@ def pair(now: datetime) -> list[int]:
 def test_a_message_is_spent_from_all_budgets_of_its_lane(now: datetime, pair: list[int], berlin: ZoneInfo) -> None:
     entry = Entry(pair, now, sent=3, accepted=1, deferred=1, bounced=1, unknown_users=1)
     ledger.record(entries=[entry, entry], zone=berlin)
-    assert list(Tally.objects.values_list("sent", "accepted", "deferred", "bounced", "unknown_users")) == [
-        (6, 2, 2, 2, 2)
-    ] * 2
+    assert (
+        list(Tally.objects.values_list("sent", "accepted", "deferred", "bounced", "unknown_users"))
+        == [(6, 2, 2, 2, 2)] * 2
+    )
     assert DayTally.objects.filter(budget__in=pair, day=date(2026, 3, 10), sent=6).count() == 2
 
 

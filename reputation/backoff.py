@@ -1,0 +1,232 @@
+"""Listening to what receivers answer about us: stop, probe, and come back step by step.
+
+A budget that was told to slow down is `slowed` at step 0: nothing leaves until its time. Then it answers to a probe,
+step 1, over one connection at a tenth of its rate, and every clean quarter of an hour takes it one step up until it is
+open. Replies that waiting will not mend make it `held` for hours first.
+
+A reply often comes a hundred times at once. Every change is a compare-and-set on the state it was decided from, and a
+budget that is closed already hears nothing new: a storm is one step.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+
+from reputation.budgets import ALL, OPENED, full_connections
+from reputation.catalogue import catalogue
+from reputation.models import Budget, BudgetChange, Tally
+from reputation.pure import backoff as ladder
+from reputation.pure.backoff import Step, Verdict
+from reputation.workspace import zone
+
+State = Budget.State
+
+REMEMBER_HOLDS = timedelta(days=2)
+# Replies to connections opened before the last change say nothing about the new number.
+SETTLING = timedelta(minutes=1)
+# Nobody writes there any more: no reason to stay slow.
+FORGOTTEN = timedelta(hours=24)
+REPLY_LENGTH = 500
+
+_ADDRESS = re.compile(r"[^\s<>@:;,()\"']+@[A-Za-z0-9.-]+")
+
+
+def hear(
+    *,
+    now: datetime,
+    budget_ids: Sequence[int],
+    verdict: Verdict,
+    reply_text: str,
+    provider: str,
+    time_factor: float = 1.0,
+) -> list[int]:
+    """React to one classified reply on the budgets of its lane that the verdict's scope names.
+
+    Returns the ids of the budgets this call changed: none when the reply is not about us, or was heard already.
+    Budgets for all providers together are never touched: one provider does not speak for the others.
+    """
+    if not ladder.is_about_us(verdict.class_):
+        return []
+    return [
+        budget.pk
+        for budget in _named(budget_ids, verdict.scope)
+        if _react(now, budget, verdict, reply_text, provider, time_factor)
+    ]
+
+
+def recover(*, now: datetime, time_factor: float = 1.0) -> int:
+    """Take every budget whose time has come one step up; returns how many changed. Safe to run twice at once.
+
+    A step counts as clean when something was accepted during it. With nothing sent, the step lasts on, for a day.
+    """
+    due = Budget.objects.select_related("warmup").exclude(state=State.OPEN).filter(state_until__lte=now)
+    return sum(_recover(now, budget, time_factor) for budget in due.order_by("pk"))
+
+
+def _named(budget_ids: Sequence[int], scope: str) -> list[Budget]:
+    budgets = list(Budget.objects.filter(pk__in=budget_ids).exclude(provider=ALL).select_related("warmup"))
+    kinds = ladder.kinds_named(scope)
+    if "ip" in kinds and not any(budget.kind == Budget.Kind.IP for budget in budgets):
+        kinds |= {Budget.Kind.ACCOUNT}  # a relay's address is not ours; its account is
+    return [budget for budget in budgets if budget.kind in kinds]
+
+
+def _react(now: datetime, budget: Budget, verdict: Verdict, reply: str, provider: str, time_factor: float) -> bool:
+    held = verdict.class_ in ladder.HELD
+    if _is_closed(budget, now) and (budget.state == State.HELD or not held):
+        return False
+    evidence = _evidence(verdict, reply, provider)
+    if verdict.class_ == ladder.CONNECTIONS:
+        return _fewer_connections(now, budget, evidence, time_factor)
+    wait = ladder.silence(
+        verdict,
+        stop_minutes=catalogue().get(provider).stop_minutes,
+        holds_before=_holds_before(now, budget) if held else 0,
+        time_factor=time_factor,
+    )
+    reason = _sentence(now, now + wait, provider, verdict.class_)
+    state = State.HELD if held else State.SLOWED
+    stop = {"state": state, "ladder_step": 0, "rate_share": ladder.SHARES[0], "connection_cap": 1}
+    return _change(
+        now, budget, stop | {"state_until": now + wait, "state_reason": reason, "evidence": evidence}, reason
+    )
+
+
+def _fewer_connections(now: datetime, budget: Budget, evidence: dict[str, Any], time_factor: float) -> bool:
+    if budget.changed_at and now - budget.changed_at < SETTLING / time_factor:
+        return False
+    connections = budget.connection_cap or full_connections(budget) or 2
+    fewer = max(1, connections - 1)
+    if fewer == budget.connection_cap:
+        return False
+    until = now + ladder.CONNECTION_STOP / time_factor
+    reason = (
+        f"{catalogue().title(budget.provider)} allows fewer connections, it said at {_clock(now)}; "
+        f"{fewer} for now, one more at {_clock(until)}"
+    )
+    values = {
+        "state": State.SLOWED,
+        "ladder_step": max(1, budget.ladder_step),
+        "connection_cap": fewer,
+        "state_until": until,
+        "state_reason": reason,
+        "evidence": evidence,
+    }
+    return _change(now, budget, values, reason)
+
+
+def _recover(now: datetime, budget: Budget, time_factor: float) -> bool:
+    stopped = budget.state == State.HELD or budget.ladder_step == 0
+    if not stopped and not _was_clean(budget):
+        return _wait_on(now, budget, time_factor)
+    number = 0 if stopped else budget.ladder_step
+    step = ladder.step_up(number, budget.rate_share, budget.connection_cap, full_connections(budget))
+    return _open(now, budget) if step is None else _climb(now, budget, step, time_factor)
+
+
+def _climb(now: datetime, budget: Budget, step: Step, time_factor: float) -> bool:
+    name = catalogue().title(budget.provider)
+    words = "trying one connection" if step.number == 1 else f"at {step.rate_share:.0%} of the rate"
+    values = {
+        "state": State.SLOWED,
+        "ladder_step": step.number,
+        "rate_share": step.rate_share,
+        "connection_cap": step.connection_cap,
+        "state_until": now + ladder.STEP / time_factor,
+        "state_reason": f"Coming back after {name} slowed us down: {words}",
+    }
+    return _change(now, budget, values, f"Step {step.number}: {words}")
+
+
+def _open(now: datetime, budget: Budget) -> bool:
+    return _change(now, budget, dict(OPENED), "Open again at full rate")
+
+
+def _wait_on(now: datetime, budget: Budget, time_factor: float) -> bool:
+    """Nothing was accepted on this step: stay on it, unless nobody has written there for a day."""
+    if budget.changed_at and now - budget.changed_at >= FORGOTTEN / time_factor:
+        return _open(now, budget)
+    _still(budget).update(state_until=now + ladder.STEP / time_factor)
+    return False
+
+
+def _was_clean(budget: Budget) -> bool:
+    """Something was accepted since the step began. A rate reply would have ended the step."""
+    since = budget.changed_at.replace(second=0, microsecond=0) if budget.changed_at else None
+    return bool(since) and Tally.objects.filter(budget=budget, minute__gte=since, accepted__gt=0).exists()
+
+
+def _change(now: datetime, budget: Budget, values: dict[str, Any], what: str) -> bool:
+    """Compare-and-set, then write down: of many that decided from the same state, one wins."""
+    if _still(budget).update(changed_at=now, **values) != 1:
+        return False
+    evidence = values.get("evidence", {})
+    before = {"state": budget.state, "step": budget.ladder_step, "share": budget.rate_share}
+    BudgetChange.objects.create(
+        budget=budget,
+        at=now,
+        what=what[:300],
+        reason=evidence.get("reply", "")[:300],
+        evidence=evidence | {"before": before},
+    )
+    return True
+
+
+def _still(budget: Budget) -> Any:
+    """The row, as long as it is as it was read."""
+    return Budget.objects.filter(
+        pk=budget.pk,
+        state=budget.state,
+        ladder_step=budget.ladder_step,
+        state_until=budget.state_until,
+        connection_cap=budget.connection_cap,
+    )
+
+
+def _is_closed(budget: Budget, now: datetime) -> bool:
+    stopped = budget.state == State.HELD or (budget.state == State.SLOWED and budget.ladder_step == 0)
+    return stopped and (budget.state_until is None or now < budget.state_until)
+
+
+def _holds_before(now: datetime, budget: Budget) -> int:
+    recent = Q(at__gt=now - REMEMBER_HOLDS, evidence__class__in=sorted(ladder.HELD))
+    return budget.changes.filter(recent).count()
+
+
+def _evidence(verdict: Verdict, reply: str, provider: str) -> dict[str, Any]:
+    return {
+        "class": verdict.class_,
+        "scope": verdict.scope,
+        "rule": verdict.rule_id,
+        "enhanced": verdict.enhanced or "",
+        "provider": provider,
+        "reply": _ADDRESS.sub("<address>", reply)[:REPLY_LENGTH],
+    }
+
+
+_COMPLAINTS = {
+    "rate": "asked us to slow down",
+    "reputation": "refuses our mail because of its reputation",
+    "blocklist": "refuses our mail because of a blocklist",
+    "auth": "refuses our mail because its authentication fails",
+    "tls": "wants an encrypted connection",
+    "ptr": "wants a reverse DNS name that fits our address",
+    "config": "refuses our mail because of how this sender is set up",
+    "smarthost": "refuses our relay or our sign-in",
+    "bug": "refuses the way we speak to it",
+}
+
+
+def _sentence(now: datetime, until: datetime, provider: str, class_: str) -> str:
+    """`Gmail asked us to slow down at 14:02; next try 14:12`, in the workspace's zone."""
+    here = zone()
+    later = until.astimezone(here)
+    when = f"{later:%H:%M}" if later.date() == now.astimezone(here).date() else f"{later:%d %b %H:%M}"
+    return f"{catalogue().title(provider)} {_COMPLAINTS[class_]} at {now.astimezone(here):%H:%M}; next try {when}"
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone(zone()):%H:%M}"
