@@ -1,0 +1,309 @@
+"""What an inbound message says: bounce, delay, complaint, automatic answer, unsubscription, or a person writing.
+
+Read in this order: feedback report (RFC 5965), delivery report (RFC 3464), bounce in free text, automatic answer
+(RFC 3834), flufl.bounce for what is left, a person. Who is meant comes from our tokens first, the report second.
+"""
+
+import re
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import Literal
+
+from sending.pure import bounce_text
+from sending.pure.autoreply import is_auto_reply
+from sending.pure.mime_parts import fields_of, header, parse, parts, quoted_headers, text_of
+
+Kind = Literal["bounce", "delayed", "complaint", "auto_reply", "unsubscribe", "none", "human"]
+Action = Literal["failed", "delayed", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientReport:
+    """What became of one recipient. `reply` is what the reply rules are asked with, `phase` one of their phases."""
+
+    recipient: str | None
+    status: str = ""
+    diagnostic: str = ""
+    action: Action = "failed"
+    code: int | None = None
+    phase: str = "report"
+    remote_mta: str = ""
+
+    @property
+    def reply(self) -> str:
+        """One line as a receiver would have said it; where no code is quoted, the status or the failure gives one."""
+        text = self.diagnostic
+        if self.code is not None:
+            return text if re.match(rf"{self.code}\b", text) else f"{self.code} {self.status} {text}"
+        code = "450" if self.status.startswith("4") or self.action == "delayed" else "550"
+        return " ".join(f"{code} {'' if self.status in text else self.status} {text}".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`quoted` holds what of the original came back: look for our tokens there (verp.find_message)."""
+
+    kind: Kind
+    reason: str
+    recipients: tuple[RecipientReport, ...] = ()
+    original_message_id: str = ""
+    original_return_path: str = ""
+    feedback_type: str = ""
+    quoted: str = field(default="", repr=False)
+
+
+def read_report(raw: bytes, *, rcpt_to: str = "") -> Report:
+    """Return what the message says. Never raises, whatever comes in; `rcpt_to` is the envelope's recipient, if known."""
+    message = parse(raw)
+    found = list(parts(message))
+    quoted = _quoted(found)
+    return (
+        _feedback(found, quoted)
+        or _delivery(found, quoted)
+        or _unsubscription(message, rcpt_to, quoted)
+        or _free_text(message, found, quoted)
+        or _automatic(message, quoted)
+        or _fallback(message, quoted)
+        or Report("human", "A person wrote this, or a machine that says nothing of it.", quoted=quoted)
+    )
+
+
+# Feedback reports
+
+_COMPLAINTS = {"abuse", "fraud", "virus", "other", "miscategorized", ""}
+
+
+def _feedback(found: list[Message], quoted: str) -> Report | None:
+    part = next((part for part in found if part.get_content_type() == "message/feedback-report"), None)
+    groups = fields_of(part) if part else []
+    if not groups:
+        return None
+    fields = groups[0]
+    feedback_type = header(fields, "feedback-type").lower()
+    named = [str(value) for name in ("original-rcpt-to", "removal-recipient") for value in fields.get_all(name, [])]
+    recipients = tuple([RecipientReport(address, action="other") for address in dict.fromkeys(_addresses(named))])
+    kind, reason = _feedback_kind(feedback_type)
+    return _report(kind, reason, recipients, quoted, feedback_type=feedback_type)
+
+
+def _feedback_kind(feedback_type: str) -> tuple[Kind, str]:
+    if feedback_type.startswith("opt-out"):
+        return "unsubscribe", "The mailbox provider asks us to take the person off, without a complaint."
+    if feedback_type == "auth-failure":
+        return "none", "A report that our mail failed authentication: not a complaint."
+    if feedback_type == "not-spam":
+        return "none", "The person says that our mail was not spam."
+    if feedback_type in _COMPLAINTS:
+        return "complaint", "The person marked our mail as spam."
+    return "none", f"A feedback report of a type that we do not know: {feedback_type[:40]}."
+
+
+# Delivery reports
+
+_WORDS: dict[str, Action] = {"failed": "failed", "failure": "failed", "delayed": "delayed"}
+_XTEXT = re.compile(r"\+([0-9A-F]{2})")
+
+
+def _delivery(found: list[Message], quoted: str) -> Report | None:
+    part = next((part for part in found if "delivery-status" in part.get_content_type()), None)
+    if part is None:
+        return None
+    texts = "\n".join(text_of(part) for part in found if part.get_content_type() == "text/plain")[: 64 * 1024]
+    recipients = [said for group in fields_of(part) if (said := _recipient(group, texts))]
+    if not recipients:
+        return None
+    return _delivery_report(tuple(recipients), quoted + "\n" + _own_fields(part))
+
+
+def _delivery_report(recipients: tuple[RecipientReport, ...], quoted: str) -> Report:
+    actions = {said.action for said in recipients}
+    if "failed" in actions:
+        failed = tuple([said for said in recipients if said.action == "failed"])
+        return _report("bounce", f"Could not be delivered: {failed[0].diagnostic[:200]}", failed, quoted)
+    if "delayed" in actions:
+        late = tuple([said for said in recipients if said.action == "delayed"])
+        return _report("delayed", "Not delivered yet, the server goes on trying.", late, quoted)
+    return _report("none", "A report that says the message was delivered or passed on.", recipients, quoted)
+
+
+def _recipient(group: Message, texts: str) -> RecipientReport | None:
+    named = [header(group, name) for name in ("original-recipient", "final-recipient", "x-actual-recipient")]
+    if not any(named) and not header(group, "action"):
+        return None
+    recipient = next(iter(_addresses(named)), None)
+    status = _status(header(group, "status"))
+    action = _WORDS.get(header(group, "action").lower().split(" ")[0].strip("."), "other")
+    if action == "other" and not header(group, "action") and status[:1] in ("4", "5"):
+        action = "failed"
+    diagnostics = [
+        _diagnostic(str(value))
+        for name in ("diagnostic-code", "x-supplementary-info")
+        for value in group.get_all(name, [])
+    ]
+    words = " ".join(text for text in diagnostics if text)
+    code, inner, diagnostic = bounce_text.reply_in(words)
+    phase = "report"
+    known = (recipient,) if recipient else ()
+    for told in bounce_text.read(texts, known=known)[:1] if texts else []:
+        phase = told.phase
+        if not words:
+            code, inner, diagnostic = told.code, told.status, told.diagnostic
+    return RecipientReport(
+        recipient,
+        inner or status,
+        diagnostic[:1000] or f"Status {status}",
+        action,
+        code,
+        phase,
+        _host(header(group, "remote-mta")),
+    )
+
+
+def _own_fields(part: Message) -> str:
+    return "\n".join(f"{name}: {value}" for group in fields_of(part) for name, value in group.items())[:8000]
+
+
+def _status(value: str) -> str:
+    found = re.search(r"[245]\.\d{1,3}\.\d{1,3}", value)
+    return found[0] if found else ""
+
+
+def _diagnostic(value: str) -> str:
+    """The words after the type ("smtp; …"), folding undone."""
+    value = " ".join(value.split())
+    return re.sub(r"^[A-Za-z][\w-]{0,30}\s?;\s*", "", value)[:4000]
+
+
+def _host(value: str) -> str:
+    return re.sub(r"^\w+\s?;\s*", "", value).split(" ")[0].strip("[]().").lower()[:253]
+
+
+def _addresses(values: list[str]) -> list[str]:
+    """Plain addresses of recipient fields: type, angle brackets, source routes and xtext (RFC 3461 §4) taken off."""
+    plain = []
+    for value in values:
+        value = re.sub(r"^\s*[\w-]{1,30}\s?;", "", value).strip().strip("<>").rpartition(":")[2]
+        value = _XTEXT.sub(lambda octet: chr(int(octet[1], 16)), value) if "@" not in value else value
+        if "@" in value and len(value) <= 320:
+            plain.append(value.strip("\"' ").lower())
+    return plain
+
+
+# Free text
+
+_DAEMON = re.compile(
+    r"mailer[-_. ]?daemon|postmaster|mail (?:delivery|administrator)|system administrator|delivery subsystem|mdaemon|exchange|"
+    r"mail[-_ ]?system|bounce|mailerdaemon|double-bounce|listserv|no-?reply@sns",
+    re.IGNORECASE,
+)
+_FAILED = re.compile(
+    r"undeliver|not (?:be )?deliver|deliver(?:y|ed)?.{0,30}(?:fail|error|problem|status|notif|unsuccess)|returned (?:mail|to sender|message)"
+    r"|failure notice|mail (?:system )?(?:error|failure)|(?:message|mail).{0,20}(?:rejected|bounced|delayed|blocked|failed)|warning: could not|bounce"
+    r"|could not send|unzustellbar|non remis|non (?:è stato possibile )?recapit|no se (?:ha podido|pudo) entregar|cannot be delivered|"
+    r"(?:failed|unable) to (?:deliver|send)|did not reach|nondeliverable|mail could not",
+    re.IGNORECASE,
+)
+
+
+def _free_text(message: Message, found: list[Message], quoted: str) -> Report | None:
+    failed = tuple(_addresses(re.split(r"[,\s]+", " ".join(map(str, message.get_all("x-failed-recipients", []))))))
+    text = "\n".join(
+        text_of(part)
+        for part in found
+        if part.get_content_type() in ("text/plain", "text/html", "message/delivery-status")
+    )
+    if not failed and not _looks_like_bounce(message, text):
+        return None
+    said = bounce_text.read(_without_tags(text), known=failed)
+    if not said:
+        return None
+    action: Action = "delayed" if bounce_text.is_waiting(text) else "failed"
+    recipients = tuple([_from_text(one, action) for one in said])
+    return _delivery_report(recipients, quoted or text[:32_000])
+
+
+def _from_text(one: bounce_text.Found, action: Action) -> RecipientReport:
+    diagnostic = one.diagnostic or "The reason is not given."
+    return RecipientReport(one.recipient, one.status, diagnostic, action, one.code, one.phase)
+
+
+def _looks_like_bounce(message: Message, text: str) -> bool:
+    sender = header(message, "from") + " " + header(message, "return-path")
+    told = header(message, "subject") + "\n" + bounce_text.explanation(text)[:3000]
+    automatic = (
+        _DAEMON.search(sender)
+        or header(message, "return-path") == "<>"
+        or message.get_content_type() == "multipart/report"
+    )
+    return bool(automatic and _FAILED.search(told))
+
+
+def _without_tags(text: str) -> str:
+    return re.sub(r"<(?:br|/p|/div|/tr)\b[^>]{0,200}>", "\n", text, flags=re.IGNORECASE)
+
+
+# The rest
+
+
+def _unsubscription(message: Message, rcpt_to: str, quoted: str) -> Report | None:
+    if not rcpt_to.lower().startswith("u-"):
+        return None
+    sender = tuple(
+        RecipientReport(address, action="other")
+        for address in _addresses([header(message, "from").rpartition("<")[2]])[:1]
+    )
+    return _report("unsubscribe", "The person asked by mail to be taken off.", sender, quoted)
+
+
+def _automatic(message: Message, quoted: str) -> Report | None:
+    if not is_auto_reply(message):
+        return None
+    sender = tuple(
+        RecipientReport(address, action="other")
+        for address in _addresses([header(message, "from").rpartition("<")[2]])[:1]
+    )
+    return _report("auto_reply", "An automatic answer, such as a note of absence.", sender, quoted)
+
+
+def _fallback(message: Message, quoted: str) -> Report | None:
+    """flufl.bounce knows some old dialects; it says who, never why: soft."""
+    from flufl.bounce import all_failures
+
+    if not _DAEMON.search(header(message, "from")):
+        return None
+    try:
+        temporary, permanent = all_failures(message)
+    except Exception:  # a parser of foreign dialects fed with hostile input: whatever it trips over, we go on
+        return None
+    named = [*permanent, *temporary]
+    found = [address.decode("utf-8", "replace") if isinstance(address, bytes) else address for address in named]
+    if not found:
+        return None
+    action: Action = "failed" if permanent else "delayed"
+    known = tuple([address.lower() for address in found[:50]])
+    text = "\n".join(text_of(part) for part in parts(message) if part.get_content_type() == "text/plain")
+    said = bounce_text.read(text, known=known)
+    return _delivery_report(tuple([_from_text(one, action) for one in said]), quoted)
+
+
+_MESSAGE_ID = re.compile(r"^(?:x-original-)?message-id:\s*(<[^<>\s]{3,250}>)", re.IGNORECASE | re.MULTILINE)
+_RETURN_PATH = re.compile(
+    r"^(?:return-path|x-original-return-path|original-mail-from|x-envelope-from):\s*<?([^<>\s]{3,320}@[^<>\s]{3,250})>?",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _quoted(found: list[Message]) -> str:
+    kinds = ("message/rfc822", "text/rfc822-headers", "message/rfc822-headers", "message/partial", "message/global")
+    heads = [quoted_headers(part) for part in found if part.get_content_type() in kinds]
+    return "\n".join(heads)[:64_000]
+
+
+def _report(
+    kind: Kind, reason: str, recipients: tuple[RecipientReport, ...], quoted: str, feedback_type: str = ""
+) -> Report:
+    message_id = _MESSAGE_ID.search(quoted)
+    path = _RETURN_PATH.search(quoted)
+    return Report(
+        kind, reason, recipients, message_id[1] if message_id else "", path[1] if path else "", feedback_type, quoted
+    )
