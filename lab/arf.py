@@ -1,4 +1,6 @@
-"""Complaints as feedback loops send them (RFC 5965): Yahoo's, Microsoft's JMRP as of June 2026, Validity's Universal FBL."""
+"""Complaints as feedback loops send them (RFC 5965): Yahoo's, Microsoft's JMRP as of June 2026, Validity's Universal
+FBL.
+"""
 
 import hashlib
 import re
@@ -77,7 +79,8 @@ def _jmrp(c: Complaint) -> bytes:
 def _ufbl(c: Complaint) -> bytes:
     hashed = hashlib.md5(c.recipient.encode(), usedforsecurity=False).hexdigest()
     fields = (
-        f"Source-Ip: {c.client_ip}\nUser-Agent: ReturnPathFBL/2.0\nOriginal-Rcpt-To: {hashed}@{c.recipient.partition('@')[2]}\n"
+        f"Source-Ip: {c.client_ip}\nUser-Agent: ReturnPathFBL/2.0\nOriginal-Rcpt-To: "
+        f"{hashed}@{c.recipient.partition('@')[2]}\n"
         f"Reported-Domain: {c.domain}\nOriginal-Mail-From: {c.sender}\nSource: Comcast\nAbuse-Type: complaint\n"
         "Subscription-Link: https://fbl.returnpath.net/manage/subscriptions/1\nFeedback-Type: abuse\nVersion: 1\n"
         f"Arrival-Date: {formatdate(c.arrived)}\n"

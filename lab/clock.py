@@ -16,7 +16,9 @@ class LabClock:
         return time.time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let rolling windows, greylists and delayed reports see `seconds` pass at once. Raises ValueError when negative."""
+        """Let rolling windows, greylists and delayed reports see `seconds` pass at once. Raises ValueError when
+        negative.
+        """
         if seconds < 0:
             raise ValueError("The lab's clock only goes forward.")
         self._ahead += seconds

@@ -98,7 +98,9 @@ def _dns(lab: "Lab", rest: str, asked: dict[str, str], body: Any) -> Any:
 
 
 def _change_dns(lab: "Lab", rest: str, asked: dict[str, str], body: Any) -> Any:
-    """POST /dns/records adds, PUT /dns/records replaces all of a name and type, POST /dns/failures sets or (mode null) lifts a failure."""
+    """POST /dns/records adds, PUT /dns/records replaces all of a name and type, POST /dns/failures sets or (mode
+    null) lifts a failure.
+    """
     items = body if isinstance(body, list) else [body]
     for item in items:
         _change_one(lab, rest, item)
@@ -160,5 +162,8 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
 
 def _response(status: HTTPStatus, answer: Any) -> bytes:
     body = json.dumps(answer, indent=1).encode()
-    head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
     return head.encode() + body

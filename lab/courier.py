@@ -1,4 +1,6 @@
-"""Sends what receivers send: bounces and complaints some time after a message was accepted, and mail a relay passes on."""
+"""Sends what receivers send: bounces and complaints some time after a message was accepted, and mail a relay passes
+on.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +23,9 @@ WORKERS = 4
 
 @dataclass(frozen=True)
 class Parcel:
-    """`route` names (host, port) when the parcel is due, or None when there is no way there; `refused` is called with a final 5xx text."""
+    """`route` names (host, port) when the parcel is due, or None when there is no way there; `refused` is called with
+    a final 5xx text.
+    """
 
     kind: str
     persona: str
@@ -83,7 +87,8 @@ class Courier:
         async with self._slots:
             route = parcel.route()
             if route is None:
-                return self._note(parcel, "return_failed", reply="no route: no MX with an address for the recipient")
+                self._note(parcel, "return_failed", reply="no route: no MX with an address for the recipient")
+                return
             loop = asyncio.get_running_loop()
             permanent, reply = await loop.run_in_executor(self._threads, _hand_over, parcel, route)
         self._settle(parcel, permanent, reply)
@@ -122,10 +127,12 @@ def _hand_over(parcel: Parcel, route: tuple[str, int]) -> tuple[bool, str]:
         return False, "250 accepted"
     except smtplib.SMTPRecipientsRefused as error:
         code, text = next(iter(error.recipients.values()))
-        return code >= 500, f"{code} {text.decode('utf-8', 'replace')}"
+        return code >= 500, f"{code} {_text(text)}"
     except smtplib.SMTPResponseException as error:
-        said: Any = error.smtp_error
-        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-        return error.smtp_code >= 500, f"{error.smtp_code} {text}"
+        return error.smtp_code >= 500, f"{error.smtp_code} {_text(error.smtp_error)}"
     except (OSError, smtplib.SMTPException) as error:
         return False, f"{type(error).__name__}: {error}"
+
+
+def _text(said: Any) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

@@ -1,4 +1,6 @@
-"""What a receiver reads off one message: identity, List-Unsubscribe, and whether it is authenticated (SPF, DKIM, DMARC)."""
+"""What a receiver reads off one message: identity, List-Unsubscribe, and whether it is authenticated (SPF, DKIM,
+DMARC).
+"""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +31,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Authentication:
-    """`dkim_verified` is None for an unsigned message; `unsubscribe_signed`: both RFC 8058 headers are there and in a valid signature's h=."""
+    """`dkim_verified` is None for an unsigned message; `unsubscribe_signed`: both RFC 8058 headers are there and in a
+    valid signature's h=.
+    """
 
     dkim_domain: str
     dkim_verified: bool | None
@@ -51,7 +55,9 @@ def read_head(raw: bytes) -> Head:
 
 
 def authenticate(raw: bytes, head: Head, *, client_ip: str, mail_from: str, zone: Zone) -> Authentication:
-    """Check a message against the lab's own DNS data. The verifier of signatures is dkimpy, not the sender's own code."""
+    """Check a message against the lab's own DNS data. The verifier of signatures is dkimpy, not the sender's own
+    code.
+    """
     domain, verified, covered = _best_signature(raw, head, zone)
     mail_domain = mail_from.rpartition("@")[2].lower()
     spf = check_spf(client_ip, mail_domain, zone) if mail_domain else "none"

@@ -1,4 +1,5 @@
-"""Reads the receivers' ledger: the ground truth that promises are checked against. Streaming; a row is a dict as the recorder wrote it.
+"""Reads the receivers' ledger: the ground truth that promises are checked against. Streaming; a row is a dict as the
+recorder wrote it.
 
 Instants are the receivers' monotonic seconds (`t`) or seconds since 1970 (`wall`); both are in every row.
 """
@@ -38,7 +39,9 @@ class Summary:
 
 
 def rows(path: Path, *events: str) -> Iterator[Row]:
-    """Rows in the order written, of these events only when any are named. A half-written last line (the lab was killed) is left out."""
+    """Rows in the order written, of these events only when any are named. A half-written last line (the lab was
+    killed) is left out.
+    """
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
@@ -86,7 +89,9 @@ def accepted_recipients(path: Path, *, mailing: str | None = None) -> Counter[st
 
 
 def duplicates(path: Path, *, key: str = "mailing") -> list[Duplicate]:
-    """Addresses that accepted the same `key` ('mailing' or 'message_id') more than once. Rows without that key are not compared."""
+    """Addresses that accepted the same `key` ('mailing' or 'message_id') more than once. Rows without that key are
+    not compared.
+    """
     seen = Counter((row[key], row["recipient"]) for row in _accepted(path) if row[key])
     return [Duplicate(found, recipient, times) for (found, recipient), times in seen.items() if times > 1]
 
@@ -115,7 +120,9 @@ def unsubscribe_signed_share(path: Path) -> float:
 def largest_window(
     path: Path, *, by: tuple[str, ...] = ("persona", "ip"), seconds: float = 60
 ) -> dict[tuple[str, ...], int]:
-    """The most messages accepted within any rolling `seconds`, by columns of the row (persona, ip, dkim_domain, host …)."""
+    """The most messages accepted within any rolling `seconds`, by columns of the row (persona, ip, dkim_domain, host
+    …).
+    """
     return _peaks(((tuple(str(row[column]) for column in by), row["t"]) for row in _messages(path)), seconds)
 
 
@@ -165,7 +172,9 @@ def accepted_after(path: Path, *, recipient: str, wall: float) -> list[Row]:
 
 
 def dots_after(path: Path, *, since: dict[str, float]) -> list[Row]:
-    """Final dots for addresses at or after each one's own instant (address → seconds since 1970), whatever became of them."""
+    """Final dots for addresses at or after each one's own instant (address → seconds since 1970), whatever became of
+    them.
+    """
     return [row for row in rows(path, "dot_seen") if row["wall"] >= since.get(row["recipient"], float("inf"))]
 
 

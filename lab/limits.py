@@ -1,6 +1,6 @@
 """What a receiver counts: rolling windows, connections, runs of messages without a pause. All take `now` in seconds."""
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 
@@ -88,7 +88,6 @@ class Counts:
     bursts: dict[str, RollingCount] = field(default_factory=dict)
     greylisted: dict[tuple[str, str, str], float] = field(default_factory=dict)
     deferred: Counter[str] = field(default_factory=Counter)
-    told: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def burst_excess(self, *, ip: str, messages: float, seconds: float, now: float) -> Violation | None:
         """More than `messages` from one IP within `seconds`."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 class Mailbox:
-    """In memory at most `max_bytes` in all, the oldest addresses forgotten first; with a `folder`, on disk and all of them."""
+    """In memory at most `max_bytes` in all, the oldest addresses forgotten first; with a `folder`, on disk and all of
+    them.
+    """
 
     def __init__(self, *, per_address: int, max_bytes: int, folder: Path | None) -> None:
         self._per_address = per_address

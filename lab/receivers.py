@@ -88,11 +88,16 @@ class Site:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ip = writer.get_extra_info("peername")[0]
         session = Session(self, Channel(reader, writer), ip=ip, number=next(self.shared.numbers))
-        with contextlib.suppress(asyncio.CancelledError):
-            await session.run()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await session.run()
+        finally:
+            writer.close()
 
     async def take(self, session: Session, envelope: Envelope, raw: bytes) -> None:
-        """The message is complete: write down that the dot was seen, judge, write down the verdict, and only then reply."""
+        """The message is complete: write down that the dot was seen, judge, write down the verdict, and only then
+        reply.
+        """
         arrived = self.shared.clock.now()
         head = read_head(raw)
         facts = self._facts(head, raw)
@@ -175,7 +180,8 @@ class Site:
             await asyncio.sleep(pause)
         wire = session.wire(text)
         if odd == "trickle":
-            return await session.channel.trickle(wire, 0.01)
+            await session.channel.trickle(wire, 0.01)
+            return
         session.channel.send(ODD[odd](wire) if odd in ODD else wire)
         if odd == "close-in-reply":
             raise Hangup("close", "closed within the reply")
@@ -192,7 +198,9 @@ ODD: dict[str, Callable[[bytes], bytes]] = {
 
 
 async def listen(sites: list[Site], port: int) -> tuple[int, list[asyncio.Server]]:
-    """All sites on one port number; 0 takes one that is free on every address. Raises OSError when the port is taken."""
+    """All sites on one port number; 0 takes one that is free on every address. Raises OSError when the port is
+    taken.
+    """
     for _ in range(20):
         chosen = port or _free_port(sites[0].address)
         servers: list[asyncio.Server] = []

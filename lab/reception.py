@@ -13,7 +13,9 @@ from lab.persona import Persona, changed, scaled
 
 @dataclass(frozen=True)
 class Verdict:
-    """`reply` names a reply text of the persona; `reason` is '' for yes. `violation` says which cap the client broke, if any."""
+    """`reply` names a reply text of the persona; `reason` is '' for yes. `violation` says which cap the client broke,
+    if any.
+    """
 
     reply: str
     violation: Violation | None = None

@@ -9,7 +9,9 @@ from lab.clock import LabClock
 
 
 class Recorder:
-    """Appends one JSON object a line. A row handed to `write` has left the process when the call returns (it survives a kill of the lab)."""
+    """Appends one JSON object a line. A row handed to `write` has left the process when the call returns (it survives
+    a kill of the lab).
+    """
 
     def __init__(self, path: Path, clock: LabClock) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,9 +32,8 @@ class Recorder:
             "persona": persona,
             **facts,
         }
-        self._file.write(
-            json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape") + b"\n"
-        )
+        # ASCII: undecodable bytes of a client's line survive as escaped surrogates and the line stays valid JSON.
+        self._file.write(json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n")
         self._count(row)
 
     def _count(self, row: dict[str, Any]) -> None:
@@ -46,7 +47,9 @@ class Recorder:
             self._dkim[str(row["dkim_verified"]).lower()] += 1
 
     def summary(self) -> dict[str, Any]:
-        """Counts since the start: rows by persona and event, refusals by reason, violations by cap, signatures of accepted messages."""
+        """Counts since the start: rows by persona and event, refusals by reason, violations by cap, signatures of
+        accepted messages.
+        """
         return {
             "personas": {persona: dict(events) for persona, events in sorted(self._events.items())},
             "reasons": {persona: dict(reasons) for persona, reasons in sorted(self._reasons.items())},

@@ -1,4 +1,6 @@
-"""Decides what comes back for an accepted message: a late bounce, a complaint, or, from the relay, the message to its receiver."""
+"""Decides what comes back for an accepted message: a late bounce, a complaint, or, from the relay, the message to its
+receiver.
+"""
 
 from collections.abc import Callable, Mapping
 

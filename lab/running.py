@@ -166,7 +166,7 @@ def running_lab(configuration: Configuration | None = None, **values: Any) -> It
 def _hold(lab: Lab, started: threading.Event, failure: list[BaseException]) -> None:
     try:
         asyncio.run(lab.run(started.set))
-    except BaseException as error:  # noqa: BLE001 - the starter's thread reports it
+    except BaseException as error:
         failure.append(error)
         started.set()
 

@@ -111,9 +111,11 @@ class Session:
     async def starttls(self, argument: bytes) -> None:
         tls = self.reception.persona.tls
         if tls == "none" or self.channel.tls_version():
-            return self._say_text("502 5.5.1 Error: command not implemented")
+            self._say_text("502 5.5.1 Error: command not implemented")
+            return
         if tls == "refused":
-            return self._say_text("454 4.7.0 TLS not available due to local problem")
+            self._say_text("454 4.7.0 TLS not available due to local problem")
+            return
         self._say_text("220 2.0.0 Ready to start TLS")
         if tls == "stalled":
             raise Hangup("silence", "TLS stalled")
@@ -128,37 +130,40 @@ class Session:
     async def mail(self, argument: bytes) -> None:
         path = PATH.match(argument)
         if not path or self.envelope.begun:
-            return self._say_text(
-                "503 5.5.1 Error: nested MAIL command" if path else "501 5.1.7 Bad sender address syntax"
-            )
+            self._say_text("503 5.5.1 Error: nested MAIL command" if path else "501 5.1.7 Bad sender address syntax")
+            return
         persona = self.reception.persona
         if persona.tls == "required" and not self.channel.tls_version():
-            return self._say("tls_required")
+            self._say("tls_required")
+            return
         if persona.auth and not self.user:
-            return self._say("unauthenticated")
+            self._say("unauthenticated")
+            return
         self._may_drop("mail")
         if _declared_size(path[2]) > persona.size_limit:
-            return self._say("too_big")
+            self._say("too_big")
+            return
         sender = path[1].decode("utf-8", "surrogateescape")
         self._note("mail", sender=sender)
         verdict = self.reception.take_sender(ip=self.ip, messages_before=self.messages)
         if verdict.reason:
-            return self._refuse(verdict, phase="mail", sender=sender)
+            self._refuse(verdict, phase="mail", sender=sender)
+            return
         self.envelope = Envelope(sender=sender, begun=True)
         self._say_text("250 2.1.0 Ok")
 
     async def rcpt(self, argument: bytes) -> None:
         path = PATH.match(argument)
         if not path or not self.envelope.begun:
-            return self._say_text(
-                "503 5.5.1 Error: need MAIL command" if path else "501 5.1.3 Bad recipient address syntax"
-            )
+            self._say_text("503 5.5.1 Error: need MAIL command" if path else "501 5.1.3 Bad recipient address syntax")
+            return
         recipient = path[1].decode("utf-8", "surrogateescape").lower()
         self._may_drop("rcpt", recipient)
         await self._tarpit(recipient)
         verdict = self._judge(recipient)
         if verdict.reason:
-            return self._refuse(verdict, phase="rcpt", sender=self.envelope.sender, recipient=recipient)
+            self._refuse(verdict, phase="rcpt", sender=self.envelope.sender, recipient=recipient)
+            return
         self._note("rcpt", sender=self.envelope.sender, recipient=recipient, code=250)
         self.envelope.recipients.append(recipient)
         self._say_text("250 2.1.5 Ok")
@@ -178,7 +183,8 @@ class Session:
 
     async def data(self, argument: bytes) -> None:
         if not self.envelope.recipients:
-            return self._say_text("554 5.5.1 Error: no valid recipients")
+            self._say_text("554 5.5.1 Error: no valid recipients")
+            return
         self._may_drop("data", *self.envelope.recipients)
         self._say_text("354 End data with <CR><LF>.<CR><LF>")
         if self._drops("body", self.envelope.recipients):
@@ -191,13 +197,16 @@ class Session:
     async def bdat(self, argument: bytes) -> None:
         words = argument.upper().split()
         if not words or not words[0].isdigit():
-            return self._say_text("501 5.5.4 Syntax: BDAT count [LAST]")
+            self._say_text("501 5.5.4 Syntax: BDAT count [LAST]")
+            return
         chunk = await self.channel.exactly(int(words[0]))
         if not self.envelope.recipients:
-            return self._say_text("554 5.5.1 Error: no valid recipients")
+            self._say_text("554 5.5.1 Error: no valid recipients")
+            return
         self.envelope.chunks += chunk
         if b"LAST" not in words:
-            return self._say_text(f"250 2.0.0 {len(chunk)} octets received")
+            self._say_text(f"250 2.0.0 {len(chunk)} octets received")
+            return
         self._may_drop("body", *self.envelope.recipients)
         await self._finish(bytes(self.envelope.chunks))
 
@@ -232,12 +241,14 @@ class Session:
 
     async def auth(self, argument: bytes) -> None:
         if not self.reception.persona.auth or not self.channel.tls_version():
-            return self._say_text("503 5.5.1 Error: authentication not enabled")
+            self._say_text("503 5.5.1 Error: authentication not enabled")
+            return
         user, password = await self._credentials(argument)
         known = self.site.users.get(user)
         if known is None or not hmac.compare_digest(known.encode(), password.encode()):
             self._note("auth", user=user, code=535)
-            return self._say("auth_failed")
+            self._say("auth_failed")
+            return
         self.user = user
         self._note("auth", user=user, code=235)
         self._say_text("235 2.7.0 Authentication successful")

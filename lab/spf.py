@@ -1,4 +1,6 @@
-"""SPF as a receiver evaluates it (RFC 7208), for the mechanisms ip4, ip6, a, mx, include, all and the modifier redirect."""
+"""SPF as a receiver evaluates it (RFC 7208), for the mechanisms ip4, ip6, a, mx, include, all and the modifier
+redirect.
+"""
 
 import ipaddress
 

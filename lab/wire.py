@@ -22,7 +22,9 @@ class Hangup(Exception):
 
 
 class Channel:
-    """Replies wait until the client's next line is awaited, so that pipelined commands are answered in one write (RFC 2920)."""
+    """Replies wait until the client's next line is awaited, so that pipelined commands are answered in one write (RFC
+    2920).
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader

@@ -26,7 +26,9 @@ class World:
 
 
 def build_world(configuration: Configuration) -> World:
-    """Personas with the configured changes, a host for each MX name, and the zone that names them. Raises BadConfiguration, BadPersona."""
+    """Personas with the configured changes, a host for each MX name, and the zone that names them. Raises
+    BadConfiguration, BadPersona.
+    """
     personas = _personas(configuration)
     hosts: list[Host] = []
     for index, persona in enumerate(personas.values()):

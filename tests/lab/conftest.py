@@ -1,5 +1,6 @@
 """A sender with its own address, name and signing key, and labs for it to talk to."""
 
+import asyncio
 import base64
 import contextlib
 import logging
@@ -106,16 +107,19 @@ def post(
     client: smtplib.SMTP, to: str, *, raw: bytes | None = None, sender: str = "b-1@sender.example"
 ) -> tuple[int, str]:
     """MAIL, RCPT and DATA for one recipient: the first reply that is no yes, else the reply to the dot."""
-    for step in (lambda: client.mail(sender), lambda: client.rcpt(to), lambda: client.data(raw or letter(to))):
+    steps: list[tuple[Any, Any]] = [(client.mail, sender), (client.rcpt, to), (client.data, raw or letter(to))]
+    code: int = 0
+    text: Any = b""
+    for step, argument in steps:
         try:
-            code, text = step()
+            code, text = step(argument)
         except smtplib.SMTPDataError as error:
             code, text = error.smtp_code, error.smtp_error
         if code >= 400:
             with contextlib.suppress(smtplib.SMTPServerDisconnected, OSError):
                 client.rset()
             break
-    return code, text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return code, text.decode("utf-8", "replace")
 
 
 class Inbox:
@@ -139,7 +143,7 @@ class Inbox:
 
 class OnAFreePort(Controller):
     def _trigger_server(self) -> None:
-        assert self.server is not None
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 

@@ -1,5 +1,7 @@
 """What the lab's DNS answers, over UDP and TCP."""
 
+import functools
+
 import dns.exception
 import dns.flags
 import dns.message
@@ -93,7 +95,7 @@ def test_failures_by_name_are_lifted_again(lab: Lab, mode: str, error: type[Exce
 
 def test_null_mx_private_mx_and_a_cname_loop(lab: Lab) -> None:
     for name, mode in (("gmx.de", "null_mx"), ("web.de", "private_mx"), ("orange.fr", "cname_loop")):
-        lab.call(lambda name=name, mode=mode: lab.zone.fail(name, mode))
+        lab.call(functools.partial(lab.zone.fail, name, mode))
     asking = resolver(lab)
     assert asking.resolve("gmx.de", "MX")[0].to_text() == "0 ."
     host = asking.resolve("web.de", "MX")[0].exchange

@@ -114,6 +114,16 @@ def test_bad_commands_get_an_answer_and_no_crash(open_lab: OpenLab) -> None:
             assert client.docmd(line)[0] == code
 
 
+def test_bytes_that_are_no_text_reach_the_ledger_and_can_be_read_back(open_lab: OpenLab) -> None:
+    lab = open_lab()
+    with connect(lab, HOST) as client:
+        client.mail("b-1@sender.example")
+        client.send(b"RCPT TO:<\xff\xc3(@hoster-0001.example>\r\n")
+        assert client.getreply()[0] == 250
+    (row,) = ledger.rows(lab.ledger, "rcpt")
+    assert row["recipient"].encode("utf-8", "surrogateescape") == b"\xff\xc3(@hoster-0001.example"
+
+
 def test_the_verdict_is_in_the_ledger_before_the_reply(open_lab: OpenLab) -> None:
     lab = open_lab(personas={"hosters": {"reply_delay": 1.5}})
     client = connect(lab, HOST, timeout=0.7)
