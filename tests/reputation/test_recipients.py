@@ -103,6 +103,7 @@ def test_a_failed_look_up_keeps_what_was_known_and_backs_off(now: datetime, zone
     for _ in range(3):
         assert recipients.refresh(now=at) == 1
         row = _row("example.org")
+        assert row.expires_at is not None
         assert (row.state, row.provider, row.mx, row.bad_since) == ("ok", "other:example.org", ["mx.example.org"], None)
         assert row.last_error
         waits.append(row.expires_at - at)

@@ -1,0 +1,155 @@
+"""Warm-up of addresses and domains: caps that bind, nights that decide, and people who step in."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from reputation import budgets, ledger, warmup
+from reputation.ledger import Entry
+from reputation.models import Budget, BudgetChange, WarmupPlan
+
+pytestmark = pytest.mark.django_db
+SCOPE = ("ip", "192.0.2.1")
+
+
+@pytest.fixture
+def plan() -> WarmupPlan:
+    return WarmupPlan.objects.create(name="Small", days={"google": [100, 200, 400, 800], "*": [10, 20, 40]})
+
+
+@pytest.fixture
+def google(now: datetime, berlin: ZoneInfo, plan: WarmupPlan) -> Budget:
+    [budget] = budgets.budgets_for(now=now, kind_scopes=[SCOPE], provider="google")
+    warmup.start(now=now, zone=berlin, kind=SCOPE[0], scope=SCOPE[1], plan=plan)
+    return _again(budget)
+
+
+def _again(budget: Budget) -> Budget:
+    return Budget.objects.select_related("warmup").get(pk=budget.pk)
+
+
+def _night_after(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(0, 10), tzinfo=zone)
+
+
+def _send(budget: Budget, day: date, zone: ZoneInfo, sent: int, **more: Any) -> None:
+    noon = datetime.combine(day, time(12), tzinfo=zone)
+    ledger.record(entries=[Entry([budget.pk], noon, sent=sent, accepted=sent - sum(more.values()), **more)], zone=zone)
+
+
+def _limits(budget: Budget, now: datetime, zone: ZoneInfo) -> budgets.Limits:
+    return budgets.limits_of(_again(budget), now=now, zone=zone)
+
+
+def test_the_cap_of_the_day_binds_and_says_where_it_is_from(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    limits = _limits(google, now, berlin)
+    assert (limits.per_day, limits.per_hour, limits.connections, limits.warmup_cap) == (100, 13, 1, 100)
+    assert limits.sources["per_day"] == "warm-up “Small”, day 1"
+    assert "100 a day: warm-up “Small”, day 1." in budgets.explain(google, now=now, zone=berlin)
+
+
+def test_a_limit_set_by_hand_below_the_cap_stays(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    budgets.edit(now=now, budget=google, actor=None, reason="Careful", per_day=60, connections=3)
+    limits = _limits(google, now, berlin)
+    assert (limits.per_day, limits.connections) == (60, 3)
+    budgets.edit(now=now, budget=google, actor=None, reason="Bold", per_day=5000)
+    assert _limits(google, now, berlin).per_day == 100
+
+
+def test_a_provider_met_later_starts_its_own_warm_up(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    [yahoo] = budgets.budgets_for(now=now, kind_scopes=[SCOPE], provider="yahoo")
+    assert _limits(yahoo, now, berlin).per_day == 10
+    [other] = budgets.budgets_for(now=now, kind_scopes=[("ip", "192.0.2.2")], provider="yahoo")
+    assert _limits(other, now, berlin).per_day is None
+
+
+def test_a_used_day_leads_on_and_the_night_may_run_twice(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    day = now.date()
+    _send(google, day, berlin, 95)
+    night = _night_after(day, berlin)
+    assert warmup.advance(now=night, zone=berlin) == 1
+    assert warmup.advance(now=night + timedelta(minutes=30), zone=berlin) == 0
+    assert _again(google).warmup_day == 2
+    assert _limits(google, night, berlin).per_day == 200
+
+
+def test_an_unused_day_stays_where_it_is(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    _send(google, now.date(), berlin, 50)
+    assert warmup.advance(now=_night_after(now.date(), berlin), zone=berlin) == 0
+    assert warmup.advance(now=_night_after(now.date() + timedelta(days=1), berlin), zone=berlin) == 0
+    assert _again(google).warmup_day == 1
+
+
+def test_bad_days_lead_back_and_a_blocklist_is_a_day_of_silence(
+    now: datetime, berlin: ZoneInfo, google: Budget
+) -> None:
+    warmup.step(now=now, zone=berlin, budget=google, by=2, actor=None, reason="We know better")
+    day = now.date()
+    _send(google, day, berlin, 400, bounced=40)
+    warmup.advance(now=_night_after(day, berlin), zone=berlin)
+    assert _again(google).warmup_day == 2
+    day += timedelta(days=1)
+    _send(google, day, berlin, 200)
+    noon = datetime.combine(day, time(12), tzinfo=berlin)
+    BudgetChange.objects.create(budget=google, at=noon, what="Held", evidence={"class": "blocklist"})
+    night = _night_after(day, berlin)
+    warmup.advance(now=night, zone=berlin)
+    assert _again(google).warmup_day == 1
+    assert _limits(google, night, berlin).closed_until == night + timedelta(hours=24)
+
+
+def test_after_the_last_day_there_is_no_cap_any_more(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    day = now.date()
+    for cap in (100, 200, 400, 800):
+        assert _limits(google, _night_after(day - timedelta(days=1), berlin), berlin).per_day == cap
+        _send(google, day, berlin, cap)
+        assert warmup.advance(now=_night_after(day, berlin), zone=berlin) == 1
+        day += timedelta(days=1)
+    assert _again(google).warmup is None
+    assert _limits(google, now, berlin).per_day is None
+    assert BudgetChange.objects.filter(budget=google, what__startswith="Warmed up").exists()
+
+
+def test_idle_weeks_lead_back_once_each(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    warmup.step(now=now, zone=berlin, budget=google, by=2, actor=None, reason="")
+    _send(google, now.date(), berlin, 400)
+    days = {}
+    for idle in range(1, 35):
+        warmup.advance(now=_night_after(now.date() + timedelta(days=idle - 1), berlin), zone=berlin)
+        days[idle] = _again(google).warmup_day
+    assert (days[1], days[13], days[14], days[29], days[30], days[34]) == (4, 4, 2, 2, 1, 1)
+
+
+def test_a_held_day_is_not_left_however_well_it_goes(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    assert warmup.hold(now=now, zone=berlin, budget=google, days=3, actor=None, reason="Holidays")
+    moved = []
+    for offset in range(5):
+        day = now.date() + timedelta(days=offset)
+        _send(google, day, berlin, 100)
+        moved.append(warmup.advance(now=_night_after(day, berlin), zone=berlin))
+    assert moved == [0, 0, 0, 1, 0]
+
+
+def test_forecasts_see_the_caps_of_days_to_come(now: datetime, google: Budget) -> None:
+    day = now.date()
+    caps = [warmup.cap_on(google, today=day, on=day + timedelta(days=n)) for n in range(5)]
+    assert caps == [100, 200, 400, 800, None]
+
+
+def test_a_plan_is_a_copy_that_can_be_edited(plan: WarmupPlan) -> None:
+    made = warmup.make_plan(name="Ours", preset="standard")
+    warmup.set_cap(plan=made, provider="google", day=2, cap=123)
+    assert warmup.table(made, providers=["google", "*"]).rows[1] == (2, [123, 30])
+    assert warmup.make_plan(name="Again", preset="standard").days["google"][1] == 220
+    with pytest.raises(ValueError, match="no day 99"):
+        warmup.set_cap(plan=made, provider="google", day=99, cap=5)
+    with pytest.raises(ValueError, match="no warm-up preset"):
+        warmup.make_plan(name="Bad", preset="brave")
+
+
+def test_ending_a_warm_up_lifts_every_cap(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    warmup.stop(now=now, kind=SCOPE[0], scope=SCOPE[1], actor=None, reason="Known address")
+    assert _limits(google, now, berlin).per_day is None
+    assert not Budget.objects.filter(warmup__isnull=False).exists()
