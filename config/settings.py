@@ -102,7 +102,7 @@ if DEBUG or EMBEDDED_POSTGRES:
     try:
         keys.make_missing(KEYS_DIR)
     except OSError as error:
-        raise wrong("KEYS_DIR", f"({KEYS_DIR}) can't be written to: {error.strerror}", example="/srv/lp/keys") from error
+        raise wrong("KEYS_DIR", f"({KEYS_DIR}) is not writable: {error.strerror}", example="/srv/lp/keys") from error
 
 
 def _keys() -> tuple[str, bytes, dict[int, bytes], dict[int, bytes]]:

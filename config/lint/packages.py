@@ -94,7 +94,7 @@ def judge(answer: str) -> tuple[bool, str] | None:
     if len(skipped) == len(packages):
         return None
     found = [
-        f"{package['name']} {package['version']}: {hole['id']}, fixed in {', '.join(hole['fix_versions']) or 'no version'}"
+        f"{package['name']} {package['version']}: {hole['id']}, fixed in {hole['fix_versions'] or 'no version'}"
         for package in packages
         for hole in package.get("vulns", [])
     ]
@@ -104,8 +104,8 @@ def judge(answer: str) -> tuple[bool, str] | None:
 
 def _ask(root: Path, service: str) -> str | None:
     """pip-audit's JSON, or None when it ended without one."""
-    argv = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, "--format", "json", "--timeout", "10"]
-    quiet = ["--progress-spinner", "off", "--disable-pip", "--no-deps", "--requirement", "requirements-dev.txt"]
+    argv = [sys.executable, "-m", "pip_audit", "--vulnerability-service", service, "--format", "json"]
+    quiet = ["--timeout", "10", "--progress-spinner", "off", "--disable-pip", "--no-deps", "-r", "requirements-dev.txt"]
     try:
         done = subprocess.run([*argv, *quiet], cwd=root, capture_output=True, text=True, check=False, timeout=60)
     except subprocess.TimeoutExpired:
