@@ -17,6 +17,7 @@ from lab.wire import Channel, Hangup
 if TYPE_CHECKING:
     from lab.receivers import Site
 
+SETTLE_SECONDS = 0.05
 PATH = re.compile(rb"^(?:FROM|TO):\s*<([^>]*)>(.*)$", re.IGNORECASE)
 
 
@@ -40,23 +41,34 @@ class Session:
         self.messages = 0
         self.user = ""
         self._greeted = False
+        self._ended = False
 
     async def run(self) -> None:
         """Talk until one side ends it; opening and end are in the ledger."""
         self.reception.counts.connections[self.ip] += 1
-        why = "client left"
         try:
+            await self._let_the_others_leave()
             self._note("open", live=self.reception.counts.connections[self.ip])
             await self._talk()
         except Hangup as hangup:
-            why = hangup.why
-            if why != "quit":
-                self._note("hangup", mode=hangup.mode, why=why)
-            await self._leave(hangup.mode)
+            await self._leave(hangup)
         except (EOFError, OSError, ssl.SSLError) as error:
-            why = type(error).__name__ if not isinstance(error, EOFError) else why
+            self._end("client left" if isinstance(error, EOFError) else type(error).__name__)
             await self.channel.hang_up("close")
         finally:
+            self._end("lab stopped")
+
+    async def _let_the_others_leave(self) -> None:
+        """A client that closes one connection and opens the next must not be charged with both: the loop may hear of
+        the new one first.
+        """
+        if self.reception.meet(self.ip).violation:
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    def _end(self, why: str) -> None:
+        """The connection no longer counts. Before the client can know, or it would be back too early."""
+        if not self._ended:
+            self._ended = True
             self.reception.counts.connections[self.ip] -= 1
             self._note("close", why=why, messages=self.messages)
 
@@ -325,10 +337,15 @@ class Session:
     def drop_at(self, phase: str, recipients: list[str]) -> None:
         self._may_drop(phase, *recipients)
 
-    async def _leave(self, mode: str) -> None:
-        if mode == "421":
+    async def _leave(self, hangup: Hangup) -> None:
+        if hangup.why != "quit":
+            self._note("hangup", mode=hangup.mode, why=hangup.why)
+        if hangup.mode == "421":
             self.channel.send(self.wire(self.text("closing")))
-        await self.channel.hang_up(mode)
+        if hangup.mode != "silence":
+            self._end(hangup.why)
+        await self.channel.hang_up(hangup.mode)
+        self._end(hangup.why)
 
 
 COMMANDS = {

@@ -117,3 +117,17 @@ def test_a_burst_over_several_connections_is_seen(open_lab: OpenLab) -> None:
             codes.append(post(client, f"p{n}@gmx.de")[0])
     assert codes == [250, 250, 421]
     assert [row["what"] for row in ledger.violations(lab.ledger)] == ["burst"]
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_client_that_reconnects_at_once_is_not_charged_with_both(open_lab: OpenLab, politely: bool) -> None:
+    lab = open_lab(personas={"gmx": {"max_connections": 1}})
+    for n in range(60):
+        client = connect(lab, "mx00.gmx.net")
+        if n % 3 == 0:
+            post(client, f"p{n}@gmx.de")
+        if politely:
+            client.docmd("QUIT")
+        client.close()
+    assert ledger.violations(lab.ledger) == []
+    assert ledger.most_connections(lab.ledger) == {("gmx", "127.0.0.21"): 1}
