@@ -1,0 +1,52 @@
+"""Claim a planned batch: a compare-and-set, so that a wake-up lost, repeated or late is harmless."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from sending.models import Batch, Mailing, Route
+
+LEASE_SECONDS = 60
+
+# Leases live on the database's clock: no two machines need agree on the time.
+_CLAIM = """
+UPDATE sending_batch
+SET state = 'running', epoch = epoch + 1, owner = %(owner)s, started_at = %(now)s,
+    lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+    intent = NULL, intent_attempt = NULL, intent_token = NULL
+WHERE id = %(batch)s AND state = 'planned' RETURNING epoch
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A batch that is ours as long as its row says `epoch`."""
+
+    batch: Batch
+    mailing: Mailing
+    route: Route
+    epoch: int
+
+    @property
+    def size(self) -> int:
+        return size_of(self.batch)
+
+
+def claim(*, now: datetime, batch_id: int, owner: int) -> Claimed | None:
+    """Make the batch ours; None when somebody else has it, or had it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"owner": owner, "now": now, "lease": LEASE_SECONDS, "batch": batch_id})
+        row = cursor.fetchone()
+    return claimed(batch_id) if row else None
+
+
+def claimed(batch_id: int) -> Claimed:
+    """A batch with all that goes with it."""
+    batch = Batch.objects.select_related("mailing__sending_domain", "route__address").get(pk=batch_id)
+    return Claimed(batch, batch.mailing, batch.route, batch.epoch)
+
+
+def size_of(batch: Batch) -> int:
+    """Messages the planner reserved for it, fresh or retry."""
+    return batch.hi - batch.lo + 1

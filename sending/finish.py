@@ -1,0 +1,163 @@
+"""End a batch: in one transaction everything it did becomes part of the mailing's and the budgets' books.
+
+1. Lock the batch; whoever took it over has raised its epoch, and then only the evidence is handed in.
+2. Settle what is left.
+3. Fold its outcomes into the mailing's counters, from the rows, so that nothing is counted twice or forgotten.
+4. Tell audiences of the mailboxes that do not exist, and the ledger what the budgets spent.
+5. Put back into the queue what goes back, drop the requeue rows it took.
+6. Done.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import Error, connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from reputation import backoff, ledger
+from reputation.workspace import zone
+from sending import bounces, requeue, settle, wake
+from sending.gate import Gate
+from sending.gate_questions import Counters
+from sending.logbook import Logbook
+from sending.models import Batch, Mailing
+from sending.requeue import Return
+from sending.running_clock import RunningClock
+from sending.settle import Settled
+
+log = logging.getLogger(__name__)
+
+# A batch that could not begin (no key, no way out) gives its people back for so long.
+NOT_READY_AGAIN = timedelta(minutes=2)
+# While the database is away the books wait in memory; then the takeover closes the batch, and evidence comes late.
+PATIENCE_SECONDS = 50.0
+_TRY_AGAIN_SECONDS = 1.0
+# Never set: draining must not make this wait short, or it would spin.
+_PAUSE = threading.Event()
+
+LOCK = "SELECT 1 FROM sending_batch WHERE id = %s AND epoch = %s AND state = 'running' FOR NO KEY UPDATE"
+
+# Counted by the rows of this batch, under its lane, kind by kind in a fixed order: two ends never wait in a ring.
+_FOLD = """
+INSERT INTO sending_mailingcount (mailing_id, wave, provider, kind, n)
+SELECT o.mailing_id, %(wave)s, %(lane)s, o.kind, count(*)
+FROM sending_outcome o
+WHERE o.mailing_id = %(mailing)s AND o.batch_id = %(batch)s AND o.delivery IN ({deliveries})
+GROUP BY o.mailing_id, o.kind ORDER BY o.kind
+ON CONFLICT (mailing_id, wave, provider, kind) DO UPDATE SET n = sending_mailingcount.n + excluded.n
+"""
+_OF_FRESH = """SELECT d.id FROM sending_delivery d WHERE d.mailing_id = %(mailing)s AND d.wave = %(wave)s
+               AND d.provider = %(lane)s AND d.seq BETWEEN %(lo)s AND %(hi)s"""
+_OF_RETRY = "SELECT q.delivery FROM sending_requeue q WHERE q.batch = %(batch)s"
+
+
+def deliveries_of(batch: Batch) -> tuple[str, dict[str, object]]:
+    """A query of the deliveries a batch holds, and its parameters. Good until its requeue rows are given back."""
+    params: dict[str, object] = {
+        "mailing": batch.mailing_id,
+        "wave": batch.wave,
+        "lane": batch.provider,
+        "lo": batch.lo,
+        "hi": batch.hi,
+        "batch": batch.pk,
+    }
+    return (_OF_FRESH if batch.kind == Batch.Kind.FRESH else _OF_RETRY), params
+
+
+def finish(*, book: Logbook, clock: RunningClock, gate: Gate) -> bool:
+    """End the batch of a logbook. False when it was taken over meanwhile: then only the evidence is handed in."""
+    tries_until = clock() + timedelta(seconds=PATIENCE_SECONDS)
+    while True:
+        try:
+            ended = _finish(book, clock())
+            break
+        except Error as error:
+            connection.close()
+            log.warning("Batch %s can't be ended yet: %s", book.claimed.batch.pk, type(error).__name__)
+            if clock() >= tries_until:
+                ended = False
+                break
+            _PAUSE.wait(_TRY_AGAIN_SECONDS)
+    if not ended and book.unsettled:
+        gate.testify(book.unsettled)
+    return ended
+
+
+def _finish(book: Logbook, now: datetime) -> bool:
+    batch = book.claimed.batch
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK, [batch.pk, book.claimed.epoch])
+        if cursor.fetchone() is None:
+            return False
+        close(
+            cursor,
+            batch=batch,
+            now=now,
+            settled=book.unsettled,
+            returned=book.returned,
+            entries=book.entries(),
+            counters=book.counters,
+            reason=book.end_reason or "sent",
+        )
+    book.unsettled = []
+    _tell_budgets(book)
+    wake.plan_soon()
+    return True
+
+
+def _tell_budgets(book: Logbook) -> None:
+    """What receivers said of us: for the budgets of this lane only, after the batch's own books are closed."""
+    for heard, at in book.told:
+        backoff.hear(
+            now=at,
+            budget_ids=book.claimed.batch.budget_ids,
+            verdict=heard.verdict,
+            reply_text=str(heard.reply),
+            provider=book.claimed.batch.provider,
+            time_factor=settings.TIME_FACTOR,
+        )
+
+
+def close(
+    cursor: CursorWrapper,
+    *,
+    batch: Batch,
+    now: datetime,
+    settled: Sequence[Settled],
+    returned: Sequence[Return],
+    entries: Sequence[ledger.Entry],
+    counters: Counters | None,
+    reason: str,
+) -> None:
+    """Steps 2 to 6, for a batch whose row is locked by the caller's transaction."""
+    settle.record(cursor, settled)
+    fold(cursor, batch)
+    bounces.tell_audiences(cursor, batch=batch, now=now)
+    ledger.record(entries=entries, zone=zone())
+    requeue.put_back(cursor, batch=batch, returns=returned)
+    counted = {} if counters is None else _columns(counters)
+    Batch.objects.filter(pk=batch.pk).update(
+        state=Batch.State.DONE, ended_at=now, end_reason=reason[:120], intent=None, intent_attempt=None, **counted
+    )
+    if any(entry.sent for entry in entries):
+        Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
+
+
+def fold(cursor: CursorWrapper, batch: Batch) -> None:
+    query, params = deliveries_of(batch)
+    cursor.execute(_FOLD.format(deliveries=query), params)
+
+
+def _columns(counters: Counters) -> dict[str, object]:
+    return {
+        "cursor": counters.cursor,
+        "n_sent": counters.sent,
+        "n_accepted": counters.accepted,
+        "n_deferred": counters.deferred,
+        "n_bounced": counters.bounced,
+        "n_skipped": counters.skipped,
+        "last_dot_at": counters.last_dot_at,
+    }

@@ -1,0 +1,93 @@
+"""The gate's one statement, for all connections of a process at once.
+
+1. `recorded`: outcomes are written whatever becomes of the intents. Late evidence is never fenced.
+2. `held`: the batches' rows are locked in the order of their ids, and only where the epoch still is the asker's. SKIP
+   LOCKED, because a locked row means that a takeover or an edit is under way, and a gate that waited would decide on
+   what was true before it waited. The epoch is a column of this very row: READ COMMITTED looks again at a row it
+   locks, never at another one.
+3. `ruled`: does the mailing run, is its lane open, is nobody's suppression in the way?
+4. `moved`: the intent, granted or cleared, with the counters and the lease.
+
+A token grows with every question of a slot. A statement that was sent, believed lost and carried out late is older than
+what the row knows, and changes nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sending.array_literals import numbers, stamps, texts, uuids
+from sending.gate_questions import Question
+from sending.settle import COLUMNS, TOLD, as_params
+
+STATEMENT = f"""
+WITH asked AS (
+    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::smallint[], %s::uuid[],
+                         %s::uuid[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+                         %s::timestamptz[])
+        AS a (n, batch, epoch, token, delivery, attempt, key_then, key_now, via_scope, cursor, n_sent, n_accepted,
+              n_deferred, n_bounced, n_skipped, last_dot_at)
+), told AS ({TOLD}
+), recorded AS (
+    INSERT INTO sending_outcome ({COLUMNS}) SELECT * FROM told ORDER BY mailing, delivery, attempt
+    ON CONFLICT DO NOTHING RETURNING 1
+), held AS MATERIALIZED (
+    SELECT b.id, b.mailing_id, b.wave, b.provider, b.gap, b.yield_requested
+    FROM sending_batch b JOIN asked a ON a.batch = b.id AND a.epoch = b.epoch
+    WHERE b.state = 'running' AND coalesce(b.intent_token, 0) <= a.token
+    ORDER BY b.id
+    FOR NO KEY UPDATE OF b SKIP LOCKED
+), ruled AS MATERIALIZED (
+    SELECT a.*, h.gap, h.yield_requested, m.state AS mailing_state,
+           CASE WHEN a.delivery IS NULL THEN 'settled'
+                WHEN w.sending_stopped_at IS NOT NULL THEN 'sending_stopped'
+                WHEN m.state <> 'running' THEN 'mailing_' || m.state
+                WHEN l.state = 'paused' THEN 'lane_paused'
+                WHEN EXISTS (SELECT 1 FROM audiences_suppression s
+                             WHERE s.address_key = ANY(ARRAY[a.key_then, a.key_now])
+                               AND s.scope = ANY(m.scopes || a.via_scope)) THEN 'suppressed'
+                ELSE 'granted' END AS verdict
+    FROM held h
+    JOIN asked a ON a.batch = h.id
+    JOIN sending_mailing m ON m.id = h.mailing_id
+    LEFT JOIN sending_mailinglane l
+           ON l.mailing_id = h.mailing_id AND l.wave = h.wave AND l.provider = h.provider
+    LEFT JOIN reputation_workspace w ON w.id = 1
+), moved AS (
+    UPDATE sending_batch b
+    SET intent = CASE WHEN r.verdict = 'granted' THEN r.delivery END,
+        intent_attempt = CASE WHEN r.verdict = 'granted' THEN r.attempt END,
+        intent_token = r.token, lease_until = clock_timestamp() + interval '60 seconds', cursor = r.cursor,
+        n_sent = r.n_sent, n_accepted = r.n_accepted, n_deferred = r.n_deferred, n_bounced = r.n_bounced,
+        n_skipped = r.n_skipped, last_dot_at = coalesce(r.last_dot_at, b.last_dot_at)
+    FROM ruled r WHERE b.id = r.batch
+)
+SELECT a.n,
+       CASE WHEN r.n IS NOT NULL THEN r.verdict
+            WHEN b.epoch = a.epoch AND b.state = 'running' AND coalesce(b.intent_token, 0) <= a.token THEN 'again'
+            ELSE 'stale' END,
+       r.gap, coalesce(r.yield_requested, false), coalesce(r.mailing_state, ''), (SELECT count(*) FROM recorded)
+FROM asked a LEFT JOIN ruled r ON r.n = a.n LEFT JOIN sending_batch b ON b.id = a.batch
+"""
+
+
+def as_gate_params(questions: Sequence[Question]) -> list[Any]:
+    """The arrays of `asked`, then those of `told`."""
+    return [
+        numbers(range(len(questions))),
+        numbers(q.batch for q in questions),
+        numbers(q.epoch for q in questions),
+        numbers(q.token for q in questions),
+        numbers(q.intent.delivery if q.intent else None for q in questions),
+        numbers(q.intent.attempt if q.intent else None for q in questions),
+        uuids(q.intent.key_then if q.intent else None for q in questions),
+        uuids(q.intent.key_now if q.intent else None for q in questions),
+        texts(q.intent.via_scope if q.intent else "" for q in questions),
+        numbers(q.counters.cursor for q in questions),
+        numbers(q.counters.sent for q in questions),
+        numbers(q.counters.accepted for q in questions),
+        numbers(q.counters.deferred for q in questions),
+        numbers(q.counters.bounced for q in questions),
+        numbers(q.counters.skipped for q in questions),
+        stamps(q.counters.last_dot_at for q in questions),
+        *as_params(settled for q in questions for settled in q.settled),
+    ]

@@ -1,0 +1,408 @@
+"""The loop of one connection: message after message, each behind the gate."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum
+
+from django.conf import settings
+
+from sending import draining, hearing
+from sending.gate import Gate
+from sending.gate_questions import FAILED, SILENT, STALE, Answer, Intent, Question, Ticket
+from sending.letters import Writer
+from sending.loading import Person
+from sending.logbook import Logbook
+from sending.models import OutcomeKind, Stream
+from sending.pure.compose import PersonalisationFailed
+from sending.pure.dialogue import BadPath, SmtpReply
+from sending.pure.reactions import BEFORE_THE_MESSAGE
+from sending.retrying import SITE_AGAIN, next_due
+from sending.running_clock import RunningClock
+from sending.transports import ConnectionLost, CouldNotOpen, Letter, NoAnswer, Refusal, Session, Transport
+
+# How long a connection stands still for the gate before it takes its offer back.
+GATE_SECONDS = 5.0
+# An outcome that would wait longer than this for the next question is settled by itself.
+SETTLE_BEFORE_SECONDS = 1.0
+# Nothing is opened so long before it is needed.
+OPEN_BEFORE_SECONDS = 2.0
+# The offer is made a little before the dot is due, at most so much.
+LONGEST_LEAD_SECONDS = 0.5
+LOST_IN_A_ROW = 3
+SILENT_IN_A_ROW = 2
+SILENT_PAUSE_SECONDS = 1.0
+
+
+class Step(Enum):
+    DONE = "this one has its outcome, or went back"
+    AGAIN = "this one is still to be tried"
+
+
+class Handover:
+    """One batch's dialogue with its receivers."""
+
+    def __init__(
+        self,
+        *,
+        book: Logbook,
+        gate: Gate,
+        clock: RunningClock,
+        writer: Writer,
+        transport: Transport,
+        most_per_connection: int | None,
+    ) -> None:
+        self._book, self._gate, self._clock = book, gate, clock
+        self._writer, self._transport, self._most = writer, transport, most_per_connection
+        self._batch = book.claimed.batch
+        self._gap = self._batch.gap
+        self._first_due = time.monotonic() + clock.seconds_until(self._batch.due_at)
+        self._last_dot: float | None = None
+        self._lead = 0.0
+        self._token = 0
+        self._session: Session | None = None
+        self._site = ""
+        self._on_connection = 0
+        self._lost = self._silent = 0
+        self._written: tuple[Person, Letter | None] | None = None
+        self._queue: deque[Person] = deque()
+        self._current: Person | None = None
+
+    def run(self, people: Sequence[Person]) -> None:
+        """Hand over until all are done or something says stop; the rest goes back into the queue."""
+        self._queue.extend(people)
+        try:
+            while self._queue and not self._must_end():
+                self._current = person = self._queue.popleft()
+                if self._one(person) is Step.AGAIN:
+                    self._queue.appendleft(person)
+                self._current = None
+        except Exception:
+            self._push_away_the_poison()
+            raise
+        finally:
+            self._hang_up()
+            self._book.hand_back(list(self._queue), due_at=self._clock())
+
+    def _must_end(self) -> bool:
+        if not self._book.end_reason:
+            if draining.is_draining():
+                self._book.end_reason = "draining"
+            elif self._clock() >= self._batch.deadline:
+                self._book.end_reason = "deadline"
+        return bool(self._book.end_reason)
+
+    def _one(self, person: Person) -> Step:
+        letter = self._letter(person)
+        if letter is None:
+            return Step.DONE
+        if not self._wait_until(self._due() - OPEN_BEFORE_SECONDS):
+            return Step.AGAIN
+        session = self._session_for(person)
+        if session is None:
+            return Step.DONE
+        if not self._wait_until(self._due() - self._lead):
+            return Step.AGAIN
+        try:
+            return self._hand_over(person, letter, session)
+        except ConnectionLost as error:
+            return self._lose_connection(person, error)
+
+    # -- One message ---------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, person: Person, letter: Letter, session: Session) -> Step:
+        began = time.monotonic()
+        question = self._question(person)
+        ticket = self._gate.ask(question)
+        try:
+            session.offer(letter)
+            refusal = session.hear_offer()
+        except ConnectionLost:
+            ticket.withdraw()
+            self._wait_for(ticket)
+            raise
+        self._on_connection += 1
+        if refusal is not None:
+            ticket.withdraw()
+            self._wait_for(ticket)
+            return self._refused(person, refusal, session)
+        answer = self._wait_for(ticket)
+        if not answer.is_granted:
+            return self._not_granted(person, answer, session)
+        self._lead = min(time.monotonic() - began, LONGEST_LEAD_SECONDS)
+        return self._send_content(person, letter, session, question, answer)
+
+    def _send_content(
+        self, person: Person, letter: Letter, session: Session, question: Question, answer: Answer
+    ) -> Step:
+        if not self._wait_until(self._due()):
+            self._take_back(session)
+            return Step.AGAIN
+        if (refusal := session.begin_content()) is not None:
+            return self._refused(person, refusal, session)
+        if not answer.is_fresh(monotonic=time.monotonic()):
+            answer = self._wait_for(self._gate.ask(question.renewed()))
+            if not answer.is_granted:
+                # After 354 there is no way back but to drop the connection: never a dot.
+                self._drop()
+                return self._not_granted(person, answer, None)
+        return self._send_dot(person, letter, session)
+
+    def _send_dot(self, person: Person, letter: Letter, session: Session) -> Step:
+        """From here on an end without a reply means that nobody knows."""
+        try:
+            session.send_content(letter)
+            self._last_dot = time.monotonic()
+            self._write_next()
+            reply = session.hear_content()
+        except NoAnswer:
+            self._last_dot = time.monotonic()
+            return self._answer_lost(person)
+        except ConnectionLost:
+            raise  # the dot surely did not leave
+        except BaseException:
+            self._answer_lost(person)
+            self._current = None
+            raise
+        self._lost = self._silent = 0
+        self._heard(person, reply, "dot")
+        return Step.DONE
+
+    def _question(self, person: Person) -> Question:
+        return self._put(
+            Intent(
+                delivery=person.delivery,
+                attempt=person.attempt,
+                key_then=person.key_then,
+                key_now=person.key_now,
+                via_scope=person.via_scope,
+            )
+        )
+
+    def _put(self, intent: Intent | None) -> Question:
+        self._token += 1
+        return Question(
+            batch=self._batch.pk,
+            epoch=self._book.claimed.epoch,
+            token=self._token,
+            intent=intent,
+            counters=self._book.counters,
+            settled=tuple(self._book.unsettled),
+        )
+
+    def _wait_for(self, ticket: Ticket) -> Answer:
+        """The gate's answer. What it settled is durable then; without an answer it is asked again with the next."""
+        answer = ticket.wait(GATE_SECONDS)
+        if answer.verdict not in (SILENT, FAILED):
+            durable = set(map(id, ticket.question.settled))
+            self._book.unsettled = [each for each in self._book.unsettled if id(each) not in durable]
+        if answer.gap is not None:
+            self._gap = answer.gap
+        if answer.yield_requested:
+            self._book.end_reason = self._book.end_reason or "yielded"
+        if answer.verdict == STALE:
+            self._book.end_reason = "taken over"
+        return answer
+
+    def _not_granted(self, person: Person, answer: Answer, session: Session | None) -> Step:
+        if answer.is_refusal_of_one:
+            self._book.note(person, OutcomeKind.SKIPPED, at=self._clock(), reason="suppressed")
+        elif answer.verdict != SILENT:
+            self._book.end_reason = answer.verdict if answer.verdict != STALE else "taken over"
+        if answer.verdict == SILENT:
+            # The database is away; the receiver need not stand by.
+            self._hang_up()
+            draining.wait(SILENT_PAUSE_SECONDS)
+        elif session is not None:
+            self._take_back(session)
+        return Step.DONE if answer.is_refusal_of_one else Step.AGAIN
+
+    # -- What was heard ------------------------------------------------------------------------------------------------
+
+    def _refused(self, person: Person, refusal: Refusal, session: Session) -> Step:
+        self._heard(person, refusal.reply, refusal.phase)
+        self._take_back(session)
+        return Step.DONE
+
+    def _heard(self, person: Person, reply: SmtpReply, phase: str) -> None:
+        at = self._clock() if self._last_dot is None or phase != "dot" else self._clock.at(self._last_dot)
+        if reply.is_positive and phase == "dot":
+            self._book.note(person, OutcomeKind.ACCEPTED, at=at, remote_id=hearing.remote_id(reply))
+            self._book.spend(at=at, kind=OutcomeKind.ACCEPTED, verdict=None, dot=True)
+            return
+        heard = hearing.hear(reply, provider=self._batch.provider, phase=phase)
+        reply_id = hearing.remember(heard, provider=self._batch.provider, now=at)
+        kind = self._decide(person, heard)
+        self._book.note(person, kind, at=at, reason=heard.verdict.class_, reply=reply_id)
+        if phase not in BEFORE_THE_MESSAGE:
+            self._book.spend(at=at, kind=kind, verdict=heard.verdict, dot=phase == "dot")
+        if heard.reaction.about_us:
+            self._book.told.append((heard, at))
+            self._book.end_reason = self._book.end_reason or f"receiver: {heard.verdict.class_}"
+        if heard.reaction.reconnects or heard.reaction.about_us:
+            self._drop() if reply.code == 421 else self._hang_up()
+
+    def _decide(self, person: Person, heard: hearing.Heard) -> str:
+        """The outcome; a deferral is put back into the queue, or becomes a soft bounce when it was tried long enough."""
+        reaction = heard.reaction
+        if reaction.kind != OutcomeKind.DEFERRED:
+            return reaction.kind
+        now = self._clock()
+        due_at = next_due(
+            now=now,
+            counted=person.counted + reaction.counts,
+            first_tried_at=person.first_tried_at or now,
+            class_=heard.verdict.class_,
+            hint_seconds=heard.verdict.retry_hint_seconds,
+        )
+        if due_at is None:
+            return OutcomeKind.BOUNCED_SOFT
+        pinned = self._batch.route_id if heard.verdict.class_ == "greylist" else None
+        self._book.put_off(person, due_at=due_at, counts=reaction.counts, now=now, pinned=pinned)
+        return OutcomeKind.DEFERRED
+
+    def _answer_lost(self, person: Person) -> Step:
+        self._drop()
+        at = self._clock()
+        self._silent += 1
+        if self._silent >= SILENT_IN_A_ROW:
+            self._book.end_reason = "no answers"
+        kind = OutcomeKind.UNKNOWN
+        if self._batch.stream == Stream.TRANSACTIONAL:
+            # At least once, with the same Message-ID: a confirmation that never comes is worse than one that comes twice.
+            kind = OutcomeKind.DEFERRED
+            self._book.put_off(person, due_at=at + SITE_AGAIN / settings.TIME_FACTOR, counts=True, now=at, pinned=None)
+        self._book.note(person, kind, at=at, reason="answer_lost")
+        self._book.spend(at=at, kind=kind, verdict=None, dot=True)
+        return Step.DONE
+
+    def _lose_connection(self, person: Person, error: ConnectionLost) -> Step:
+        """Certain not to have been sent: once more, on a new connection; not for ever."""
+        self._drop()
+        self._lost += 1
+        if self._lost < LOST_IN_A_ROW:
+            return Step.AGAIN
+        self._unreachable(person, f"{error.phase}: {error}")
+        return Step.DONE
+
+    # -- Connections ---------------------------------------------------------------------------------------------------
+
+    def _session_for(self, person: Person) -> Session | None:
+        """A connection to this person's site: the one there is, or a new one. None: the whole site went back."""
+        used_up = self._most is not None and self._on_connection >= self._most
+        if self._session is not None and (used_up or self._site != person.destination.site):
+            self._hang_up()
+        if self._session is None:
+            try:
+                self._session = self._transport.open(person.destination)
+            except CouldNotOpen as error:
+                self._could_not_open(person, error)
+                return None
+            self._site, self._on_connection = person.destination.site, 0
+        return self._session
+
+    def _could_not_open(self, person: Person, error: CouldNotOpen) -> None:
+        if error.refusal is None:
+            self._unreachable(person, str(error))
+            return
+        self._heard(person, error.refusal.reply, error.refusal.phase)
+        self._send_site_back(person)
+
+    def _unreachable(self, person: Person, why: str) -> None:
+        """No server of the site answers: this one is put off as a try, its neighbours wait untried."""
+        self._lost = 0
+        reply = SmtpReply(451, why[:300])
+        heard = hearing.hear(reply, provider=self._batch.provider, phase="local")
+        reply_id = hearing.remember(heard, provider=self._batch.provider, now=self._clock())
+        kind = self._decide(person, heard)
+        self._book.note(person, kind, at=self._clock(), reason="unreachable", reply=reply_id)
+        self._send_site_back(person)
+
+    def _send_site_back(self, person: Person) -> None:
+        site = person.destination.site
+        neighbours = [other for other in self._queue if other.destination.site == site]
+        self._queue = deque(other for other in self._queue if other.destination.site != site)
+        self._book.hand_back(neighbours, due_at=self._clock() + SITE_AGAIN / settings.TIME_FACTOR)
+
+    def _take_back(self, session: Session) -> None:
+        """Forget the offer; where that fails, the connection is of no use, and nothing was sent."""
+        if self._session is session:
+            try:
+                session.take_back()
+            except ConnectionLost:
+                self._drop()
+
+    def _hang_up(self) -> None:
+        if self._session is not None:
+            self._session.quit()
+            self._session = None
+
+    def _drop(self) -> None:
+        if self._session is not None:
+            self._session.drop()
+            self._session = None
+
+    # -- Pace ----------------------------------------------------------------------------------------------------------
+
+    def _due(self) -> float:
+        """When the next dot may leave: a gap after this slot's last real one. What was missed is not caught up."""
+        return self._first_due if self._last_dot is None else self._last_dot + self._gap
+
+    def _wait_until(self, instant: float) -> bool:
+        """False when the wait would not end in time, or something says stop. Nothing unsettled sleeps with it."""
+        seconds = instant - time.monotonic()
+        if seconds <= 0:
+            return True
+        if seconds > SETTLE_BEFORE_SECONDS and self._book.unsettled:
+            self._wait_for(self._gate.ask(self._put(None)))
+            seconds = instant - time.monotonic()
+        if self._clock.seconds_until(self._batch.deadline) < seconds:
+            self._book.end_reason = "deadline"
+            return False
+        draining.wait(seconds)
+        return not self._must_end()
+
+    # -- Letters -------------------------------------------------------------------------------------------------------
+
+    def _letter(self, person: Person) -> Letter | None:
+        if self._written is None or self._written[0] is not person:
+            self._written = (person, self._write(person))
+        return self._written[1]
+
+    def _write_next(self) -> None:
+        """While the receiver thinks about this message, the next one is written."""
+        if self._queue:
+            following = self._queue[0]
+            try:
+                letter = self._writer.write(following, now=self._clock())
+            except Exception:
+                return  # met again, and dealt with, when it is its turn
+            self._written = (following, letter)
+
+    def _write(self, person: Person) -> Letter | None:
+        """None when it can't be written: refused by us, with the reason."""
+        try:
+            return self._writer.write(person, now=self._clock())
+        except (PersonalisationFailed, BadPath) as error:
+            self._book.note(person, OutcomeKind.REFUSED, at=self._clock(), reason=f"not written: {error}"[:40])
+            return None
+
+    def _push_away_the_poison(self) -> None:
+        """A defect met one message: it is put off as a try that counts, so that it can't stop the line."""
+        person = self._current
+        if person is None:
+            return
+        now = self._clock()
+        due_at = next_due(
+            now=now,
+            counted=person.counted + 1,
+            first_tried_at=person.first_tried_at or now,
+            class_="temp",
+            hint_seconds=None,
+        )
+        if due_at is None:
+            self._book.note(person, OutcomeKind.REFUSED, at=now, reason="internal_error")
+            return
+        self._book.put_off(person, due_at=due_at, counts=True, now=now, pinned=None)
+        self._book.note(person, OutcomeKind.DEFERRED, at=now, reason="internal_error")
+        self._book.end_reason = "internal error"

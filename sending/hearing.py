@@ -1,0 +1,90 @@
+"""Hear a receiver's reply: what it means, and its text kept once for all who got the same."""
+
+import hashlib
+import logging
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import Error, connection
+
+from reputation.pure.replies import Verdict, classify, mask, normalise_reply
+from sending.models import Reply
+from sending.pure.dialogue import SmtpReply
+from sending.pure.reactions import Reaction, react
+
+log = logging.getLogger(__name__)
+
+_QUEUE_ID = re.compile(r"(?:queued as|queue id|\bid[=:])\s*<?([\w.@:-]{1,120})", re.IGNORECASE)
+_MOST_KNOWN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    reply: SmtpReply
+    phase: str
+    verdict: Verdict
+    reaction: Reaction
+
+
+def hear(reply: SmtpReply, *, provider: str, phase: str) -> Heard:
+    """What the reply means. Total: a text nobody knows is classified by its code."""
+    verdict = classify(normalise_reply(str(reply)), provider=provider, phase=phase)
+    return Heard(reply, phase, verdict, react(code=reply.code, class_=verdict.class_, phase=phase))
+
+
+def remote_id(reply: SmtpReply) -> str:
+    """The receiver's own id of a message it took, where it gives one."""
+    found = _QUEUE_ID.search(reply.text)
+    return found[1] if found else ""
+
+
+def remember(heard: Heard, *, provider: str, now: datetime) -> int | None:
+    """The id of the reply's text in the dictionary, personal parts masked; None while the database is away.
+
+    Opens a database connection for a text that this process has not met yet, and closes it again.
+    """
+    said = normalise_reply(str(heard.reply))
+    text = mask(said.text)[:600].replace("\x00", "")
+    key = f"{provider}\0{heard.phase}\0{heard.reply.code}\0{said.enhanced}\0{text}\0{heard.verdict.class_}"
+    digest = uuid.UUID(bytes=hashlib.sha256(key.encode("utf-8", "replace")).digest()[:16])
+    if (known := _known.get(digest)) is not None:
+        return known
+    try:
+        return _keep(digest, heard, provider, said.enhanced, text, now)
+    except Error as error:
+        log.warning("A reply's text could not be kept: %s", type(error).__name__)
+        return None
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
+
+
+def _keep(digest: uuid.UUID, heard: Heard, provider: str, enhanced: str, text: str, now: datetime) -> int:
+    row, _ = Reply.objects.get_or_create(
+        digest=digest,
+        defaults={
+            "provider": provider,
+            "code": heard.reply.code,
+            "enhanced": enhanced[:16],
+            "text": text,
+            "phase": heard.phase,
+            "reply_class": heard.verdict.class_[:20],
+            "reply_scope": heard.verdict.scope[:32],
+            "rule": heard.verdict.rule_id[:60],
+            "first_seen_at": now,
+        },
+    )
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[digest] = row.pk
+    return row.pk
+
+
+_known: dict[uuid.UUID, int] = {}
+
+
+def forget() -> None:
+    """For another database than before."""
+    _known.clear()

@@ -1,0 +1,57 @@
+"""This worker process: its gate, started at the first need, one for all its threads."""
+
+import threading
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection as django_connection
+
+from sending.gate import Gate
+from sending.workers import Worker
+
+_lock = threading.Lock()
+_gate: Gate | None = None
+
+# What a lost network would otherwise hang on for many minutes.
+_SOCKET_OPTIONS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+_SESSION = (
+    "SET synchronous_commit = on; SET lock_timeout = '250ms'; SET statement_timeout = '2s'; "
+    "SET idle_in_transaction_session_timeout = '10s'; SET timezone = 'UTC'"
+)
+# Django hands these to psycopg; a plain connection wants its own.
+_NOT_OURS = ("cursor_factory", "context", "prepare_threshold")
+
+
+def gate() -> Gate:
+    """The process's gate. Its worker holds the advisory lock from the first question on."""
+    global _gate
+    with _lock:
+        if _gate is None or not _gate.is_alive():
+            worker = Worker(egress_host=settings.EGRESS_HOST, kind=settings.PROCESS_KIND)
+            _gate = Gate(worker=worker, connect=connect)
+            _gate.start()
+        return _gate
+
+
+def close() -> None:
+    """End the gate when the process ends in order; what is still to be settled is settled first."""
+    global _gate
+    with _lock:
+        if _gate is not None:
+            _gate.close()
+        _gate = None
+
+
+def connect() -> psycopg.Connection[Any]:
+    """A direct connection in autocommit, with the gate's time limits; not through Django, whose limits are others."""
+    params = {k: v for k, v in django_connection.get_connection_params().items() if k not in _NOT_OURS}
+    connection = psycopg.connect(**{**params, **_SOCKET_OPTIONS}, autocommit=True)
+    connection.execute(_SESSION)
+    return connection

@@ -1,0 +1,114 @@
+"""Write one person's copy: fill the compiled message, sign it, and give it the addresses that lead back to us."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+
+from django.conf import settings
+
+from reputation.dkim_keys import SigningKey
+from sending.loading import Person
+from sending.models import Mailing, MailingMessage, Stream
+from sending.pure import tokens, verp
+from sending.pure.compose import PreparedMessage, RecipientContext, SystemValues, compose, prepare
+from sending.pure.dkim import sign
+from sending.pure.message import CompiledMessage
+from sending.transports import Letter
+
+# The target of a link that confirms a subscription: it differs from person to person, so no address can be compiled.
+CONFIRM_LINK = "letterpace:confirm"
+
+
+class Writer:
+    """Writes the letters of one mailing. Reads the database when made, never afterwards."""
+
+    def __init__(self, *, mailing: Mailing, key: SigningKey | None) -> None:
+        self._mailing = mailing
+        self._domain = mailing.sending_domain
+        self._key = key
+        self._prepared = _prepared(mailing.pk, mailing.launch_key)
+        self._keys = settings.TOKEN_KEYS
+        self._newest = max(self._keys)
+        # Message-IDs and return paths stay equal over attempts and mailings, so they keep to the oldest key.
+        self._oldest = min(self._keys)
+
+    def write(self, person: Person, *, now: datetime) -> Letter:
+        """Raises PersonalisationFailed (a plain sentence), or KeyError for a variant that was never compiled."""
+        message = self._prepared[person.variant]
+        composed = compose(
+            message,
+            recipient=RecipientContext(email=person.email, fields=person.fields),
+            system=self._values(person, message, now),
+        )
+        signature = b""
+        if self._key is not None:
+            signature = sign(
+                composed.headers,
+                composed.body,
+                key=self._key.private_key,
+                domain=self._key.domain,
+                selector=self._key.selector,
+                now=now,
+            )
+        return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=composed.as_bytes(signature))
+
+    def _values(self, person: Person, message: PreparedMessage, now: datetime) -> SystemValues:
+        mailing, test = self._mailing, self._mailing.is_test
+        leave = tokens.Unsubscribe(
+            person.subscriber, mailing.pk, person.delivery, self._lists(person), mailing.stream, test
+        )
+        mailto = verp.unsubscribe_address(leave, keys=self._keys, key_id=self._newest)
+        return SystemValues(
+            message_id=self._message_id(person),
+            date=now,
+            link_url=self._link(person, message.compiled, now),
+            unsubscribe_url=self._door("u", "unsubscribe", leave),
+            preferences_url=self._door("p", "preferences", tokens.Preferences(person.subscriber, test)),
+            web_version_url=self._door("w", "web", tokens.Web(mailing.pk, person.delivery, test)),
+            open_url=self._door("o", "open", tokens.Open(mailing.pk, person.delivery, test)) + ".gif",
+            unsubscribe_mailto=f"{mailto}@{self._domain.return_path_host}",
+            mailing_ref=str(mailing.pk),
+            feedback_id=f"{mailing.pk}:{mailing.stream}:letterpace",
+        )
+
+    def _lists(self, person: Person) -> tuple[int, ...]:
+        """One click leaves every included list; whoever was chosen by segment only leaves the stream."""
+        return tuple(self._mailing.included_lists) if person.via_list is not None else ()
+
+    def _link(self, person: Person, compiled: CompiledMessage, now: datetime) -> Callable[[int], str]:
+        mailing, test = self._mailing.pk, self._mailing.is_test
+
+        def address(number: int) -> str:
+            target = compiled.links[number]
+            if target == CONFIRM_LINK:
+                asked = tokens.Confirm(person.subscriber, person.via_list or 0, int(now.timestamp()), test)
+                return self._door("c", "confirm", asked)
+            if not compiled.track_clicks:
+                return target
+            return self._door("l", "link", tokens.Link(mailing, person.delivery, number, test))
+
+        return address
+
+    def _door(self, path: str, purpose: str, payload: tokens.Payload) -> str:
+        token = tokens.make(purpose, payload, keys=self._keys, key_id=self._newest)
+        return f"{settings.PUBLIC_URL}/{path}/{token}"
+
+    def _message_id(self, person: Person) -> str:
+        what = verp.MessageRef(self._mailing.pk, person.delivery, self._mailing.is_test)
+        return verp.message_id(what, keys=self._keys, key_id=self._oldest, domain=self._domain.name)
+
+    def _return_path(self, person: Person) -> str:
+        who = verp.ReturnPath(person.subscriber, person.via_list or 0, self._mailing.is_test)
+        return f"{verp.return_path(who, keys=self._keys, key_id=self._oldest)}@{self._domain.return_path_host}"
+
+
+@lru_cache(maxsize=64)
+def _prepared(mailing_id: int, _launch_key: str) -> dict[int, PreparedMessage]:
+    """A mailing's messages are frozen, so a process parses them once."""
+    rows = MailingMessage.objects.filter(mailing_id=mailing_id).values_list("variant", "compiled")
+    return {variant: prepare(CompiledMessage.from_json(compiled)) for variant, compiled in rows}
+
+
+def must_be_signed(mailing: Mailing) -> bool:
+    """Marketing without a signature does not leave at all."""
+    return mailing.stream == Stream.MARKETING

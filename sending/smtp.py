@@ -1,0 +1,202 @@
+"""SMTP over one connection: the standard library's client with pipelining, whole-reply time limits and exact replies.
+
+`smtplib` waits per read, so that a receiver who sends a byte a minute would hold a slot for ever; it takes any three
+digits for a code, and it hides what is certain: was the dot written, and what exactly came back? Reading is therefore
+done here; EHLO, STARTTLS and AUTH are the library's.
+"""
+
+import smtplib
+import socket
+import ssl
+import time
+
+from sending.pure.dialogue import (
+    FINAL_DOT,
+    LONGEST_LINE,
+    Garbled,
+    ReplyReader,
+    SmtpReply,
+    envelope_command,
+    stuffed,
+)
+from sending.transports import ConnectionLost, CouldNotOpen, Letter, NoAnswer, Patience, Refusal
+
+# More than this may block in the kernel; the dot is then written by itself, after a look at the gate.
+GOES_IN_ONE_WRITE = 65536
+
+
+class Closed(OSError):
+    """The receiver closed the connection."""
+
+
+class Dialogue(smtplib.SMTP):
+    """A connection that is already open. Raises OSError and Garbled; `getreply` keeps smtplib's own verbs working."""
+
+    def __init__(self, sock: socket.socket, *, host: str, ehlo_name: str, patience: Patience) -> None:
+        super().__init__(local_hostname=ehlo_name)
+        self.sock = sock
+        self._host = host
+        self._patience = patience
+        self._buffer = bytearray()
+        self._tls_since: socket.socket | None = sock
+
+    def getreply(self) -> tuple[int, bytes]:
+        reply = self.read_reply(self._patience.command)
+        return reply.code, reply.text.encode()
+
+    def read_reply(self, seconds: float) -> SmtpReply:
+        """One whole reply within so many seconds. Raises OSError (TimeoutError, Closed) and Garbled."""
+        if self.sock is not self._tls_since:
+            # What came in plain text after STARTTLS was not protected; a man in the middle may have put it there.
+            self._buffer.clear()
+            self._tls_since = self.sock
+        deadline = time.monotonic() + seconds
+        reader = ReplyReader()
+        while True:
+            if (reply := reader.take(self._line(deadline))) is not None:
+                return reply
+
+    def write(self, data: bytes, seconds: float) -> None:
+        """All of `data`, within so many seconds. Raises OSError."""
+        sock = self._open_socket()
+        sock.settimeout(seconds)
+        sock.sendall(data)
+
+    def _line(self, deadline: float) -> bytes:
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > LONGEST_LINE:
+                raise Garbled("a line without an end")
+            self._buffer += self._receive(deadline)
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        if len(line) > LONGEST_LINE:
+            raise Garbled("an endless line")
+        return line.rstrip(b"\r")
+
+    def _receive(self, deadline: float) -> bytes:
+        sock = self._open_socket()
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the receiver did not answer in time")
+        sock.settimeout(left)
+        chunk = sock.recv(65536)
+        if not chunk:
+            raise Closed("the receiver closed the connection")
+        return chunk
+
+    def _open_socket(self) -> socket.socket:
+        if self.sock is None:
+            raise Closed("the connection is closed")
+        return self.sock
+
+
+class SmtpSession:
+    """One connection on which messages are handed over (a `sending.transports.Session`)."""
+
+    def __init__(self, dialogue: Dialogue, *, patience: Patience) -> None:
+        self._dialogue = dialogue
+        self._patience = patience
+        self._pipelining = dialogue.has_extn("pipelining")
+
+    def offer(self, letter: Letter) -> None:
+        self._mail = envelope_command("MAIL FROM", letter.mail_from)
+        self._rcpt = envelope_command("RCPT TO", letter.rcpt_to)
+        self._write("mail", self._mail + self._rcpt if self._pipelining else self._mail)
+
+    def hear_offer(self) -> Refusal | None:
+        mail = self._read("mail")
+        if not self._pipelining:
+            if not mail.is_positive:
+                return Refusal("mail", mail)
+            self._write("rcpt", self._rcpt)
+        rcpt = self._read("rcpt")
+        if not mail.is_positive:
+            return Refusal("mail", mail)
+        return None if rcpt.is_positive else Refusal("rcpt", rcpt)
+
+    def begin_content(self) -> Refusal | None:
+        self._write("data", b"DATA\r\n")
+        reply = self._read("data")
+        return None if reply.code == 354 else Refusal("data", reply)
+
+    def send_content(self, letter: Letter) -> None:
+        content = stuffed(letter.content)
+        if len(content) <= GOES_IN_ONE_WRITE:
+            self._write_dot(content + FINAL_DOT)
+        else:
+            self._write("data", content)
+            self._write_dot(FINAL_DOT)
+
+    def hear_content(self) -> SmtpReply:
+        try:
+            return self._dialogue.read_reply(self._patience.dot)
+        except (OSError, Garbled) as error:
+            self.drop()
+            raise NoAnswer(str(error)) from error
+
+    def take_back(self) -> None:
+        self._write("rset", b"RSET\r\n")
+        self._read("rset")
+
+    def quit(self) -> None:
+        try:
+            self._dialogue.write(b"QUIT\r\n", 2.0)
+            self._dialogue.read_reply(2.0)
+        except (OSError, Garbled):
+            pass
+        self.drop()
+
+    def drop(self) -> None:
+        self._dialogue.close()
+
+    def _write(self, phase: str, data: bytes) -> None:
+        try:
+            self._dialogue.write(data, self._patience.command)
+        except OSError as error:
+            self.drop()
+            raise ConnectionLost(phase, str(error)) from error
+
+    def _write_dot(self, data: bytes) -> None:
+        """A write that fails half-way may have taken the dot along: the kernel does not say."""
+        try:
+            self._dialogue.write(data, self._patience.command)
+        except OSError as error:
+            self.drop()
+            raise NoAnswer(str(error)) from error
+
+    def _read(self, phase: str) -> SmtpReply:
+        try:
+            return self._dialogue.read_reply(self._patience.command)
+        except (OSError, Garbled) as error:
+            self.drop()
+            raise ConnectionLost(phase, str(error)) from error
+
+
+def greet(dialogue: Dialogue, patience: Patience) -> None:
+    """Greeting and EHLO (HELO where EHLO is unknown). Raises CouldNotOpen."""
+    try:
+        greeting = dialogue.read_reply(patience.command)
+        if not greeting.is_positive:
+            raise CouldNotOpen(str(greeting), Refusal("connect", greeting))
+        _say_hello(dialogue)
+    except (OSError, Garbled, smtplib.SMTPException) as error:
+        raise CouldNotOpen(f"The server did not greet properly: {error}") from error
+
+
+def start_tls(dialogue: Dialogue, context: ssl.SSLContext) -> None:
+    """STARTTLS and EHLO once more. Raises CouldNotOpen."""
+    try:
+        code, text = dialogue.starttls(context=context)
+        if code != 220:
+            raise CouldNotOpen("STARTTLS was refused", Refusal("starttls", SmtpReply(code, text.decode())))
+        _say_hello(dialogue)
+    except (OSError, Garbled, smtplib.SMTPException, ValueError) as error:
+        raise CouldNotOpen(f"TLS could not be started: {error}") from error
+
+
+def _say_hello(dialogue: Dialogue) -> None:
+    code, text = dialogue.ehlo()
+    if code >= 500:
+        code, text = dialogue.helo()
+    if not 200 <= code < 300:
+        raise CouldNotOpen(f"{code} {text.decode()}", Refusal("ehlo", SmtpReply(code, text.decode())))

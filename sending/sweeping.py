@@ -1,0 +1,12 @@
+"""What has to happen whatever was lost: run by beat, and by any worker when beat is silent."""
+
+from datetime import datetime
+
+from sending import completion, takeover, wake
+
+
+def sweep(*, now: datetime) -> None:
+    """Each part is idempotent and may run twice at once."""
+    takeover.take_over(now=now)
+    wake.wake_forgotten(now=now)
+    completion.complete_if_finished(now=now)

@@ -1,0 +1,19 @@
+"""When and where; what is in the modules named."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from sending import sweeping
+from sending import transmit as transmitting
+
+
+@shared_task(ignore_result=True)
+def transmit(batch_id: int) -> None:
+    """Send one planned batch; harmless when it is not there any more."""
+    transmitting.transmit(now=timezone.now(), batch_id=batch_id)  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    """Take over what dead workers held, wake what was forgotten, complete what is finished."""
+    sweeping.sweep(now=timezone.now())  # clock: entry

@@ -1,0 +1,113 @@
+"""Transmit one batch over one connection at a time.
+
+1. Claim the batch; read its people, their domains and the letter, in a few queries; let the database go.
+2. For each: write the letter, wait for the pace, offer it (MAIL and RCPT in one write) while the gate is asked.
+3. Granted and taken: DATA, content, final dot, reply. Else take the offer back; the connection lives.
+4. At the end, or when something says stop: settle what is left, hand the rest back.
+
+No database connection is held during 2 and 3: the gate owns the only one. All waiting is `draining.wait`.
+"""
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection
+
+from reputation import dkim_keys
+from reputation.budgets import limits_of
+from reputation.models import Budget
+from reputation.workspace import zone
+from sending import draining, finish, here
+from sending.claim import Claimed, claim
+from sending.handing_over import Handover
+from sending.letters import Writer, must_be_signed
+from sending.loading import Load, load
+from sending.logbook import Logbook
+from sending.models import Mailing
+from sending.running_clock import RunningClock
+from sending.transports import CouldNotOpen, Patience, Transport, transport_for
+
+log = logging.getLogger(__name__)
+
+
+def transmit(*, now: datetime, batch_id: int) -> bool:
+    """Send one planned batch; false when it is not there to be sent (any more). Takes up to its deadline and one reply.
+
+    Raises what is a defect of ours, after the batch has been ended in order.
+    """
+    gate = here.gate()
+    claimed = claim(now=now, batch_id=batch_id, owner=gate.worker.id)
+    if claimed is None:
+        return False
+    slot = {"batch": claimed.batch.pk, "epoch": claimed.epoch}
+    gate.watch(**slot)
+    clock = RunningClock(now=now)
+    book = Logbook(claimed)
+    try:
+        _send(claimed, book, clock)
+    finally:
+        try:
+            finish.finish(book=book, clock=clock, gate=gate)
+        finally:
+            gate.unwatch(**slot)
+            connection.close()
+    return True
+
+
+def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
+    limits = _limits(claimed, clock())
+    found = load(now=clock(), claimed=claimed, requires_tls=any(limit.tls_required for limit in limits))
+    book.leave_out(found.left_out)
+    book.returned.extend(found.returned)
+    if (reason := _must_not_start(claimed, clock())) or draining.is_draining():
+        book.hand_back(found.people, due_at=clock())
+        book.end_reason = reason or "draining"
+        return
+    ready = _prepared(claimed, book, found, clock)
+    connection.close()
+    if ready is None:
+        return
+    writer, transport = ready
+    most = min((limit.per_connection for limit in limits if limit.per_connection), default=None)
+    Handover(
+        book=book, gate=here.gate(), clock=clock, writer=writer, transport=transport, most_per_connection=most
+    ).run(found.people)
+
+
+def _limits(claimed: Claimed, now: datetime) -> list:
+    budgets = Budget.objects.filter(pk__in=claimed.batch.budget_ids).select_related("warmup")
+    here_zone = zone()
+    return [limits_of(budget, now=now, zone=here_zone) for budget in budgets]
+
+
+def _must_not_start(claimed: Claimed, now: datetime) -> str:
+    """The capacity was reserved for the time before the deadline; a batch found later gives its people back."""
+    if claimed.mailing.state != Mailing.State.RUNNING:
+        return f"mailing_{claimed.mailing.state}"
+    return "too_late" if now >= claimed.batch.deadline else ""
+
+
+def _prepared(claimed: Claimed, book: Logbook, found: Load, clock: RunningClock) -> tuple[Writer, Transport] | None:
+    """The letter and the way out; None, with everybody handed back, when one of them is not to be had."""
+    try:
+        key = dkim_keys.signing_key(claimed.mailing.sending_domain_id)
+        if key is None and must_be_signed(claimed.mailing):
+            raise CouldNotOpen(f"{claimed.mailing.sending_domain.name} has no active DKIM key; mail must be signed.")
+        transport = transport_for(claimed.route, patience=patience())
+        return Writer(mailing=claimed.mailing, key=key), transport
+    except (CouldNotOpen, LookupError, ValueError, dkim_keys.sealed.SealBroken) as error:
+        log.error("Batch %s can't be sent: %s", claimed.batch.pk, error)
+        book.end_reason = str(error)[:120]
+        book.hand_back(found.people, due_at=clock() + finish.NOT_READY_AGAIN / settings.TIME_FACTOR)
+        return None
+
+
+def patience() -> Patience:
+    """How long to wait for receivers, from the settings SMTP_CONNECT_TIMEOUT, SMTP_COMMAND_TIMEOUT, SMTP_DOT_TIMEOUT."""
+    stock = Patience()
+    return Patience(
+        connect=getattr(settings, "SMTP_CONNECT_TIMEOUT", stock.connect),
+        command=getattr(settings, "SMTP_COMMAND_TIMEOUT", stock.command),
+        dot=getattr(settings, "SMTP_DOT_TIMEOUT", stock.dot),
+    )

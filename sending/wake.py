@@ -1,0 +1,88 @@
+"""Wake-ups: "look at batch 7", "plan". Losing every one of them is harmless; the sweep finds what was not claimed."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from datetime import datetime
+
+from celery import current_app
+from django.db import connection, transaction
+
+from sending.models import Batch, Stream
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER_SECONDS = 2.0
+TRANSMIT_TASK, PLAN_TASK = "sending.tasks.transmit", "sending.tasks.tick"
+# A wake-up nobody took for so long has been sent again meanwhile.
+EXPIRES_SECONDS = 30
+_COALESCE_SECONDS = 0.5
+
+_lock = threading.Lock()
+_planned_at = float("-inf")
+n_lost = 0
+
+# Compare-and-set on `woken_at`: of two sweeps one wakes a batch. Due ones only; a worker would just wait with it.
+_FORGOTTEN = """
+UPDATE sending_batch b SET woken_at = %(now)s
+FROM (SELECT id FROM sending_batch
+      WHERE state = 'planned' AND due_at <= %(now)s + interval '2 seconds'
+        AND (woken_at IS NULL OR woken_at <= %(now)s - make_interval(secs => %(again)s))
+      ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) f
+JOIN sending_batch s ON s.id = f.id JOIN sending_route r ON r.id = s.route_id
+WHERE b.id = f.id
+RETURNING b.id, b.stream, r.egress_host
+"""
+
+
+def wake(batches: Iterable[Batch]) -> None:
+    """Tell the workers of these batches, once the transaction commits. Routes are read, so `select_related` them."""
+    messages = [(batch.pk, queue_of(batch.stream, batch.route.egress_host)) for batch in batches]
+    transaction.on_commit(lambda: _publish_all(messages))
+
+
+def wake_forgotten(*, now: datetime) -> int:
+    """Wake planned batches that nobody claimed within two seconds of their last wake-up; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN, {"now": now, "again": AGAIN_AFTER_SECONDS})
+        messages = [(batch_id, queue_of(stream, host)) for batch_id, stream, host in cursor.fetchall()]
+    _publish_all(messages)
+    return len(messages)
+
+
+def plan_soon() -> None:
+    """Ask for a plan when the transaction commits: capacity came back. At most twice a second from one process."""
+    transaction.on_commit(_plan)
+
+
+def queue_of(stream: str, egress_host: str) -> str:
+    """Transactional mail has a worker of its own on the first host; an address belongs to one host."""
+    return "transactional" if stream == Stream.TRANSACTIONAL and egress_host == "main" else f"egress.{egress_host}"
+
+
+def _plan() -> None:
+    global _planned_at
+    with _lock:
+        if time.monotonic() - _planned_at < _COALESCE_SECONDS:
+            return
+        _planned_at = time.monotonic()
+    _publish(PLAN_TASK, [], "control")
+
+
+def _publish_all(messages: Iterable[tuple[int, str]]) -> None:
+    for batch_id, queue in messages:
+        if not _publish(TRANSMIT_TASK, [batch_id], queue):
+            return  # the broker is away; each of them would wait for its time limit
+
+
+def _publish(task: str, args: list[int], queue: str) -> bool:
+    """False when the broker did not take it: counted, and found by the sweep."""
+    global n_lost
+    try:
+        current_app.send_task(task, args=args, queue=queue, expires=EXPIRES_SECONDS)
+    except Exception as error:  # every transport has errors of its own
+        n_lost += 1
+        log.warning("A wake-up was lost (%s so far): %s", n_lost, type(error).__name__)
+        return False
+    return True
