@@ -17,8 +17,8 @@ from .placeholders import Placeholders
 _STYLE = """
 body { margin: 0; padding: 0; background-color: #f4f5f7; }
 .page { background-color: #f4f5f7; }
-.sheet { background-color: #ffffff; color: #1f2933; font-family: -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif;
-  font-size: 16px; line-height: 1.55; }
+.sheet { background-color: #ffffff; color: #1f2933; font-size: 16px;
+  font-family: -apple-system, 'Segoe UI', Roboto, Helvetica, Arial, sans-serif; line-height: 1.55; }
 .letter { padding: 32px 32px 16px 32px; }
 .letter p { margin: 0 0 16px 0; }
 .letter h1 { font-size: 26px; line-height: 1.25; margin: 0 0 16px 0; }
@@ -164,7 +164,7 @@ _SHELL = """<!DOCTYPE html>
 {preheader}<table role="presentation" class="page" width="100%" cellpadding="0" cellspacing="0" border="0">
 <tr><td align="center" style="padding:24px 8px">
 <!--[if mso]><table role="presentation" width="600" align="center" cellpadding="0" cellspacing="0"><tr><td><![endif]-->
-<table role="presentation" class="sheet" width="100%" cellpadding="0" cellspacing="0" border="0" style="max-width:600px">
+<table role="presentation" class="sheet" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px">
 <tr><td class="letter" dir="{direction}">
 {letter}
 </td></tr>

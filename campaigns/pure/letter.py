@@ -9,6 +9,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -154,7 +155,7 @@ def _no_alt_text(line: int) -> Problem:
 
 
 def _mark_buttons(tokens: list[Token]) -> None:
-    for paragraph, inline in zip(tokens, tokens[1:], strict=False):
+    for paragraph, inline in pairwise(tokens):
         children = inline.children or []
         if paragraph.type != "paragraph_open" or not children or children[0].type != "link_open":
             continue

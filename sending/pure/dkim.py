@@ -25,20 +25,20 @@ _PADDING = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
 
 
-class KeyProblem(ValueError):
+class BadKey(ValueError):
     """The private key cannot sign; the message is a plain sentence."""
 
 
 def load_key(pem: bytes) -> RSAPrivateKey:
-    """Read an unencrypted PEM private key (PKCS#8 or PKCS#1). Raises KeyProblem unless it is RSA of 1024 bits or more."""
+    """Read an unencrypted PEM private key (PKCS#8 or PKCS#1). Raises BadKey unless it is RSA of 1024 bits or more."""
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as error:
-        raise KeyProblem("This is not a private key in PEM form, or it is protected by a password.") from error
+        raise BadKey("This is not a private key in PEM form, or it is protected by a password.") from error
     if not isinstance(key, RSAPrivateKey):
-        raise KeyProblem("The DKIM key has to be an RSA key.")
+        raise BadKey("The DKIM key has to be an RSA key.")
     if key.key_size < 1024:
-        raise KeyProblem("The DKIM key is shorter than 1024 bits; receivers ignore its signatures (RFC 8301).")
+        raise BadKey("The DKIM key is shorter than 1024 bits; receivers ignore its signatures (RFC 8301).")
     return key
 
 
@@ -99,13 +99,11 @@ def canonical_header(name: str, value: bytes) -> bytes:
 
 def canonical_body(body: bytes) -> bytes:
     """A body in `relaxed` form (§3.4.4). Ours already are: then only a few quick searches are paid."""
+    if body and not body.endswith(b"\r\n"):
+        body += b"\r\n"  # as SMTP will
     if b"\t" in body or b"  " in body or b" \r\n" in body:
         body = _TRAILING_BLANKS.sub(b"", _BLANKS.sub(b" ", body))
-    if body.endswith((b" ", b"\t")):
-        body = body.rstrip(b" \t")
-    if body.endswith(b"\r\n\r\n") or body == b"\r\n":
-        body = _without_empty_end(body)
-    return body + b"\r\n" if body and not body.endswith(b"\r\n") else body
+    return _without_empty_end(body) if body.endswith(b"\r\n\r\n") or body == b"\r\n" else body
 
 
 def _without_empty_end(body: bytes) -> bytes:

@@ -6,7 +6,7 @@ RFC 5322 §2.2 (folding, 998 octets), RFC 2047 (encoded words), RFC 5890 (domain
 import base64
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
 
@@ -152,9 +152,10 @@ def date_value(moment: datetime) -> bytes:
     """An RFC 5322 date of an aware moment, to the second."""
     if moment.tzinfo is None:
         raise HeaderError("The Date needs a time zone.")
-    return _date_value(moment.replace(microsecond=0))
+    return _date_value(moment.replace(microsecond=0), moment.utcoffset())
 
 
 @lru_cache(maxsize=256)
-def _date_value(moment: datetime) -> bytes:
+def _date_value(moment: datetime, _offset: timedelta | None) -> bytes:
+    # Equal moments of two zones are equal keys; the offset tells them apart.
     return format_datetime(moment).encode("ascii")

@@ -104,7 +104,7 @@ def environment(*, escape: bool, language: str = "en") -> LetterEnvironment:
 class MeteredContext(RenderContext):
     """What one recipient's rendering of one template may cost, over all its blocks."""
 
-    def __init__(self, template: BoundTemplate, *, globals: Mapping[str, object]) -> None:  # noqa: A002
+    def __init__(self, template: BoundTemplate, *, globals: Mapping[str, object]) -> None:
         super().__init__(template, globals=globals)
         self.work_left = MAX_WORK
         self.output_left = MAX_OUTPUT
@@ -137,7 +137,7 @@ class MeteredContext(RenderContext):
 
     def write(self, node: Node) -> str:
         """What one top-level node writes."""
-        buffer: StringIO = LimitedStringIO(limit=self.output_left)
+        buffer: StringIO = LimitedStringIO(limit=self.output_left, newline="")  # else a lone CR becomes LF
         self.charge(1)
         node.render(self, buffer)
         text = buffer.getvalue()
@@ -153,6 +153,12 @@ def parse(source: str, *, escape: bool, language: str = "en") -> BoundTemplate:
         if isinstance(expression, RangeLiteral):
             raise LiquidSyntaxError("ranges such as (1..9) are not available in letters", token=expression.token)
     return template
+
+
+@lru_cache(maxsize=64)
+def shared(language: str) -> BoundTemplate:
+    """The template whose context (and so whose meter) all direct look-ups of a recipient's copy share."""
+    return parse("", escape=False, language=language)
 
 
 def filters_used(roots: Iterable[Node]) -> Iterator[Filter]:

@@ -74,7 +74,7 @@ def locale_of(language: str) -> Locale:
 
 
 def format_date(value: object, pattern: str, locale: Locale) -> str:
-    """A date by strftime directives, names of days and months in the letter's language. Unreadable text stays as it is."""
+    """A date by strftime directives, names in the letter's language. Text that is no ISO date stays as it is."""
     if value is None or isinstance(value, Undefined):
         return ""
     moment = _moment(value)

@@ -68,10 +68,13 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     return f"Did you mean `{nearest[0]}`?" if nearest else ""
 
 
-def scan(source: str) -> tuple[list[Tag], list[Problem]]:
-    """All tags in order, and what is structurally wrong with them. Linear in the length of the source."""
-    if len(source.encode("utf-8", "replace")) > MAX_SOURCE:
-        return [], [Problem(1, 1, f"The text is longer than {MAX_SOURCE // 1000} KB.", "Shorten it or split it.")]
+def scan(source: str, *, room: int = 1) -> tuple[list[Tag], list[Problem]]:
+    """All tags in order, and what is structurally wrong with them. Linear in the length of the source.
+
+    `room` multiplies the limits of size and number: what is compiled from a letter is longer than the letter.
+    """
+    if len(source.encode("utf-8", "replace")) > MAX_SOURCE * room:
+        return [], [Problem(1, 1, f"The text is longer than {MAX_SOURCE * room // 1000} KB.", "Shorten it.")]
     tags: list[Tag] = []
     problems: list[Problem] = []
     for tag, problem in _tags(source):
@@ -79,8 +82,8 @@ def scan(source: str) -> tuple[list[Tag], list[Problem]]:
             tags.append(tag)
         if problem:
             problems.append(problem)
-        if len(tags) > MAX_TAGS:
-            return tags, [problem_at(source, tags[-1].start, f"There are more than {MAX_TAGS} tags.")]
+        if len(tags) > MAX_TAGS * room:
+            return tags, [problem_at(source, tags[-1].start, f"There are more than {MAX_TAGS * room} tags.")]
         if len(problems) >= 50:
             break
     return tags, problems

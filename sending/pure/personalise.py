@@ -31,6 +31,7 @@ RESERVED_NAMES = SYSTEM_NAMES | INTERNAL_NAMES
 
 _DIRECT_FILTERS = 4  # more than these, or a longer text than the next, and the meter has to watch
 _DIRECT_TEXT = 500
+_ROOM = 4  # how much larger than the author's source its frame, links and escaping may make it
 
 
 class PersonalisationFailed(Exception):
@@ -199,7 +200,7 @@ def _plain(error: Exception) -> str:
 
 def compile_template(source: str, *, escape: bool) -> tuple[Piece, ...]:
     """Cut a source into literal text and dynamic pieces, in order. Comments vanish. Raises TemplateError."""
-    _tags, problems = scan(source)
+    _tags, problems = scan(source, room=_ROOM)
     if problems:
         raise TemplateError(problems)
     try:
@@ -212,7 +213,7 @@ def compile_template(source: str, *, escape: bool) -> tuple[Piece, ...]:
 
 
 def _with_ends(source: str, nodes: Sequence[Node]) -> Iterable[tuple[Node, int]]:
-    ends = [_opening(source, node) for node in nodes[1:]] + [len(source)]
+    ends = [*(_opening(source, node) for node in nodes[1:]), len(source)][: len(nodes)]
     return zip(nodes, ends, strict=True)
 
 
@@ -294,8 +295,8 @@ def prepare_direct(source: str, *, language: str = "en") -> Evaluator | None:
     It gives the unescaped text, which HTML-escaped is what Liquid would write into HTML, and needs no order: none of
     the names it reads can be assigned.
     """
-    whole = engine.parse(source, escape=False, language=language)
-    node = whole.nodes[0] if len(whole.nodes) == 1 else None
+    nodes = engine.parse(source, escape=False, language=language).nodes
+    node = nodes[0] if len(nodes) == 1 else None
     expression = node.expression if isinstance(node, OutputNode) else None
     if node is None or not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
         return None
@@ -304,7 +305,7 @@ def prepare_direct(source: str, *, language: str = "en") -> Evaluator | None:
     if steps is None or any(isinstance(part, Path) or part in ("size", "first", "last") for part in path):
         return None
     if path[0] == "contact" and len(path) == 2:
-        return _look_up_field(path[1], steps, _through_liquid([node], whole))
+        return _look_up_field(path[1], steps, _through_liquid([node], engine.shared(language)))
     if path[0] == "link" and len(path) == 2 and isinstance(path[1], int) and not steps:
         return _look_up_link(path[1])
     if path[0] in RESERVED_NAMES and len(path) == 1 and not steps:
