@@ -5,6 +5,8 @@ from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now
 
+from audiences.querysets import MailingListQuerySet, SubscriberQuerySet, SubscriptionQuerySet
+
 ANYWHERE = "*"
 
 
@@ -34,6 +36,8 @@ class MailingList(models.Model):
     language = models.CharField(max_length=16, default="en")
     created_at = models.DateTimeField(db_default=Now())
     archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MailingListQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -75,6 +79,8 @@ class Subscriber(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
+    objects = SubscriberQuerySet.as_manager()
+
     class Meta:
         indexes = [
             # People page: search by the beginning of an address.
@@ -103,6 +109,8 @@ class Subscription(models.Model):
     # Left here for the floor above: a confirmation mail is due until this is set.
     confirmation_queued_at = models.DateTimeField(null=True, blank=True)
 
+    objects = SubscriptionQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subscriber", "list"], name="one_subscription_per_person_and_list"),
@@ -127,11 +135,13 @@ class ConsentEvent(models.Model):
 
     class Kind(models.TextChoices):
         REQUESTED = "requested", "Asked to subscribe"
+        SUBSCRIBED = "subscribed", "Subscribed (single opt-in)"
         CONFIRMED = "confirmed", "Confirmed"
         IMPORTED = "imported", "Imported with consent"
         UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
         RESUBSCRIBED = "resubscribed", "Took the unsubscription back"
         COMPLAINED = "complained", "Complained"
+        LIFTED = "lifted", "Suppression lifted by hand"
         ERASED = "erased", "Erased"
 
     subject_key = models.UUIDField()
@@ -218,15 +228,24 @@ class Import(models.Model):
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
 
+    class Existing(models.TextChoices):
+        KEEP = "keep", "Keep what we know"
+        OVERWRITE = "overwrite", "Take what the file says"
+        FILL_EMPTY = "fill_empty", "Fill in what is empty"
+
     list = models.ForeignKey(MailingList, null=True, on_delete=models.PROTECT, related_name="imports")
     file_name = models.CharField(max_length=255)
     path = models.CharField(max_length=500, blank=True)
     encoding = models.CharField(max_length=40, blank=True)
     delimiter = models.CharField(max_length=4, blank=True)
     mapping = models.JSONField(default=dict, blank=True)
+    has_header = models.BooleanField(default=True)
+    existing = models.CharField(max_length=10, choices=Existing, default=Existing.KEEP)
     consent_basis = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
     error = models.TextField(blank=True)
+    # Rows written for good. What a killed run left undone goes on from here.
+    done_rows = models.PositiveIntegerField(default=0)
     n_lines = models.PositiveIntegerField(default=0)
     n_created = models.PositiveIntegerField(default=0)
     n_updated = models.PositiveIntegerField(default=0)
@@ -235,6 +254,7 @@ class Import(models.Model):
     n_kept_out = models.PositiveIntegerField(default=0)
     n_duplicates = models.PositiveIntegerField(default=0)
     n_rejected = models.PositiveIntegerField(default=0)
+    n_flagged = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -249,10 +269,17 @@ class Import(models.Model):
 
 
 class ImportRejection(models.Model):
-    """A line of an import that was not taken (or flagged), with the reason in words."""
+    """A line of an import that was not taken as it stands, or deserves a look, with the reason in words."""
+
+    class Kind(models.TextChoices):
+        REJECTED = "rejected", "Not taken"
+        DUPLICATE = "duplicate", "Same address as an earlier line"
+        KEPT_OUT = "kept_out", "Left or suppressed: nothing was changed"
+        FLAGGED = "flagged", "Taken, but looks odd"
 
     # `import` is a keyword, hence the name.
     upload = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejections")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.REJECTED)
     line = models.PositiveIntegerField()
     column = models.CharField(max_length=80, blank=True)
     value = models.TextField(blank=True)

@@ -1,0 +1,81 @@
+"""Questions about people, lists and subscriptions, named for the page that asks them."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+
+if TYPE_CHECKING:
+    from audiences.models import ConsentEvent
+    from audiences.pure.consent_history import Standing
+
+
+class SubscriberQuerySet(QuerySet["Subscriber"]):
+    def matching(self, beginning: str) -> "SubscriberQuerySet":
+        """Those whose address begins like this; served by the prefix index on five million people."""
+        return self.filter(email__startswith=beginning.strip().lower())
+
+    def on_list(self, list_id: int) -> "SubscriberQuerySet":
+        """Everybody with a subscription to this list, in any state."""
+        from audiences.models import Subscription
+
+        return self.filter(Exists(Subscription.objects.filter(subscriber=OuterRef("pk"), list=list_id)))
+
+    def for_people_page(self, *, beginning: str = "", list_id: int | None = None) -> "SubscriberQuerySet":
+        """A page of people with `suppressed_for`: why nobody may write to them at all, or None."""
+        from audiences.models import ANYWHERE, Suppression
+
+        everywhere = Suppression.objects.filter(address_key=OuterRef("address_key"), scope=ANYWHERE)
+        people = self.matching(beginning) if beginning else self
+        if list_id is not None:
+            people = people.on_list(list_id)
+        annotated = people.annotate(suppressed_for=Subquery(everywhere.values("reason")[:1]))
+        return annotated.prefetch_related("subscriptions__list").order_by("email" if beginning else "-pk")
+
+
+class SubscriptionQuerySet(QuerySet["Subscription"]):
+    def awaiting_confirmation(self) -> "SubscriptionQuerySet":
+        """Whose confirmation mail is due, longest waiting first.
+
+        Somebody suppressed everywhere for more than leaving gets none: a complaint or a dead mailbox is no place for
+        another letter. Whoever left and asks anew gets one, so it must not be gated on their own unsubscription.
+        """
+        from audiences.models import ANYWHERE, Subscription, Suppression
+        from audiences.suppress import LIFTED_BY_CONSENT
+
+        everywhere = Suppression.objects.filter(address_key=OuterRef("subscriber__address_key"), scope=ANYWHERE)
+        for_good = everywhere.filter(~Q(reason__in=LIFTED_BY_CONSENT) | Q(evidence__has_key="also"))
+        waiting = self.filter(state=Subscription.State.UNCONFIRMED, confirmation_queued_at=None, list__archived_at=None)
+        return waiting.exclude(Exists(for_good)).order_by("since", "pk")
+
+
+class MailingListQuerySet(QuerySet["MailingList"]):
+    def in_use(self) -> "MailingListQuerySet":
+        return self.filter(archived_at=None)
+
+    def with_sizes(self) -> "MailingListQuerySet":
+        """Each list with `n_subscribed`, `n_unconfirmed` and `n_unsubscribed`."""
+        counts: dict[str, Any] = {
+            f"n_{state}": Count("subscriptions", filter=Q(subscriptions__state=state))
+            for state in ("subscribed", "unconfirmed", "unsubscribed")
+        }
+        return self.annotate(**counts)
+
+
+def consent_history(address_key: UUID) -> QuerySet["ConsentEvent"]:
+    """What a person agreed to and took back, oldest first, with the evidence where it still exists."""
+    from audiences.models import ConsentEvent
+
+    events = ConsentEvent.objects.filter(subject_key=address_key)
+    return events.select_related("list", "evidence").order_by("at", "pk")
+
+
+def state_by_events(address_key: UUID) -> dict[int, "Standing"]:
+    """Where the person stands with each list as the events tell it: what the Subscription rows must equal."""
+    from audiences.models import ConsentEvent
+    from audiences.pure import consent_history as history
+
+    events = ConsentEvent.objects.filter(subject_key=address_key).order_by("at", "pk")
+    return history.state_by_events(
+        history.Fact(kind=kind, list_id=list_id, at=at) for kind, list_id, at in events.values_list("kind", "list_id", "at")
+    )
