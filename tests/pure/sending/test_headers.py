@@ -148,10 +148,28 @@ def test_a_local_part_beyond_ascii_says_what_is_missing():
 
 @pytest.mark.parametrize(
     "address",
-    ["", "a", "@b.example", "a@", "a b@c.example", "a@b c.example", "<a@b.example>", "a@b.example> NOTIFY=NEVER", "a..b@c.example",
-     ".a@c.example", "a@-b.example", "a@b..example", f"{'a' * 65}@b.example", "a@" + "b" * 64 + ".example", "a,b@c.example",
-     '"a b"@c.example', "a@[127.0.0.1]", "a@b_c.example", "a@\u2024.example"],
-)  # fmt: skip
+    [
+        "",
+        "a",
+        "@b.example",
+        "a@",
+        "a b@c.example",
+        "a@b c.example",
+        "<a@b.example>",
+        "a@b.example> NOTIFY=NEVER",
+        "a..b@c.example",
+        ".a@c.example",
+        "a@-b.example",
+        "a@b..example",
+        f"{'a' * 65}@b.example",
+        "a@" + "b" * 64 + ".example",
+        "a,b@c.example",
+        '"a b"@c.example',
+        "a@[127.0.0.1]",
+        "a@b_c.example",
+        "a@\u2024.example",
+    ],
+)
 def test_what_is_not_an_address_is_refused(address: str):
     with pytest.raises(HeaderError):
         ascii_address(address)

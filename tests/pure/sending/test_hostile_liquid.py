@@ -27,9 +27,14 @@ PROBES = {
     "range looped": "{% for i in (1..1000000) %}x{% endfor %}",
     "chained replace": "{{ 'a' " + "| replace: 'a','aaaaaaaaaa' " * 8 + "| size }}",
     "chained append": "{% assign s = 'aaaaaaaaaa' %}" + "{% assign s = s | append: s %}" * 40,
-    "append in loop": "{% assign s = 'ab' %}{% for t in contact.tags %}{% assign s = s | append: s %}{% endfor %}{{ s }}",
+    "append in loop": (
+        "{% assign s = 'ab' %}{% for t in contact.tags %}{% assign s = s | append: s %}{% endfor %}{{ s }}"
+    ),
     "output of long chain": "{{ contact.bio " + "| append: contact.bio " * 40 + "| size }}",
-    "nested loops": "{% for a in contact.tags %}{% for b in contact.tags %}{% for c in contact.tags %}x{% endfor %}{% endfor %}{% endfor %}",
+    "nested loops": (
+        "{% for a in contact.tags %}{% for b in contact.tags %}{% for c in contact.tags %}x"
+        "{% endfor %}{% endfor %}{% endfor %}"
+    ),
     "many loops": "{% for a in contact.tags %}{% for b in contact.tags %}{{ a }}{% endfor %}{% endfor %}" * 300,
     "heavy filters": ("{{ contact.bio " + "| squish " * 100 + "}}") * 1500,
     "four heavy filters": "{{ contact.bio | squish | squish | squish | squish }}" * 2000,

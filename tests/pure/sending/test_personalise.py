@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -134,7 +134,7 @@ def test_line_breaks_become_br_in_html_only_and_only_as_the_last_step():
 
 
 def test_names_of_months_and_money_follow_the_letters_language():
-    when = {"when": datetime(2026, 5, 4, 9, 5), "sum": "1234.5"}
+    when = {"when": datetime(2026, 5, 4, 9, 5, tzinfo=UTC), "sum": "1234.5"}
     assert (
         filled("{{ contact.when | date: '%A, %-d. %B %Y %H:%M' }}", when, language="de") == "Montag, 4. Mai 2026 09:05"
     )
@@ -157,6 +157,7 @@ def test_a_value_that_is_not_plain_data_leaves_the_recipient_out(value: object):
     with pytest.raises(PersonalisationFailed):
         filled("{{ contact.city }}", {"city": value})
     direct = prepare_direct("{{ contact.city }}")
+    assert direct
     with pytest.raises(PersonalisationFailed):
         evaluate([direct], Scope({"contact": {"city": value}}))
 
@@ -170,8 +171,10 @@ def test_a_letter_that_does_not_parse_cannot_be_compiled():
 FILTERS = st.sampled_from(
     [
         "", "| default: 'there'", "| default: ''", "| upcase", "| downcase | capitalize", "| truncate: 5",
-        "| truncate: 7, '~'", "| truncatewords: 2", "| strip", "| squish", "| url_encode", "| size", "| first", "| last",
-        "| append: '!<' | prepend: '\"'", "| escape", "| strip_html", "| round: 1", "| plus: 2 | times: 3", "| minus: 1.5",
+        "| truncate: 7, '~'",
+        "| truncatewords: 2", "| strip", "| squish", "| url_encode", "| size", "| first", "| last",
+        "| append: '!<' | prepend: '\"'", "| escape", "| strip_html", "| round: 1", "| plus: 2 | times: 3",
+        "| minus: 1.5",
         "| divided_by: 3", "| ceil", "| floor", "| date: '%Y-%m-%d'", "| default: 5, allow_false: true",
         "| pluralize: 'a', 'b'", "| upcase | downcase | upcase | size | plus: 1",
     ]
