@@ -1,7 +1,11 @@
 """What the engine's tests share: a mailing with a real letter, lanes cut into batches, and the books that must balance."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -150,3 +154,26 @@ def email_of(delivery: int, mailing: Mailing) -> str:
 
 def stop_gate() -> None:
     here.close()
+
+
+def worker_process(batches: list[Batch], *, now: datetime, port: int) -> subprocess.Popen[str]:
+    """A worker of its own that sends these batches, each over its connection; returns once it has begun."""
+    name = connection.settings_dict["NAME"]
+    ids = [str(batch.pk) for batch in batches]
+    command = [sys.executable, "-m", "tests.sending.sending_process", name, str(port), now.isoformat(), *ids]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "sending\n"
+    return process
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def send_the_rest(mailing: Mailing, *, now: datetime) -> None:
+    """Retry batches until nothing is due any more."""
+    while (batch := take_due(mailing, now=now)) is not None:
+        assert send([batch], now=now) == []
