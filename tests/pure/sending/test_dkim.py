@@ -26,7 +26,7 @@ HEADERS = [
 
 def pem(key, *, password: bytes | None = None) -> bytes:
     sealing = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing)
+    return bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealing))
 
 
 def signed(headers, body: bytes) -> bytes:
