@@ -61,7 +61,24 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
     }
 
 
-app = Celery("letterpace")
+class DelayedWakeUp(TypeError):
+    """A task was published with an eta or a countdown. Delays are `due_at` columns."""
+
+
+class WakeUps(Celery):
+    """Refuses delayed messages: workers hold them in memory without limit, and brokers repeat them.
+
+    A `before_task_publish` signal can't refuse anything: what its receivers raise is logged and dropped.
+    """
+
+    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+        if options.get("eta") or options.get("countdown"):
+            raise DelayedWakeUp(f"{name}: no eta or countdown; write a due_at column instead.")
+        join_embedded()
+        return super().send_task(name, *args, **options)
+
+
+app = WakeUps("letterpace")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
     broker_transport_options=broker_options(settings.CELERY_BROKER_URL),
@@ -94,18 +111,6 @@ app.conf.update(
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
 )
 app.autodiscover_tasks()
-
-
-class DelayedWakeUp(TypeError):
-    """A task was published with an eta or a countdown. Delays are `due_at` columns."""
-
-
-@signals.before_task_publish.connect(weak=False)
-def prepare_to_publish(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    """Refuse delayed messages: workers hold them in memory, and brokers repeat them. Wake the embedded broker."""
-    if (headers or {}).get("eta"):
-        raise DelayedWakeUp(f"{(headers or {}).get('task')}: no eta or countdown; write a due_at column instead.")
-    join_embedded()
 
 
 @signals.celeryd_init.connect(weak=False)

@@ -41,6 +41,6 @@ fi
 if command -v uv >/dev/null; then
     uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements-dev.txt
 else
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --require-hashes -r requirements-dev.txt
 fi
 echo "$wanted" > $stamp

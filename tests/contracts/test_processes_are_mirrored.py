@@ -32,4 +32,4 @@ def test_every_queue_has_a_worker_that_listens_to_it():
 
     commands = [command() for command in KINDS.values()]
     listened = [line[line.index("--queues") + 1].split(",") for line in commands if "--queues" in line]
-    assert sorted(sum(listened, [])) == sorted(QUEUES)
+    assert sorted(queue for queues in listened for queue in queues) == sorted(QUEUES)
