@@ -224,8 +224,8 @@ def _move(now: datetime, budget: Budget, day: int, on: date, what: str, reason: 
 
 
 def _plan_days(budget: Budget) -> pure.Days:
-    assert budget.warmup is not None  # only budgets that warm up are asked
-    days: pure.Days = budget.warmup.days
+    """Empty for a budget that does not warm up: then nothing is capped."""
+    days: pure.Days = budget.warmup.days if budget.warmup else {}
     return days
 
 

@@ -1,0 +1,28 @@
+"""Data files are right, or the start says which row is not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps.config import AppConfig
+from django.core.checks import CheckMessage, Error, register
+
+from reputation.catalogue import catalogue
+from reputation.pure.catalogue import CatalogueError
+from reputation.warmup import presets
+
+
+@register()
+def data_files(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """The provider catalogue (reputation.E001) and the warm-up presets (reputation.E002)."""
+    return [
+        *_problems("reputation.E001", "providers.toml", catalogue),
+        *_problems("reputation.E002", "warmup.toml", presets),
+    ]
+
+
+def _problems(id: str, file: str, read: Any) -> list[CheckMessage]:
+    try:
+        read()
+    except CatalogueError as error:
+        return [Error(problem, hint=f"Correct reputation/{file}.", id=id) for problem in error.problems]
+    return []

@@ -1,0 +1,227 @@
+"""Our sending domains and addresses: what to publish, what was found, and whether mail may leave.
+
+A domain is *new* until everything required has passed once. Then: *verified*; *unsure* while something could not be
+looked up (it goes on for 72 hours after the last pass, warned); *held* once something failed twice, ten minutes apart
+or more. A pass of everything makes it verified again, from any state.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import dns.reversename
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from reputation import authentication, dkim_keys
+from reputation.authentication import FAIL, PASS, UNKNOWN, Check, Key, Subject
+from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
+
+State = SendingDomain.State
+
+UNSURE_FOR = timedelta(hours=72)
+FAILS_APART = timedelta(minutes=10)
+CHECK_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One DNS record to publish. `name` and `value` as a zone file has them, without quotes or a last dot."""
+
+    name: str
+    type: str
+    value: str
+    purpose: str
+
+
+def records_to_publish(*, domain: SendingDomain, addresses: Sequence[str]) -> list[Record]:
+    """The records a sending domain needs. `addresses`: our own IPs it leaves by; empty behind a relay or an ESP."""
+    host = domain.return_path_host
+    keys = domain.keys.exclude(state=DkimKey.State.RETIRED).order_by("id")
+    records = [
+        Record(dkim_keys.record_name(key, domain), "TXT", dkim_keys.record_value(key), "Signs your mail (DKIM)")
+        for key in keys
+    ]
+    if addresses:
+        value = authentication.spf_record(sorted(addresses, key=ipaddress.ip_address))
+        records.append(Record(host, "TXT", value, "Says which addresses send for you (SPF)"))
+    return [
+        *records,
+        Record(host, "MX", f"10 {inbound_host(domain)}", "Brings bounces back to us"),
+        Record(f"_dmarc.{domain.name}", "TXT", "v=DMARC1; p=none", "Says what to do with forged mail (DMARC)"),
+    ]
+
+
+def records_of_address(address: SendingAddress) -> list[Record]:
+    """The records a sending address needs; the reverse name is set by whoever gave you the address."""
+    reverse = dns.reversename.from_address(address.ip).to_text(omit_final_dot=True)
+    forward = "A" if ipaddress.ip_address(address.ip).version == 4 else "AAAA"
+    return [
+        Record(reverse, "PTR", address.ehlo_name, "The reverse name receivers ask for (PTR)"),
+        Record(address.ehlo_name, forward, address.ip, "Leads from the name back to the address"),
+    ]
+
+
+def inbound_host(domain: SendingDomain) -> str:
+    """The host that takes bounces: that of PUBLIC_URL; where that is no name, our first EHLO name."""
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    if "." in host and not _is_ip(host):
+        return host
+    address = SendingAddress.objects.order_by("id").first()
+    return address.ehlo_name if address else domain.return_path_host
+
+
+def check_domain(*, now: datetime, domain_id: int, direct: bool | None = None) -> SendingDomain:
+    """Look at everything a domain publishes, store the findings and set its state; returns the domain.
+
+    `direct`: does mail leave by our own addresses? Then SPF must allow each of them. None: yes, if there are any.
+    Raises RuntimeError inside a transaction.
+
+    1. Read the domain, its keys and our addresses. 2. Ask DNS, without a transaction. 3. Store; let a pending key
+    sign whose record was seen.
+    """
+    domain = SendingDomain.objects.get(pk=domain_id)
+    ips = [] if direct is False else list(SendingAddress.objects.values_list("ip", flat=True))
+    keys = list(domain.keys.exclude(state=DkimKey.State.RETIRED).order_by("id"))
+    checks = authentication.check_domain(_subject(domain, keys, ips))
+    if not keys:
+        checks.append(Check("dkim", FAIL, detail=f"{domain.name} has no signing key yet. Make one first."))
+    with transaction.atomic():
+        _store(now, checks, domain=domain)
+        _set_state(now, domain, checks)
+    _activate_seen(keys, checks)
+    domain.refresh_from_db()
+    return domain
+
+
+def check_address(*, now: datetime, address_id: int) -> list[Finding]:
+    """Look at reverse name, forward confirmation and EHLO name of an address, and store the findings."""
+    address = SendingAddress.objects.get(pk=address_id)
+    checks = authentication.check_address(address.ip, address.ehlo_name)
+    with transaction.atomic():
+        _store(now, checks, address=address)
+    return list(address.findings.order_by("check_name"))
+
+
+def may_send(*, now: datetime, domain: SendingDomain) -> tuple[bool, str]:
+    """May marketing mail leave from a domain? With a sentence: why not, or a warning, or nothing to say."""
+    match domain.state:
+        case State.VERIFIED:
+            return True, domain.state_reason
+        case State.UNSURE if domain.last_pass_at and now - domain.last_pass_at <= UNSURE_FOR:
+            until = domain.last_pass_at + UNSURE_FOR
+            return True, f"{domain.state_reason} Mail goes on until {until:%d %b %H:%M} UTC."
+        case State.UNSURE:
+            return False, f"{domain.name} could not be checked for 72 hours. {domain.state_reason}"
+        case State.HELD:
+            return False, f"{domain.name} is held: {domain.state_reason}"
+    return False, f"{domain.name} has not been verified yet. {domain.state_reason}".strip()
+
+
+def check_all(*, now: datetime) -> None:
+    """Check every domain and address whose turn it is: hourly when all is well, at every call when it is not."""
+    trouble = ~Q(state=State.VERIFIED) | Q(first_fail_at__isnull=False)
+    stale = Q(checked_at=None) | Q(checked_at__lte=now - CHECK_EVERY)
+    for domain_id in SendingDomain.objects.filter(trouble | stale).order_by("id").values_list("id", flat=True):
+        check_domain(now=now, domain_id=domain_id)
+    recent = Finding.objects.filter(result=PASS, checked_at__gt=now - CHECK_EVERY, address__isnull=False)
+    settled = recent.filter(check_name="ptr").values("address")
+    for address_id in SendingAddress.objects.exclude(pk__in=settled).order_by("id").values_list("id", flat=True):
+        check_address(now=now, address_id=address_id)
+
+
+def _subject(domain: SendingDomain, keys: Sequence[DkimKey], ips: Sequence[str]) -> Subject:
+    # Until one key signs, the pending one is what must be published.
+    signing = any(key.state == DkimKey.State.ACTIVE for key in keys)
+    return Subject(
+        name=domain.name,
+        return_path_host=domain.return_path_host,
+        inbound_host=inbound_host(domain),
+        keys=[
+            Key(
+                selector=key.selector,
+                public_key=key.public_key,
+                record=dkim_keys.record_value(key),
+                signs=key.state == DkimKey.State.ACTIVE or not signing,
+            )
+            for key in keys
+        ],
+        ips=ips,
+    )
+
+
+def _store(now: datetime, checks: Sequence[Check], **about: SendingDomain | SendingAddress) -> None:
+    owner: dict[str, Any] = {"domain": None, "address": None, **about}
+    for check in checks:
+        Finding.objects.update_or_create(
+            **owner,
+            check_name=check.name,
+            defaults={
+                "result": check.result,
+                "record_name": check.record_name[:255],
+                "record_type": check.record_type,
+                "expected": check.expected,
+                "found": check.found,
+                "detail": check.detail,
+                "required": check.required,
+                "checked_at": now,
+            },
+        )
+    Finding.objects.filter(**owner).exclude(check_name__in=[check.name for check in checks]).delete()
+
+
+def _set_state(now: datetime, domain: SendingDomain, checks: Sequence[Check]) -> None:
+    required = [check for check in checks if check.required]
+    failed = [check for check in required if check.result == FAIL]
+    unknown = [check for check in required if check.result == UNKNOWN]
+    values = _failing(now, domain, failed) if failed else _unsure(domain, unknown) if unknown else _passing(now, domain)
+    # Compare-and-set: of two checks at once, the second decides anew at its next turn.
+    unchanged = SendingDomain.objects.filter(pk=domain.pk, state=domain.state, first_fail_at=domain.first_fail_at)
+    unchanged.update(checked_at=now, **values)
+
+
+def _passing(now: datetime, domain: SendingDomain) -> dict[str, Any]:
+    return {
+        "state": State.VERIFIED,
+        "verified_at": domain.verified_at or now,
+        "last_pass_at": now,
+        "first_fail_at": None,
+        "state_reason": "",
+    }
+
+
+def _unsure(domain: SendingDomain, unknown: Sequence[Check]) -> dict[str, Any]:
+    """Nobody knows: what was verified goes on for a while, what was not stays what it is."""
+    state = State.UNSURE if domain.state == State.VERIFIED else domain.state
+    reason = domain.state_reason if state == State.HELD else _sentence(unknown)
+    return {"state": state, "state_reason": reason}
+
+
+def _failing(now: datetime, domain: SendingDomain, failed: Sequence[Check]) -> dict[str, Any]:
+    first = domain.first_fail_at or now
+    hold = domain.state in {State.VERIFIED, State.UNSURE} and now - first >= FAILS_APART
+    return {"state": State.HELD if hold else domain.state, "first_fail_at": first, "state_reason": _sentence(failed)}
+
+
+def _sentence(checks: Sequence[Check]) -> str:
+    return " ".join(check.detail for check in checks)[:300]
+
+
+def _activate_seen(keys: Sequence[DkimKey], checks: Sequence[Check]) -> None:
+    """A pending key whose record is there begins to sign; the one before it stays published."""
+    seen = {check.record_name for check in checks if check.name in {"dkim", "dkim_next"} and check.result == PASS}
+    for key in keys:
+        if key.state == DkimKey.State.PENDING and any(name.startswith(f"{key.selector}._domainkey.") for name in seen):
+            dkim_keys.activate(key=key)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

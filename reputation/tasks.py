@@ -1,0 +1,33 @@
+"""Wake-ups of this app: when, not what."""
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from reputation import backoff, domains, ledger, recipients, warmup
+from reputation.workspace import zone
+
+
+@shared_task
+def refresh_domains() -> None:
+    recipients.refresh(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def check_sending_domains() -> None:
+    domains.check_all(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def advance_warmup() -> None:
+    warmup.advance(now=timezone.now(), zone=zone())  # clock: entry
+
+
+@shared_task
+def recover() -> None:
+    backoff.recover(now=timezone.now(), time_factor=settings.TIME_FACTOR)  # clock: entry
+
+
+@shared_task
+def prune_tallies() -> None:
+    ledger.prune(now=timezone.now())  # clock: entry
