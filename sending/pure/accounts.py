@@ -40,7 +40,6 @@ class Account:
         "express",
         "fast",
         "held",
-        "kept",
         "left",
         "limits",
         "live",
@@ -51,6 +50,8 @@ class Account:
         "size",
         "slots",
         "slow",
+        "slow_gap",
+        "unreserved",
     )  # fmt: skip
 
     def __init__(self, budget: Budget, now: datetime, batches: Sequence[LiveBatch], margins: Margins) -> None:
@@ -68,7 +69,7 @@ class Account:
         self.slow_gap = slow_gap(limits.per_minute or 0, margins) if self.slow else 0.0
         self.express = self._express_left(batches)
         self.connections = _or_plenty(limits.connections) - len(self.live)
-        self.left, self.kept = self._window_left()
+        self.left, self.unreserved = self._window_left()
         self.size = min(_or_plenty(limits.batch_size), _or_plenty(limits.per_connection))
         self.burst, self.earliest = self._burst(now)
         self.edit_lag = 0.0
@@ -83,15 +84,16 @@ class Account:
         return minute_reserve(self.budget.kind, self.limits.per_minute or 0) - used
 
     def _window_left(self) -> tuple[int, int]:
-        """Messages left of hour and day, and how many of them are for transactional mail."""
+        """Messages left of hour and day: for transactional mail, and for the rest."""
         outstanding = sum(batch.outstanding for batch in self.live)
-        left, kept = PLENTY, 0
+        left = unreserved = PLENTY
         hour, day = hourly_cap(self.limits), self.limits.per_day
         for limit, sent in ((hour, self.budget.sent_hour), (day, self.budget.sent_today)):
             if limit is not None:
                 left = min(left, limit - sent - outstanding)
-                kept = max(kept, kept_for_transactional(self.budget.kind, limit))
-        return left, kept
+                kept = kept_for_transactional(self.budget.kind, limit)
+                unreserved = min(unreserved, limit - sent - outstanding - kept)
+        return left, unreserved
 
     def _burst(self, now: datetime) -> tuple[int, float]:
         """Messages that may go in the next burst, and in how many seconds it may begin.
@@ -110,7 +112,7 @@ class Account:
 
     def window(self, transactional: bool) -> int:
         """Messages of the hour and the day that this stream may still be given."""
-        return self.left if transactional else self.left - self.kept
+        return self.left if transactional else self.unreserved
 
     def takes(self, transactional: bool) -> bool:
         """Is there a connection, a burst and a message of the windows left? The pace is another question."""
@@ -141,6 +143,7 @@ class Account:
         """Reserve what a new batch may spend. Gap 0 in a paced budget is mail out of the minute's reserve."""
         self.connections -= 1
         self.left -= size
+        self.unreserved -= size
         self.burst -= size
         if gap > 0:
             self.slots += 1

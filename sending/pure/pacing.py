@@ -52,7 +52,7 @@ def plan(
     edits, yields = cut_down(desk.accounts)
     urgent, rest = _by_lane(desk, demand)
     _give_out(desk, urgent)
-    yields |= _asked_to_yield(desk, urgent, yields)
+    yields |= _asked_to_yield(urgent, yields)
     edits |= make_room(now, desk.accounts, [queue.lanes[0].lane for queue in rest], edits)
     _give_out(desk, rest)
     wake_at = None if desk.opens_in is None else now + timedelta(seconds=desk.opens_in)
@@ -178,12 +178,14 @@ class _Waiting:
 
 
 class _Queue:
-    """Everybody who waits for the same lanes. The order is made only when a lane is open: most are busy most of the
+    """All that waits for the same lanes. The order is made only when a lane is open: most are busy most of the
     time, and there may be thousands waiting."""
 
-    def __init__(self, desk: _Desk, lanes: Sequence[_OpenLane], waiting: list[_Waiting]) -> None:
-        self.desk, self.lanes, self.waiting = desk, lanes, waiting
-        self.transactional = waiting[0].demand.stream == TRANSACTIONAL
+    def __init__(self, desk: _Desk, lanes: Sequence[_OpenLane], transactional: bool) -> None:
+        self.desk, self.lanes, self.transactional = desk, lanes, transactional
+        self.demand: list[Demand] = []
+        self.pinned: list[_Waiting] = []
+        self.waiting: list[_Waiting] = []
         self.entries: list[Entry] = []
 
     def best_offer(self) -> tuple[_OpenLane, _Offer] | None:
@@ -194,13 +196,25 @@ class _Queue:
                 return lane, offer
         return None
 
-    def line_up(self) -> None:
+    def line_up(self) -> bool:
+        """Make the order; is anybody there?"""
+        self.waiting = self._everybody()
         live, provider = self.desk.at_provider, self.lanes[0].lane.provider
         self.entries = [
             self._entry(index, waiting, live[waiting.demand.mailing, provider])
             for index, waiting in enumerate(self.waiting)
         ]
         heapq.heapify(self.entries)
+        return bool(self.entries)
+
+    def _everybody(self) -> list[_Waiting]:
+        return [_Waiting(one, one.retry, one.fresh) for one in self.demand if one.retry or one.fresh] + self.pinned
+
+    def nobody_served(self) -> bool:
+        """Does somebody wait here who has no batch at this provider?"""
+        live = self.desk.at_provider
+        everybody = self.waiting or self._everybody()
+        return any(one.n and not live[one.demand.mailing, one.demand.provider] for one in everybody)
 
     def _entry(self, index: int, waiting: _Waiting, live: int) -> Entry:
         """Who is next: fewest batches live here, then the longest wait, the nearest deadline, the smallest."""
@@ -264,33 +278,34 @@ def _by_lane(desk: _Desk, demand: Sequence[Demand]) -> tuple[list[_Queue], list[
     groups: defaultdict[tuple[int, bool, str], list[Demand]] = defaultdict(list)
     for one in demand:
         groups[id(one.lanes), one.overflow, one.stream].append(one)
-    lanes: dict[Lane, _OpenLane] = {}
-    queues: dict[tuple[tuple[Lane, ...], str], list[_Waiting]] = {}
+    queues: dict[tuple[tuple[Lane, ...], bool], _Queue] = {}
+
+    def queue_for(choice: tuple[Lane, ...], transactional: bool) -> _Queue:
+        queue = queues.get((choice, transactional))
+        if queue is None:
+            queue = queues[choice, transactional] = _Queue(desk, [desk.lane(lane) for lane in choice], transactional)
+        return queue
+
     for (_key, overflow, stream), members in groups.items():
         choice = members[0].lanes if overflow else members[0].lanes[:1]
-        waiting = queues.setdefault((choice, stream), [])
-        waiting += [_Waiting(one, one.retry, one.fresh) for one in members if one.retry or one.fresh]
+        if choice:
+            queue_for(choice, stream == TRANSACTIONAL).demand += members
         for pinned_to, pinned in _pinned(members):
-            queues.setdefault(((pinned_to,), stream), []).append(pinned)
-    urgent: list[_Queue] = []
-    rest: list[_Queue] = []
-    for (choice, stream), waiting in queues.items():
-        for lane in choice:
-            if lane not in lanes:
-                lanes[lane] = desk.lane(lane)
-        if waiting and choice:
-            queue = _Queue(desk, [lanes[lane] for lane in choice], waiting)
-            (urgent if stream == TRANSACTIONAL else rest).append(queue)
-    return urgent, rest
+            queue_for((pinned_to,), stream == TRANSACTIONAL).pinned.append(pinned)
+    return (
+        [queue for queue in queues.values() if queue.transactional],
+        [queue for queue in queues.values() if not queue.transactional],
+    )
 
 
 def _pinned(members: Sequence[Demand]) -> Iterator[tuple[Lane, _Waiting]]:
     """Retries that must go by one route; those whose route is not in the pool any more wait for a person."""
     for one in members:
-        for route, n in one.pinned:
-            for lane in one.lanes:
-                if lane.route == route and n > 0:
-                    yield lane, _Waiting(one, n, 0, pinned=True)
+        if one.pinned:
+            by_route = {lane.route: lane for lane in one.lanes}
+            for route, n in one.pinned:
+                if n > 0 and route in by_route:
+                    yield by_route[route], _Waiting(one, n, 0, pinned=True)
 
 
 def _give_out(desk: _Desk, queues: Sequence[_Queue]) -> None:
@@ -298,8 +313,7 @@ def _give_out(desk: _Desk, queues: Sequence[_Queue]) -> None:
     hundreds of small sites does not take the connections that they share with others."""
     order: list[tuple[int, Entry, int]] = []
     for index, queue in enumerate(queues):
-        if queue.best_offer() is not None:
-            queue.line_up()
+        if queue.best_offer() is not None and queue.line_up():
             order.append((queue.mailings_live(), queue.entries[0], index))
     heapq.heapify(order)
     while order:
@@ -315,11 +329,11 @@ def _give_out(desk: _Desk, queues: Sequence[_Queue]) -> None:
                 heapq.heappush(order, (queue.mailings_live(), queue.entries[0], index))
 
 
-def _asked_to_yield(desk: _Desk, urgent: Sequence[_Queue], already: set[int]) -> set[int]:
+def _asked_to_yield(urgent: Sequence[_Queue], already: set[int]) -> set[int]:
     """One marketing batch for each provider where transactional mail waits and has no batch at all."""
     asked: set[int] = set()
     for queue in urgent:
-        if any(not desk.at_provider[one.demand.mailing, one.demand.provider] for one in queue.waiting if one.n):
+        if queue.nobody_served():
             for account in queue.lanes[0].accounts:
                 asked |= in_the_way(account, queue.lanes[0].lane.seconds, already | asked)
     return asked
