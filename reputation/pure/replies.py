@@ -18,7 +18,7 @@ _RULES_FILE = Path(__file__).resolve().parent.parent / "replies.toml"
 PHASES = frozenset({"connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", "report", "local", ""})
 _OURS = frozenset({"ehlo", "starttls", "auth", "mail"})
 
-_LINE_CODE = re.compile(r"\s*([2-5]\d\d)(?:[ \-]|$)\s*")
+_LINE_CODE = re.compile(r"\s*([2-5]\d\d)(?:[ \-:]|$)\s*")
 _LINE_STATUS = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?=[^\d.]|\.(?!\d)|$)[:\-]?\s*")
 _STATUS_INSIDE = re.compile(r"(?<![\d.])[\[(#]*\b([245]\.\d{1,2}\.\d{1,3})\b(?!\.?\d)")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -154,7 +154,7 @@ def _first(said: NormalisedReply, provider: str, rules: Rules) -> Verdict:
         return Verdict(class_, REACTIONS[class_].scope, f"status {enhanced}", enhanced)
     if found := _by_rule(line, enhanced, rules.for_provider(provider, last=True)):
         return found
-    permanent = said.code is None and not enhanced.startswith("4") or said.code is not None and said.code >= 500
+    permanent = (said.code is None and not enhanced.startswith("4")) or (said.code is not None and said.code >= 500)
     return Verdict("unclassified", "unknown", "", enhanced) if permanent else Verdict("temp", "route", "", enhanced)
 
 
@@ -204,7 +204,8 @@ def _temporary(said: NormalisedReply, found: Verdict) -> bool:
 
 
 _HINT = re.compile(
-    r"\b(?:try|retry|again|come back|wait|after|in|for|listed)\b[^0-9]{0,40}?(\d{1,6}) ?(s(?:ec\w*)?|m(?:in\w*)?|h(?:ours?)?)\b",
+    r"\b(?:try|retry|again|come back|wait|after|in|for|listed)\b[^0-9]{0,40}?(\d{1,6}) ?(s(?:ec\w*)?|"
+    r"m(?:in\w*)?|h(?:ours?)?)\b",
     re.IGNORECASE,
 )
 _HINT_CLOCK = re.compile(r"\b(?:in|for|after)\b \+?(\d{1,2}):(\d\d):(\d\d)\b", re.IGNORECASE)

@@ -6,8 +6,10 @@ from email.message import Message
 from sending.pure.mime_parts import header
 
 _SUBJECT = re.compile(
-    r"^(?:\[?auto(?:mat(?:ic|ed|isch\w*))?[- ]?(?:re(?:ply|sponse|spond\w*)|antwort)|automatic reply|out of (?:the )?office|"
-    r"vacation\b|away from my mail|abwesen|abwesenheits|r(?:é|e)ponse automatique|absence|respuesta autom|risposta automatica|"
+    r"^(?:\[?auto(?:mat(?:ic|ed|isch\w*))?[- ]?(?:re(?:ply|sponse|spond\w*)|antwort)|automatic reply|"
+    r"out of (?:the )?office|"
+    r"vacation\b|away from my mail|abwesen|abwesenheits|r(?:é|e)ponse automatique|absence|respuesta autom|"
+    r"risposta automatica|"
     r"resposta autom|fuera de la oficina|automatisch antwoord|autosvar|i(?:'m| am) (?:away|out of)|自動|automaattinen)",
     re.IGNORECASE,
 )

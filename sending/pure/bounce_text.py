@@ -14,14 +14,17 @@ ADDRESS = re.compile(
 
 # From here on it is the message that was sent, not what became of it.
 _ORIGINAL = re.compile(
-    r"^\s*(?:-{2,}.{0,60}\b(?:original|copy of|header|returned|below this line|unsent)\b.*|.{0,20}\b(?:message headers?|"
-    r"original message|unsent message|message text|original mail|transcribed message) (?:follows?|below|as follows).*|"
-    r"received:\s+(?:from|by|\(from) .*|return-path:\s.*|\|?-{5,} ?message (?:header|text).*|.{0,40}the header of the "
+    r"^\s*(?:-{2,}.{0,60}\b(?:original|copy of|header|returned|below this line|unsent)\b.*|"
+    r".{0,20}\b(?:message headers?|"
+    r"original message|unsent message|message text|original mail|transcribed message) (?:follows?|below|"
+    r"as follows).*|"
+    r"received:\s+(?:from|by|\(from) .*|return-path:\s.*|\|?-{5,} ?message (?:header|text).*|"
+    r".{0,40}the header of the "
     r"original message is following.*)$",
     re.IGNORECASE,
 )
 _REPLY = re.compile(
-    r"(?:^|(?<=[\s:>;(\"'<]))([45]\d\d)(?:[ \-]+|$)(?=\S|$)(?!bytes|messages|hours|minutes|seconds|days)"
+    r"(?:^|(?<=[\s:>;(\"'<]))([45]\d\d)(?:[ \-]+|: |$)(?=\S|$)(?!bytes|messages|hours|minutes|seconds|days)"
 )
 _STRICT_REPLY = re.compile(r"(?:^|(?<=[\s:>;(\"'<]))([45]\d\d)[ \-]+(?=\"?'?#?[45]\.\d{1,3}\.\d{1,3}\b)")
 _NAMED_CODE = re.compile(r"\berror[_ ]code ?: ?([45]\d\d)\b", re.IGNORECASE)
@@ -30,38 +33,45 @@ _RESUMES = re.compile(
     r"^\s*(?:-{3,}|={3,}|>>> |\.\.\. while|<<< |[45]\d\d\s+(?!#?[45]\.\d)|<[^<>\s]+@[^<>\s]+>:)", re.IGNORECASE
 )
 _LEAD = re.compile(
-    r"^[\s>*|\-=.#]*(?:(?:<<<\s*)?[45]\d\d[ \-])?(?:(?:to|recipient|failed recipient|user|address|rcpt to|unknown user|user mailbox|delivery (?:to|failed)"
+    r"^[\s>*|\-=.#]*(?:(?:<<<\s*)?[45]\d\d[ \-])?(?:(?:to|recipient|failed recipient|user|address|rcpt to|"
+    r"unknown user|user mailbox|delivery (?:to|failed)"
     r"(?: the)?(?: following)?(?: recipients?)?(?: failed)?)\s*[:=]?\s*)?<?$",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"\b(?:delivering (?:your )?(?:mail|message) to|deliver(?:y|ed)?(?: your)?(?: message| mail)?(?: failed)? (?:to|for)|recipients?|"
+    r"\b(?:delivering (?:your )?(?:mail|message) to|deliver(?:y|ed)?(?: your)?(?: message|"
+    r" mail)?(?: failed)? (?:to|for)|recipients?|"
     r"addressed to|undeliverable to|your (?:message|mail|e-?mail) to|failed (?:to|for)|address)\b[^@\n]{0,60}$",
     re.IGNORECASE,
 )
 _NOT_HIM = re.compile(
-    r"(?:mail from|from|sender|sent by|envelope-from|return-path|reply-to|contact|postmaster@|message-id|cc|by):?\s*[<\"]?$",
+    r"(?:mail from|from|sender|sent by|envelope-from|return-path|reply-to|contact|postmaster@|message-id|cc|"
+    r"by):?\s*[<\"]?$",
     re.IGNORECASE,
 )
-_PHASES = (
+_MAIL_FROM = re.compile(r"mail from: ?<([^<>\s]{3,320})>", re.IGNORECASE)
+_PHASE_WORDS = (
     # A client that pipelines names DATA, and the complaint that no recipient was left follows.
-    (re.compile(r"\b503\b.{0,20}\brcpt\b|no valid recipients|need rcpt", re.IGNORECASE), "rcpt"),
-    (re.compile(r"in reply to end of data|after end of data|(?:final|our final) data\b|text command|>>> \.$|"
-                r"state 1[78]\)|end of message", re.IGNORECASE | re.MULTILINE), "dot"),
-    (re.compile(r"in reply to data|>>> data\b|smtp data\b|^data$|state 1[56]\)|after data", re.IGNORECASE | re.MULTILINE), "data"),
-    (re.compile(r"in reply to rcpt to|after rcpt to|our rcpt to|>>> rcpt to|rcpt to command|state 1[34]\)|smtp rcpt\b",
-                re.IGNORECASE), "rcpt"),
-    (re.compile(r"in reply to mail from|after mail from|our mail from|>>> mail from|mail from command|state 1[12]\)",
-                re.IGNORECASE), "mail"),
-    (re.compile(r"in reply to (?:ehlo|helo)|after (?:ehlo|helo)|>>> (?:ehlo|helo)", re.IGNORECASE), "ehlo"),
-    (re.compile(r"after initial connection|initial server greeting|while performing the initial", re.IGNORECASE), "connect"),
-)  # fmt: skip
+    ("rcpt", r"\b503\b.{0,20}\brcpt\b|no valid recipients|need rcpt"),
+    (
+        "dot",
+        r"in reply to end of data|after end of data|our final data\b|text command|>>> \.$|state 1[78]\)|end of message",
+    ),
+    ("data", r"in reply to data|>>> data\b|smtp data\b|^data$|state 1[56]\)|after data"),
+    ("rcpt", r"in reply to rcpt to|after rcpt to|our rcpt to|>>> rcpt to|rcpt to command|state 1[34]\)|\[rcpt_to\]"),
+    ("mail", r"in reply to mail from|after mail from|our mail from|>>> mail from|mail from command|state 1[12]\)"),
+    ("ehlo", r"in reply to (?:ehlo|helo)|after (?:ehlo|helo)|>>> (?:ehlo|helo)"),
+    ("connect", r"after initial connection|initial server greeting|while performing the initial"),
+)
+_PHASES = tuple([(re.compile(words, re.IGNORECASE | re.MULTILINE), phase) for phase, words in _PHASE_WORDS])
 _LIST_FOLLOWS = re.compile(
-    r"did not reach the following|following (?:recipient|address)|one or more (?:of its )?recipients|addresses had|recipients? (?:listed|below)",
+    r"did not reach the following|following (?:recipient|address)|one or more (?:of its )?recipients|"
+    r"addresses had|recipients? (?:listed|below)",
     re.IGNORECASE,
 )
 _WAITING = re.compile(
-    r"warning message only|will (?:be retried|keep trying|continue to try|be attempted)|has been delayed|not yet been delivered|"
+    r"warning message only|will (?:be retried|keep trying|continue to try|be attempted)|has been delayed|"
+    r"not yet been delivered|"
     r"still (?:be )?(?:trying|in the queue)|do not need to re-?send|delivery (?:is )?delayed|temporarily deferred|"
     r"could not be delivered for the last|could not yet be delivered",
     re.IGNORECASE,
@@ -138,14 +148,19 @@ def _places(lines: list[str], known: tuple[str, ...]) -> dict[str, int]:
 
 def _places_from(lines: list[str], first: int, wanted: set[str]) -> dict[str, int]:
     places: dict[str, int] = {}
+    senders = {found[1].lower() for line in lines for found in _MAIL_FROM.finditer(line)}
     for number, line in enumerate(lines):
         if number < first:
             continue
         for found in list(ADDRESS.finditer(line))[:20]:
             address = found[1].strip(".").lower()
-            if address in places or address.startswith("mailer-daemon@") and address not in wanted:
+            if (
+                address in places
+                or (address in senders and address not in wanted)
+                or (address.startswith("mailer-daemon@") and address not in wanted)
+            ):
                 continue
-            if address in wanted or not wanted and _is_failed(line[: found.start()]):
+            if address in wanted or (not wanted and _is_failed(line[: found.start()])):
                 places[address] = number
     for address in wanted - places.keys():
         places.setdefault(address, next(iter(places.values()), 0))
@@ -167,8 +182,8 @@ def _about(lines: list[str], address: str | None, start: int, end: int) -> Found
         candidates += [number for number in range(end, len(lines)) if _has_reply(lines[number])]
     if not candidates:
         words = "\n".join(lines[start:end])
-        status = _STATUS.search(words)
-        return Found(address, None, status[1] if status else "", " ".join(words.split())[:1000], phase_of(words))
+        code, status_text, diagnostic = reply_in(words)
+        return Found(address, code, status_text, diagnostic[:1000], phase_of(words))
     place = candidates[0]
     code, status_text, diagnostic = reply_in("\n".join(_paragraph(lines, place)))
     around = (

@@ -1,5 +1,6 @@
 """A message from outside, cut to size and taken apart without trust: no depth, number or charset can hurt."""
 
+import binascii
 import email
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ MAX_OCTETS = 512 * 1024
 MAX_HEADER_OCTETS = 64 * 1024
 MAX_PARTS = 200
 MAX_DEPTH = 12
+MAX_BLANK_LINES = 2_000
 MAX_TEXT = 64 * 1024
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
@@ -33,7 +35,11 @@ def _limited(raw: bytes) -> bytes:
         raw = kept[: kept.rfind(b"\n") + 1] + (raw[end.start() :] if end else b"")
     for number, delimiter in enumerate(_DELIMITER.finditer(raw)):
         if number >= MAX_PARTS:
-            return raw[: delimiter.start()]
+            raw = raw[: delimiter.start()]
+            break
+    for number, blank in enumerate(_BLANK_LINE.finditer(raw)):
+        if number >= MAX_BLANK_LINES:  # each may part two groups of a report
+            return raw[: blank.start()]
     return raw
 
 
@@ -52,11 +58,26 @@ def parts(message: Message) -> Iterator[Message]:
     while stack:
         part, depth = stack.pop()
         yield part
-        payload = part.get_payload()
+        payload = payload_of(part)
         if part.is_multipart() and isinstance(payload, list) and depth < MAX_DEPTH:
             if part.get_content_maintype() == "message":
                 continue
             stack.extend([(child, depth + 1) for child in reversed(payload) if isinstance(child, Message)])
+
+
+def payload_of(part: Message) -> object:
+    """What stands in a part: a list of parts, or text; "" where the charset makes the stdlib stumble."""
+    try:
+        return part.get_payload()
+    except (ValueError, LookupError):
+        return ""
+
+
+def octets_of(part: Message) -> object:
+    try:
+        return part.get_payload(decode=True)
+    except (ValueError, LookupError):
+        return b""
 
 
 def header(message: Message, name: str) -> str:
@@ -69,10 +90,10 @@ def header(message: Message, name: str) -> str:
 
 def text_of(part: Message) -> str:
     """The text of a part, transfer encoding undone; a charset that is unknown or wrong costs some letters at most."""
-    payload = part.get_payload()
+    payload = payload_of(part)
     if isinstance(payload, list):
         return "\n".join(text_of(child) for child in payload[:MAX_PARTS] if isinstance(child, Message))[:MAX_TEXT]
-    octets = part.get_payload(decode=True)
+    octets = octets_of(part)
     if not isinstance(octets, bytes):
         return str(octets or "")[:MAX_TEXT]
     return decoded(octets[: MAX_TEXT * 2], part.get_content_charset("utf-8"))[:MAX_TEXT]
@@ -87,9 +108,10 @@ def decoded(octets: bytes, charset: str) -> str:
 
 def fields_of(part: Message) -> list[Message]:
     """The groups of fields of a report (message/delivery-status, message/feedback-report), however it was encoded."""
-    payload = part.get_payload()
-    if isinstance(payload, list) and payload and not header(part, "content-transfer-encoding").lower() == "base64":
-        return [group for group in payload[:MAX_PARTS] if isinstance(group, Message) and group.keys()]
+    payload = payload_of(part)
+    if isinstance(payload, list) and payload and header(part, "content-transfer-encoding").lower() != "base64":
+        groups = [group for group in payload[:MAX_PARTS] if isinstance(group, Message) and group.keys()]
+        return [single for group in groups for single in _singles(group)]
     text = text_of(part)
     return [
         email.message_from_string(group.strip() + "\n\n")
@@ -98,16 +120,39 @@ def fields_of(part: Message) -> list[Message]:
     ]
 
 
+_ONCE = {"final-recipient", "original-recipient", "action", "status"}
+
+
+def _singles(group: Message) -> list[Message]:
+    """Groups of fields that a sloppy server has run together, told apart by the field that comes again."""
+    singles = [Message()]
+    for name, value in group.items():
+        if name.lower() in _ONCE and name in singles[-1] and len(singles) < MAX_PARTS:
+            singles.append(Message())
+        singles[-1][name] = value
+    return singles
+
+
 def quoted_headers(part: Message) -> str:
     """The header of the message returned within a part: message/rfc822, text/rfc822-headers, however it was encoded."""
-    payload = part.get_payload()
+    payload = payload_of(part)
     if part.get_content_maintype() == "message" and isinstance(payload, list) and payload:
         inner = payload[0]
         if isinstance(inner, Message) and inner.keys():
             return "\n".join(f"{name}: {_plain(value)}" for name, value in inner.items())[:MAX_TEXT]
-    octets = part.get_payload(decode=True)
+        if isinstance(inner, Message) and header(part, "content-transfer-encoding").lower() == "base64":
+            # RFC 2046 §5.2.1 forbids it, and some feedback loops do it.
+            return decoded(_unbase64(str(payload_of(inner))), "utf-8").replace("\r\n", "\n").split("\n\n")[0][:MAX_TEXT]
+    octets = octets_of(part)
     text = octets.decode("utf-8", "replace") if isinstance(octets, bytes) else text_of(part)
     return text.lstrip().split("\n\n")[0].split("\r\n\r\n")[0][:MAX_TEXT]
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text[: MAX_TEXT * 2].encode("ascii", "ignore"))
+    except binascii.Error:
+        return b""
 
 
 def _plain(value: object) -> str:

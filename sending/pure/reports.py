@@ -4,14 +4,20 @@ Read in this order: feedback report (RFC 5965), delivery report (RFC 3464), boun
 (RFC 3834), flufl.bounce for what is left, a person. Who is meant comes from our tokens first, the report second.
 """
 
+import logging
 import re
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Literal
 
+from flufl.bounce import all_failures
+
 from sending.pure import bounce_text
 from sending.pure.autoreply import is_auto_reply
 from sending.pure.mime_parts import fields_of, header, parse, parts, quoted_headers, text_of
+from sending.pure.ses_notices import read_notice
+
+logging.getLogger("flufl.bounce").setLevel(logging.WARNING)  # it tells of every detector it runs
 
 Kind = Literal["bounce", "delayed", "complaint", "auto_reply", "unsubscribe", "none", "human"]
 Action = Literal["failed", "delayed", "other"]
@@ -53,13 +59,14 @@ class Report:
 
 
 def read_report(raw: bytes, *, rcpt_to: str = "") -> Report:
-    """Return what the message says. Never raises, whatever comes in; `rcpt_to` is the envelope's recipient, if known."""
+    """Return what the message says. Never raises; `rcpt_to` is the envelope's recipient, where known."""
     message = parse(raw)
     found = list(parts(message))
     quoted = _quoted(found)
     return (
         _feedback(found, quoted)
         or _delivery(found, quoted)
+        or _ses_notice(found, quoted)
         or _unsubscription(message, rcpt_to, quoted)
         or _free_text(message, found, quoted)
         or _automatic(message, quoted)
@@ -148,6 +155,7 @@ def _recipient(group: Message, texts: str) -> RecipientReport | None:
         phase = told.phase
         if not words:
             code, inner, diagnostic = told.code, told.status, told.diagnostic
+            phase = _from_text(told, "failed").phase
     return RecipientReport(
         recipient,
         inner or status,
@@ -189,20 +197,43 @@ def _addresses(values: list[str]) -> list[str]:
     return plain
 
 
+def _ses_notice(found: list[Message], quoted: str) -> Report | None:
+    notice = next((read_notice(text_of(part)) for part in found if part.get_content_type() == "text/plain"), None)
+    if notice is None:
+        return None
+    quoted += f"\nMessage-ID: {notice.message_id}\n"
+    action: Action = "failed" if notice.kind == "Bounce" else "other"
+    recipients = [
+        _from_text(bounce_text.Found(name, None, status, words, "report"), action)
+        for name, status, words in notice.recipients
+    ]
+    if notice.kind == "Complaint":
+        return _report("complaint", "The person marked our mail as spam.", tuple(recipients), quoted)
+    return _delivery_report(tuple(recipients), quoted) if recipients else None
+
+
 # Free text
 
 _DAEMON = re.compile(
-    r"mailer[-_. ]?daemon|postmaster|mail (?:delivery|administrator)|system administrator|delivery subsystem|mdaemon|exchange|"
+    r"mailer[-_. ]?daemon|post[-_]?master|mail (?:delivery|administrator)|system administrator|delivery subsystem|"
+    r"mdaemon|exchange|"
     r"mail[-_ ]?system|bounce|mailerdaemon|double-bounce|listserv|no-?reply@sns",
     re.IGNORECASE,
 )
+_BARE_REPLY = re.compile(r"^[45]\d\d[ -]", re.MULTILINE)
 _FAILED = re.compile(
-    r"undeliver|not (?:be )?deliver|deliver(?:y|ed)?.{0,30}(?:fail|error|problem|status|notif|unsuccess)|returned (?:mail|to sender|message)"
-    r"|failure notice|mail (?:system )?(?:error|failure)|(?:message|mail).{0,20}(?:rejected|bounced|delayed|blocked|failed)|warning: could not|bounce"
-    r"|could not send|unzustellbar|non remis|non (?:è stato possibile )?recapit|no se (?:ha podido|pudo) entregar|cannot be delivered|"
+    r"undeliver|not (?:be )?deliver|deliver(?:y|ed)?.{0,30}(?:fail|error|problem|status|notif|unsuccess)|"
+    r"returned (?:mail|to sender|message)"
+    r"|failure notice|mail (?:system )?(?:error|failure)|(?:message|mail).{0,20}(?:rejected|bounced|delayed|"
+    r"blocked|failed)|warning: could not|bounce"
+    r"|could not send|unzustellbar|non remis|non (?:è stato possibile )?recapit|no se (?:ha podido|"
+    r"pudo) entregar|cannot be delivered|"
     r"(?:failed|unable) to (?:deliver|send)|did not reach|nondeliverable|mail could not",
     re.IGNORECASE,
 )
+
+
+_READABLE = ("text/plain", "text/html", "message/delivery-status")
 
 
 def _free_text(message: Message, found: list[Message], quoted: str) -> Report | None:
@@ -210,7 +241,8 @@ def _free_text(message: Message, found: list[Message], quoted: str) -> Report | 
     text = "\n".join(
         text_of(part)
         for part in found
-        if part.get_content_type() in ("text/plain", "text/html", "message/delivery-status")
+        if part.get_content_type() in _READABLE
+        or (part.get_content_maintype() == "multipart" and not part.is_multipart())
     )
     if not failed and not _looks_like_bounce(message, text):
         return None
@@ -224,7 +256,9 @@ def _free_text(message: Message, found: list[Message], quoted: str) -> Report | 
 
 def _from_text(one: bounce_text.Found, action: Action) -> RecipientReport:
     diagnostic = one.diagnostic or "The reason is not given."
-    return RecipientReport(one.recipient, one.status, diagnostic, action, one.code, one.phase)
+    # No reply of another server is quoted: the server speaks of a mailbox of its own, which it does at RCPT.
+    phase = "rcpt" if one.code is None and one.phase == "report" else one.phase
+    return RecipientReport(one.recipient, one.status, diagnostic, action, one.code, phase)
 
 
 def _looks_like_bounce(message: Message, text: str) -> bool:
@@ -235,7 +269,7 @@ def _looks_like_bounce(message: Message, text: str) -> bool:
         or header(message, "return-path") == "<>"
         or message.get_content_type() == "multipart/report"
     )
-    return bool(automatic and _FAILED.search(told))
+    return bool(automatic and (_FAILED.search(told) or _BARE_REPLY.search(told)))
 
 
 def _without_tags(text: str) -> str:
@@ -267,13 +301,11 @@ def _automatic(message: Message, quoted: str) -> Report | None:
 
 def _fallback(message: Message, quoted: str) -> Report | None:
     """flufl.bounce knows some old dialects; it says who, never why: soft."""
-    from flufl.bounce import all_failures
-
     if not _DAEMON.search(header(message, "from")):
         return None
     try:
         temporary, permanent = all_failures(message)
-    except Exception:  # a parser of foreign dialects fed with hostile input: whatever it trips over, we go on
+    except Exception:  # noqa: BLE001 - foreign dialects, hostile input: whatever it trips over, we go on
         return None
     named = [*permanent, *temporary]
     found = [address.decode("utf-8", "replace") if isinstance(address, bytes) else address for address in named]
@@ -288,7 +320,8 @@ def _fallback(message: Message, quoted: str) -> Report | None:
 
 _MESSAGE_ID = re.compile(r"^(?:x-original-)?message-id:\s*(<[^<>\s]{3,250}>)", re.IGNORECASE | re.MULTILINE)
 _RETURN_PATH = re.compile(
-    r"^(?:return-path|x-original-return-path|original-mail-from|x-envelope-from):\s*<?([^<>\s]{3,320}@[^<>\s]{3,250})>?",
+    r"^(?:return-path|x-original-return-path|original-mail-from|"
+    r"x-envelope-from):\s*<?([^<>\s]{3,320}@[^<>\s]{3,250})>?",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -22,7 +22,10 @@ class BadToken(ValueError):
 
 
 def seal(label: str, numbers: Sequence[int], *, test: bool, keys: Mapping[int, bytes], key_id: int, tag: int) -> bytes:
-    """Return the octets that say `numbers`, with a tag of `tag` octets. ValueError for a number or key id out of range."""
+    """Return the octets that say `numbers`, with a tag of `tag` octets.
+
+    ValueError for a number or key id out of range.
+    """
     if not 1 <= key_id <= MAX_KEY_ID:
         raise ValueError(f"A key id lies between 1 and {MAX_KEY_ID}, not {key_id}.")
     body = bytearray((key_id << 1 | test,))

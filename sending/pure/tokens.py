@@ -128,12 +128,17 @@ def payload_of(purpose: str, numbers: list[int], *, test: bool) -> Payload:
     """The payload of the purpose said by numbers; BadToken when they are too few, too many or say no stream."""
     kind = PURPOSES[purpose]
     if kind is Unsubscribe:
-        if len(numbers) < 4 or numbers[3] >= len(STREAMS):
-            raise BadToken("The link is incomplete.")
-        return Unsubscribe(numbers[0], numbers[1], numbers[2], tuple(numbers[4:]), STREAMS[numbers[3]], test)
+        return unsubscribe_of(numbers, test=test)
     if len(numbers) != len(kind._fields) - 1:
         raise BadToken("The link is incomplete.")
     return kind(*numbers, test=test)  # type: ignore[arg-type,misc]
+
+
+def unsubscribe_of(numbers: list[int], *, test: bool) -> Unsubscribe:
+    """What an unsubscribe token or address asks for; BadToken when the numbers say nothing of the kind."""
+    if len(numbers) < 4 or numbers[3] >= len(STREAMS):
+        raise BadToken("The link is incomplete.")
+    return Unsubscribe(numbers[0], numbers[1], numbers[2], tuple(numbers[4:]), STREAMS[numbers[3]], test)
 
 
 def _octets(token: str) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sending.pure.signed import BadToken, seal, unseal
-from sending.pure.tokens import Unsubscribe, numbers_of, payload_of
+from sending.pure.tokens import Unsubscribe, numbers_of, unsubscribe_of
 
 __all__ = ["BadToken", "MessageRef", "ReturnPath", "find_message", "find_return_path", "message_id"]
 __all__ += ["read_message_id", "read_return_path", "read_unsubscribe_address", "return_path", "unsubscribe_address"]
@@ -61,9 +61,7 @@ def unsubscribe_address(what: Unsubscribe, *, keys: Mapping[int, bytes], key_id:
 def read_unsubscribe_address(address: str, *, keys: Mapping[int, bytes]) -> Unsubscribe:
     """Return what a `u-…` address asks for; BadToken for all else."""
     numbers, test = _read("unsubscribe by mail", "u-", address, None, keys=keys)
-    asked = payload_of("unsubscribe", numbers, test=test)
-    assert isinstance(asked, Unsubscribe)
-    return asked
+    return unsubscribe_of(numbers, test=test)
 
 
 def message_id(what: MessageRef, *, keys: Mapping[int, bytes], key_id: int, domain: str) -> str:
