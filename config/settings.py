@@ -3,7 +3,7 @@
 import warnings
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
 from csp.constants import NONE, SELF
@@ -62,6 +62,8 @@ def _database() -> dict[str, Any]:
             raise wrong("DATABASE_URL", "must be a PostgreSQL address; no other database will do", example=example)
         if not found.get("NAME"):
             raise wrong("DATABASE_URL", "must end with the name of a database", example=example)
+        # A folder of sockets is written %2Frun%2Fpostgresql in a URL.
+        found["HOST"] = unquote(found.get("HOST") or "")
     return {**found, "ENGINE": "config.postgresql", **_connection_options(found.get("OPTIONS", {}))}
 
 
