@@ -23,6 +23,8 @@ SPREAD_HOURS = 8
 HOURLY_SURGE = 1.3
 # A day's cap this small is not spread: it would leave one or two an hour.
 SMALL_DAY = 24
+# Replies take longer now and then, and nobody catches up: with slots for the mean alone a seventh of the rate is lost.
+HEADROOM = 2.0
 TRANSACTIONAL_SHARE = 0.1
 # The budgets that both streams may share; the others serve one mailing or one site.
 RESERVING_KINDS = frozenset({"ip", "dkim_domain", "account"})
@@ -133,7 +135,7 @@ def slow_gap(per_minute: int, margins: Margins = MARGINS) -> float:
 def slots_wanted(kind: str, limits: Limits, seconds: float, margins: Margins = MARGINS) -> int:
     """Connections that a paced budget's whole rate needs when a message takes `seconds`: as few as will do."""
     per_minute = limits.per_minute or 0
-    needed = math.ceil(paced_rate(kind, per_minute, 1, margins) * seconds * 1.2 / 60)
+    needed = math.ceil(paced_rate(kind, per_minute, 1, margins) * seconds * HEADROOM / 60)
     # More slots than this would leave each of them less than a worker's slowest pace.
     bearable = int(paced_rate(kind, per_minute, 0, margins) / (SLOWEST_RATE + margins.per_slot))
     connections = limits.connections if limits.connections is not None else bearable
