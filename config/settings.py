@@ -161,6 +161,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.staticfiles",
+    "django.forms",
     "django_celery_beat",
     "anymail",
     "django_htmx",
@@ -194,10 +195,15 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "django.template.context_processors.static",
+                "config.shell.shell",
             ],
+            "builtins": ["config.templatetags.letterpace"],
         },
     },
 ]
+
+# Fields and widgets are drawn by templates/django/forms/.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = folder("STATIC_ROOT", BASE_DIR / "staticfiles")

@@ -1,0 +1,31 @@
+"""Who may change what our name depends on: admins (`is_staff`). Everybody else is told so in words."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+View = Callable[..., HttpResponse]
+
+
+def admin_only(view: View) -> View:
+    """Strangers go to the sign-in page; colleagues who are no admins get the 403 page."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not acting(request).is_staff:
+            raise PermissionDenied("Only admins can change this.")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def acting(request: HttpRequest) -> User:
+    """Whoever is signed in; only for views that ask for it."""
+    assert isinstance(request.user, User)
+    return request.user
