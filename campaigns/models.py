@@ -17,14 +17,28 @@ class Campaign(models.Model):
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     sending_domain = models.ForeignKey(
-        "reputation.SendingDomain", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        "reputation.SendingDomain",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
     )
     from_name = models.CharField(max_length=120, blank=True)
     from_address = models.CharField(max_length=320, blank=True)
     reply_to = models.CharField(max_length=320, blank=True)
-    pool = models.ForeignKey("sending.Pool", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    included_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
-    excluded_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
+    pool = models.ForeignKey(
+        "sending.Pool",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    included_lists = models.ManyToManyField(
+        "audiences.MailingList", blank=True, related_name="+"
+    )
+    excluded_lists = models.ManyToManyField(
+        "audiences.MailingList", blank=True, related_name="+"
+    )
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -38,13 +52,27 @@ class Campaign(models.Model):
     # Not before this, even if the time has come: the undo window.
     undo_until = models.DateTimeField(null=True, blank=True)
     scheduled_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     problem = models.CharField(max_length=300, blank=True)
-    mailing = models.OneToOneField("sending.Mailing", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    mailing = models.OneToOneField(
+        "sending.Mailing",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
 
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -63,7 +91,11 @@ class Campaign(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["scheduled_for"], name="campaign_due", condition=models.Q(state="scheduled")),
+            models.Index(
+                fields=["scheduled_for"],
+                name="campaign_due",
+                condition=models.Q(state="scheduled"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -73,19 +105,29 @@ class Campaign(models.Model):
 class Revision(models.Model):
     """The content as somebody saved it; never changed afterwards."""
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="revisions")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="revisions"
+    )
     number = models.PositiveIntegerField()
     subject = models.CharField(max_length=400, blank=True)
     preheader = models.CharField(max_length=400, blank=True)
     letter = models.TextField(blank=True)
     saved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     saved_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="revisions_are_numbered_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "number"], name="revisions_are_numbered_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}, revision {self.number}"
@@ -102,7 +144,11 @@ class Media(models.Model):
     height = models.PositiveIntegerField()
     size = models.PositiveIntegerField()
     uploaded_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     uploaded_at = models.DateTimeField(db_default=Now())
 

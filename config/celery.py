@@ -29,7 +29,7 @@ QUEUES = ("control", "inbound", "import", "transactional", f"egress.{settings.EG
 SCHEDULE = {
     "plan and start batches": ("sending.tasks.tick", 1.0),
     "take over what dead workers held": ("sending.tasks.sweep", 2.0),
-    "ask for confirmations": ("sending.tasks.send_confirmations", 5.0),
+    "ask for confirmations": ("campaigns.tasks.send_confirmations", 5.0),
     "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
@@ -126,6 +126,13 @@ def join_embedded(**_: Any) -> None:
         )
 
 
+@signals.task_success.connect(weak=False)
+def note_that_beat_lives(sender: Any = None, **_: Any) -> None:
+    from config import heart
+
+    heart.note(getattr(sender, "name", ""))
+
+
 @signals.worker_ready.connect(weak=False)
 def watch_beat(**_: Any) -> None:
     """Run the essential sweeps from this worker whenever beat is silent."""
@@ -134,7 +141,7 @@ def watch_beat(**_: Any) -> None:
 
 def _stand_in_for_beat() -> None:
     # Looked up here: the engine imports this module's app while it loads.
-    from sending import heart
+    from config import heart
 
     while True:
         time.sleep(STAND_IN_SECONDS)

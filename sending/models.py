@@ -219,7 +219,8 @@ class MailingLane(models.Model):
     next_seq = models.IntegerField(default=1)
     # Nothing above this is handed out.
     release_seq = models.IntegerField(default=0)
-    not_before = models.DateTimeField(null=True, blank=True)
+    # When a batch was last planned for it: who waited longest comes first.
+    last_given_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
 
     class Meta:

@@ -47,7 +47,13 @@ class Audience:
     params: Mapping[str, Any]
 
 
-def press(*, now: datetime, new: NewMailing, messages: Sequence[Mapping[str, Any]], audience: Audience) -> Mailing:
+def press(
+    *,
+    now: datetime,
+    new: NewMailing,
+    messages: Sequence[Mapping[str, Any]],
+    audience: Audience,
+) -> Mailing:
     """Write the mailing, its messages (variant 0, 1, …, as CompiledMessage JSON) and its people; all or nothing."""
     with transaction.atomic():
         mailing, created = _mailing(now, new)

@@ -20,7 +20,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Campaign",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("name", models.CharField(max_length=200)),
                 (
                     "state",
@@ -47,8 +55,18 @@ class Migration(migrations.Migration):
                 ("wall_time", models.CharField(blank=True, max_length=16)),
                 ("undo_until", models.DateTimeField(blank=True, null=True)),
                 ("problem", models.CharField(blank=True, max_length=300)),
-                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ("updated_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -59,8 +77,18 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
-                ("excluded_lists", models.ManyToManyField(blank=True, related_name="+", to="audiences.mailinglist")),
-                ("included_lists", models.ManyToManyField(blank=True, related_name="+", to="audiences.mailinglist")),
+                (
+                    "excluded_lists",
+                    models.ManyToManyField(
+                        blank=True, related_name="+", to="audiences.mailinglist"
+                    ),
+                ),
+                (
+                    "included_lists",
+                    models.ManyToManyField(
+                        blank=True, related_name="+", to="audiences.mailinglist"
+                    ),
+                ),
                 (
                     "mailing",
                     models.OneToOneField(
@@ -109,7 +137,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Media",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("file", models.FileField(upload_to="letters/")),
                 ("name", models.CharField(max_length=200)),
                 ("digest", models.CharField(max_length=64, unique=True)),
@@ -117,7 +153,12 @@ class Migration(migrations.Migration):
                 ("width", models.PositiveIntegerField()),
                 ("height", models.PositiveIntegerField()),
                 ("size", models.PositiveIntegerField()),
-                ("uploaded_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "uploaded_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now()
+                    ),
+                ),
                 (
                     "uploaded_by",
                     models.ForeignKey(
@@ -136,7 +177,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Revision",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("number", models.PositiveIntegerField()),
                 ("subject", models.CharField(blank=True, max_length=400)),
                 ("preheader", models.CharField(blank=True, max_length=400)),
@@ -145,7 +194,9 @@ class Migration(migrations.Migration):
                 (
                     "campaign",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="revisions", to="campaigns.campaign"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="revisions",
+                        to="campaigns.campaign",
                     ),
                 ),
                 (
@@ -166,14 +217,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="campaign",
             index=models.Index(
-                condition=models.Q(("state", "scheduled")), fields=["scheduled_for"], name="campaign_due"
+                condition=models.Q(("state", "scheduled")),
+                fields=["scheduled_for"],
+                name="campaign_due",
             ),
         ),
         migrations.AddConstraint(
             model_name="campaign",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("state", "launched"), _negated=True), ("mailing__isnull", False), _connector="OR"
+                    models.Q(("state", "launched"), _negated=True),
+                    ("mailing__isnull", False),
+                    _connector="OR",
                 ),
                 name="a_launched_campaign_has_a_mailing",
             ),
@@ -183,7 +238,9 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("state", "scheduled"), _negated=True),
-                    models.Q(("scheduled_for__isnull", False), ("undo_until__isnull", False)),
+                    models.Q(
+                        ("scheduled_for__isnull", False), ("undo_until__isnull", False)
+                    ),
                     _connector="OR",
                 ),
                 name="a_scheduled_campaign_has_a_time",
@@ -191,6 +248,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="revision",
-            constraint=models.UniqueConstraint(fields=("campaign", "number"), name="revisions_are_numbered_once"),
+            constraint=models.UniqueConstraint(
+                fields=("campaign", "number"), name="revisions_are_numbered_once"
+            ),
         ),
     ]

@@ -36,8 +36,7 @@ def choose(*, now: datetime, subscriber_id: int, wanted: list[int], everything: 
                 now=now,
                 subscriber_id=subscriber_id,
                 list_ids=left,
-                stream_too=False,
-                everywhere=everything,
+                stream_too=everything,
                 source="preferences",
                 evidence=evidence.as_dict(),
             )
@@ -67,7 +66,11 @@ def waiting(*, now: datetime, asked: Confirm) -> MailingList | str:
 def confirm(*, now: datetime, asked: Confirm, evidence: Evidence) -> None:
     """Idempotent: confirming twice is a success twice."""
     consent.confirm(
-        now=now, subscriber_id=asked.subscriber, list_id=asked.list, source="confirmation", evidence=evidence.as_dict()
+        now=now,
+        subscriber_id=asked.subscriber,
+        list_id=asked.list,
+        evidence=evidence.as_dict(),
+        asked_at=datetime.fromtimestamp(asked.issued_at, UTC),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audiences import consent
 from audiences.models import MailingList, Subscriber
@@ -29,17 +29,15 @@ class Evidence:
 
 def leave(*, now: datetime, asked: Unsubscribe, everything: bool, source: str, evidence: Evidence) -> None:
     """Leave the lists of the token (or the stream; or everything), durably, before anybody is told so. Idempotent."""
-    with transaction.atomic():
-        _durably()
-        consent.unsubscribe(
-            now=now,
-            subscriber_id=asked.subscriber,
-            list_ids=list(asked.lists),
-            stream_too=not asked.lists,
-            everywhere=everything,
-            source=source,
-            evidence=evidence.as_dict(),
-        )
+    consent.unsubscribe(
+        now=now,
+        subscriber_id=asked.subscriber,
+        list_ids=asked.lists,
+        # «Everything» is all marketing: a confirmation the person asks for later must still reach them.
+        stream_too=everything or not asked.lists,
+        source=source,
+        evidence=evidence.as_dict(),
+    )
     _tell(now, asked)
 
 
@@ -52,12 +50,6 @@ def take_back(*, now: datetime, asked: Unsubscribe, evidence: Evidence) -> bool:
         within=UNDO_WITHIN,
         evidence=evidence.as_dict(),
     )
-
-
-def _durably() -> None:
-    """The answer «unsubscribed» promises that a power cut does not forget it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = on")
 
 
 def _tell(now: datetime, asked: Unsubscribe) -> None:

@@ -532,7 +532,7 @@ class Migration(migrations.Migration):
                 ("total", models.IntegerField(default=0)),
                 ("next_seq", models.IntegerField(default=1)),
                 ("release_seq", models.IntegerField(default=0)),
-                ("not_before", models.DateTimeField(blank=True, null=True)),
+                ("last_given_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "state",
                     models.CharField(

@@ -1,0 +1,117 @@
+"""The one mail a double opt-in needs: who asked to subscribe is picked up and gets "one click left".
+
+Each list has one open mailing a day, so a person gets at most one such mail a day for a list, whoever enters their
+address into a form.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from audiences.models import MailingList, Subscription
+from campaigns.compile import Letter, Sender, compile_notice
+from reputation.models import SendingDomain, Workspace
+from reputation.workspace import workspace
+from sending.models import Mailing, Pool, Stream
+from sending.press import Audience, NewMailing, append, press
+from sending.pure.message import CONFIRM_LINK
+
+LETTER = f"""Please confirm that you want **{{list}}** from {{sender}}.
+
+[Yes, subscribe me]({CONFIRM_LINK})
+
+If it was not you who asked, do nothing. You will not hear from us again.
+"""
+REASON = "You get this one message because somebody entered {email} on our page."
+# Who asked long ago and was never written to is not surprised with a mail now.
+TOO_OLD = timedelta(days=2)
+
+# A second mail on one day is refused by the mailing itself, so no condition here needs to.
+WAITING = """
+    SELECT s.id AS subscriber_id, s.address_key, s.domain, u.list_id AS via_list, NULL::timestamptz AS engaged_at,
+           NULL::varchar AS to_address, NULL::varchar AS reason
+    FROM audiences_subscription u JOIN audiences_subscriber s ON s.id = u.subscriber_id
+    WHERE u.id = ANY(%(waiting)s)
+"""
+
+
+def send_confirmations(*, now: datetime) -> int:
+    """Queue the mails that are due; returns how many. Without a verified domain and a route they wait."""
+    sender = _sender()
+    if sender is None:
+        return 0
+    due = Subscription.objects.filter(state=Subscription.State.UNCONFIRMED, confirmation_queued_at=None)
+    due = due.filter(Q(since__gte=now - TOO_OLD), list__archived_at=None)
+    lists = MailingList.objects.filter(pk__in=due.values("list")).order_by("pk")
+    return sum(_send(now, found, *sender) for found in lists)
+
+
+def _sender() -> tuple[SendingDomain, Pool] | None:
+    can_send = [SendingDomain.State.VERIFIED, SendingDomain.State.UNSURE]
+    domain = SendingDomain.objects.filter(state__in=can_send).order_by("verified_at").first()
+    pool = Pool.objects.filter(members__route__active=True).order_by("pk").first()
+    return (domain, pool) if domain and pool else None
+
+
+def _send(now: datetime, to: MailingList, domain: SendingDomain, pool: Pool) -> int:
+    with transaction.atomic():
+        rows = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        waiting = list(
+            rows.filter(
+                list=to, state=Subscription.State.UNCONFIRMED, confirmation_queued_at=None, since__gte=now - TOO_OLD
+            ).values_list("pk", flat=True)[:1000]
+        )
+        if not waiting:
+            return 0
+        mailing = _mailing_of_the_day(now, to, domain, pool)
+        append(now=now, mailing=mailing, audience=Audience(WAITING, {"waiting": waiting}))
+        return Subscription.objects.filter(pk__in=waiting).update(confirmation_queued_at=now)
+
+
+def _mailing_of_the_day(now: datetime, to: MailingList, domain: SendingDomain, pool: Pool) -> Mailing:
+    _close_older(now, to)
+    owner = workspace()
+    new = NewMailing(
+        name=f"Confirmations for {to.name}",
+        launch_key=_key(now, to),
+        pool_id=pool.pk,
+        sending_domain_id=domain.pk,
+        from_address=f"hello@{domain.name}",
+        stream=Stream.TRANSACTIONAL,
+        # Who complained or was erased is not asked again; who merely left a list may come back.
+        scopes=["*", f"stream:{Stream.TRANSACTIONAL}"],
+        included_lists=[to.pk],
+        is_open=True,
+    )
+    return press(now=now, new=new, messages=[_compiled(to, owner, new.from_address)], audience=Audience(_NOBODY, {}))
+
+
+def _close_older(now: datetime, to: MailingList) -> None:
+    older = Mailing.objects.filter(is_open=True, included_lists=[to.pk]).exclude(launch_key=_key(now, to))
+    older.update(is_open=False)
+
+
+def _key(now: datetime, to: MailingList) -> str:
+    return f"confirm:{to.pk}:{now:%Y-%m-%d}"
+
+
+def _compiled(to: MailingList, owner: Workspace, from_address: str) -> dict[str, object]:
+    name = to.public_name.replace("*", "")
+    letter = Letter(
+        subject=f"One click left: {to.public_name}",
+        markdown=LETTER.replace("{list}", name).replace("{sender}", owner.name),
+        from_name=owner.name,
+        from_address=from_address,
+        list_name=to.public_name,
+        language=to.language,
+    )
+    sender = Sender(name=owner.name, postal_address=owner.postal_address)
+    return compile_notice(letter=letter, sender=sender, reason=REASON, public_url=settings.PUBLIC_URL).to_json()
+
+
+_NOBODY = """
+    SELECT NULL::bigint AS subscriber_id, NULL::uuid AS address_key, NULL::varchar AS domain, NULL::bigint AS via_list,
+           NULL::timestamptz AS engaged_at, NULL::varchar AS to_address, NULL::varchar AS reason WHERE false
+"""

@@ -1,0 +1,59 @@
+"""The essential sweeps, for when beat is silent: any worker steps in, so campaigns start and finish without it.
+
+Every sweep may run twice at once. `Tick` rows say when each last ran, by whoever; they are written by compare-and-set,
+so of several workers that notice the silence one takes the turn.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from campaigns import schedule
+from reputation import recipients
+from sending import plan, sweeping
+from sending.models import Tick
+
+log = logging.getLogger(__name__)
+
+# A sweep that beat has not run for this many of its periods is run here.
+MISSED_PERIODS = 4
+
+ESSENTIAL: dict[str, tuple[float, Callable[..., object]]] = {
+    "sending.tasks.tick": (1.0, plan.tick),
+    "sending.tasks.sweep": (2.0, sweeping.sweep),
+    "campaigns.tasks.promote_due": (2.0, schedule.promote_due),
+    "reputation.tasks.refresh_domains": (5.0, recipients.refresh),
+}
+
+
+def note(task: str) -> None:
+    """A task ran, because beat asked for it; noted when it is one of the essential ones."""
+    if task in ESSENTIAL:
+        now = timezone.now()  # clock: entry
+        Tick.objects.update_or_create(name=task, defaults={"at": now})
+
+
+def beat_if_silent() -> int:
+    """Run what beat has not run for a while; returns how many sweeps were run. One that fails does not stop the rest."""
+    now = timezone.now()  # clock: entry
+    return sum(_run(name, work, now) for name, (period, work) in ESSENTIAL.items() if _my_turn(name, period, now))
+
+
+def _my_turn(name: str, period: float, now: datetime) -> bool:
+    Tick.objects.get_or_create(name=name, defaults={"at": now})
+    silent_since = now - timedelta(seconds=MISSED_PERIODS * period)
+    # A clock that was set back must not silence the sweeps for as long.
+    overdue = Q(at__lt=silent_since) | Q(at__gt=now + timedelta(seconds=60))
+    return bool(Tick.objects.filter(overdue, name=name).update(at=now - timedelta(seconds=(MISSED_PERIODS - 1) * period)))
+
+
+def _run(name: str, work: Callable[..., object], now: datetime) -> bool:
+    try:
+        work(now=now)
+    except Exception:
+        log.exception("the sweep %s failed; it is tried again", name)
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""What waits to be sent: the rest of the lanes' ranges, and the requeue rows that are due."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection
+
+_FRESH = """
+SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0), last_given_at
+FROM sending_mailinglane
+WHERE mailing_id = ANY(%(mailings)s) AND state = 'open' AND provider <> 'unknown'
+"""
+_DUE = """
+SELECT mailing_id, wave, provider_now, pinned_route, count(*)
+FROM sending_requeue
+WHERE mailing_id = ANY(%(mailings)s) AND batch IS NULL AND due_at <= %(now)s AND provider_now <> 'unknown'
+GROUP BY 1, 2, 3, 4
+"""
+
+
+class Place(NamedTuple):
+    """One wave of one mailing at one provider."""
+
+    mailing: int
+    wave: int
+    provider: str
+
+
+@dataclass
+class Amount:
+    """Messages that wait at a place; `pinned` by the route they have to go by."""
+
+    fresh: int = 0
+    retry: int = 0
+    pinned: dict[int, int] = field(default_factory=dict)
+    last_given: datetime | None = None
+
+
+def waiting(*, now: datetime, mailings: Collection[int]) -> dict[Place, Amount]:
+    """Everything of these mailings that may go now; nothing of a provider that a person paused."""
+    asked = {"mailings": list(mailings), "now": now}
+    found: defaultdict[Place, Amount] = defaultdict(Amount)
+    with connection.cursor() as cursor:
+        cursor.execute(_FRESH, asked)
+        lanes = {Place(*row[:3]): Amount(fresh=row[3], last_given=row[4]) for row in cursor.fetchall()}
+        found.update((place, amount) for place, amount in lanes.items() if amount.fresh)
+        cursor.execute(_DUE, asked)
+        for mailing, wave, provider, pinned_route, n in cursor.fetchall():
+            place = Place(mailing, wave, provider)
+            if place not in lanes:
+                continue
+            amount = found.setdefault(place, lanes[place])
+            if pinned_route is None:
+                amount.retry = n
+            else:
+                amount.pinned[pinned_route] = n
+    return dict(found)
