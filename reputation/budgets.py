@@ -236,9 +236,9 @@ def _from_catalogue(budget: Budget, *, cold: bool) -> Limits:
         {name: value for name, value in asdict(chilled).items() if value is not None} if cold else {}
     )
     if budget.kind in _NOT_CONNECTED:
-        values |= dict.fromkeys(("connections", "per_connection", "batch_size", "batch_pause"))
+        values |= dict.fromkeys(_OF_A_CONNECTION)
     if budget.kind == Budget.Kind.ACCOUNT:
-        values |= asdict(RELAY)
+        values |= {name: value for name, value in asdict(RELAY).items() if name in _OF_A_CONNECTION}
     temperature = "cold" if cold else "warm"
     sources = {
         name: f"catalogue, {provider.name}, {temperature}" for name, value in values.items() if value is not None
@@ -247,6 +247,7 @@ def _from_catalogue(budget: Budget, *, cold: bool) -> Limits:
 
 
 # Connections belong to an address or an account, not to the domain that signs or the site that receives.
+_OF_A_CONNECTION = ("connections", "per_connection", "batch_size", "batch_pause")
 _NOT_CONNECTED = {Budget.Kind.DKIM_DOMAIN, Budget.Kind.RECIPIENT_DOMAIN}
 # A relay or an ESP paces towards the receivers itself; ours is the rate of handing over, and it names none.
 RELAY = Ceiling(connections=4, per_connection=100)

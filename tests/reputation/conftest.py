@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from dnslib import QTYPE, RCODE, RR, DNSHeader, DNSRecord
-from dnslib.server import BaseResolver, DNSServer
+from dnslib.server import BaseResolver, DNSLogger, DNSServer
 from pytest_django import Settings
 
 
@@ -25,10 +25,16 @@ class Zones(BaseResolver):  # type: ignore[misc]
             self.records.setdefault(str(record.rname).rstrip(".").lower(), []).append(record)
 
     def put(self, zone: str) -> None:
-        """Replace everything at the names in `zone`."""
+        """Replace what is at the names in `zone`, type by type."""
         for record in RR.fromZone(zone):
-            self.records.pop(str(record.rname).rstrip(".").lower(), None)
+            self.drop(str(record.rname).rstrip(".").lower(), QTYPE[record.rtype])
         self.add(zone)
+
+    def drop(self, name: str, kind: str) -> None:
+        """Take the records of one type at a name away; a name without records is gone."""
+        kept = [record for record in self.records.pop(name, []) if QTYPE[record.rtype] != kind]
+        if kept:
+            self.records[name] = kept
 
     def resolve(self, request: DNSRecord, handler: object) -> DNSRecord:
         name, kind = str(request.q.qname).rstrip(".").lower(), QTYPE[request.q.qtype]
@@ -52,9 +58,10 @@ class Zones(BaseResolver):  # type: ignore[misc]
 @pytest.fixture(scope="session")
 def _name_server() -> Iterator[tuple[Zones, int]]:
     zones = Zones()
-    servers = [DNSServer(zones, address="127.0.0.1", port=0)]
+    quiet = DNSLogger(logf=lambda line: None)
+    servers = [DNSServer(zones, address="127.0.0.1", port=0, logger=quiet)]
     port = servers[0].server.server_address[1]
-    servers.append(DNSServer(zones, address="127.0.0.1", port=port, tcp=True))
+    servers.append(DNSServer(zones, address="127.0.0.1", port=port, tcp=True, logger=quiet))
     for server in servers:
         server.start_thread()
     yield zones, port
