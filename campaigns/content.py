@@ -13,9 +13,7 @@ class Conflict(Exception):
     """Somebody saved in between; `theirs` is what they saved."""
 
     def __init__(self, theirs: Revision) -> None:
-        super().__init__(
-            f"This letter was saved by somebody else as revision {theirs.number} while you were writing."
-        )
+        super().__init__(f"This letter was saved by somebody else as revision {theirs.number} while you were writing.")
         self.theirs = theirs
 
 
@@ -35,9 +33,7 @@ def save_letter(
 ) -> Revision:
     """Save as revision `based_on` + 1. Raises Conflict or NotADraft; nothing is overwritten."""
     with transaction.atomic():
-        draft = Campaign.objects.filter(
-            pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED]
-        )
+        draft = Campaign.objects.filter(pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
         if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now):
             raise _why_not(campaign_id)
         return Revision.objects.create(
@@ -55,9 +51,7 @@ def _why_not(campaign_id: int) -> Exception:
     campaign = Campaign.objects.get(pk=campaign_id)
     if campaign.state in (Campaign.State.DRAFT, Campaign.State.MISSED):
         return Conflict(current(campaign))
-    return NotADraft(
-        "This campaign is scheduled or sent. Take it back first, or duplicate it."
-    )
+    return NotADraft("This campaign is scheduled or sent. Take it back first, or duplicate it.")
 
 
 def current(campaign: Campaign) -> Revision:
@@ -66,9 +60,7 @@ def current(campaign: Campaign) -> Revision:
     return found or Revision(campaign=campaign, number=0)
 
 
-def restore(
-    *, now: datetime, campaign_id: int, number: int, based_on: int, by: User | None
-) -> Revision:
+def restore(*, now: datetime, campaign_id: int, number: int, based_on: int, by: User | None) -> Revision:
     """An old revision saved again as the newest: restoring can itself be undone."""
     old = Revision.objects.get(campaign_id=campaign_id, number=number)
     return save_letter(

@@ -32,9 +32,7 @@ def add(*, file: BinaryIO, name: str, by: User | None) -> Media:
     """Store a picture; the same picture twice is one. Raises BadPicture."""
     raw = file.read(MOST_OCTETS + 1)
     if len(raw) > MOST_OCTETS:
-        raise BadPicture(
-            "The picture is larger than 10 MB. Make it smaller first; letters need about 1,200 pixels."
-        )
+        raise BadPicture("The picture is larger than 10 MB. Make it smaller first; letters need about 1,200 pixels.")
     data, format_, (width, height) = _cleaned(raw)
     digest = hashlib.sha256(data).hexdigest()
     if known := Media.objects.filter(digest=digest).first():
@@ -49,9 +47,7 @@ def add(*, file: BinaryIO, name: str, by: User | None) -> Media:
         size=len(data),
         uploaded_by=by,
     )
-    media.file.save(
-        f"{secrets.token_urlsafe(16)}.{ending}", ContentFile(data), save=False
-    )
+    media.file.save(f"{secrets.token_urlsafe(16)}.{ending}", ContentFile(data), save=False)
     media.save(force_insert=True)
     return media
 
@@ -62,14 +58,10 @@ def _cleaned(raw: bytes) -> tuple[bytes, str, tuple[int, int]]:
     source = image.format or ""
     if source == "GIF" and getattr(image, "is_animated", False):
         return _rewritten(image, "GIF", save_all=True), "GIF", image.size
-    target = (
-        source if source in KEPT else ("PNG" if "A" in image.getbands() else "JPEG")
-    )
+    target = source if source in KEPT else ("PNG" if "A" in image.getbands() else "JPEG")
     upright = ImageOps.exif_transpose(image)
     if upright.width > WIDEST:
-        upright = upright.resize(
-            (WIDEST, round(upright.height * WIDEST / upright.width))
-        )
+        upright = upright.resize((WIDEST, round(upright.height * WIDEST / upright.width)))
     if target == "JPEG" and upright.mode not in ("RGB", "L"):
         upright = upright.convert("RGB")
     return _rewritten(upright, target), target, upright.size
@@ -81,14 +73,10 @@ def _opened(raw: bytes) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(BytesIO(raw), formats=["JPEG", "PNG", "GIF", "WEBP"])
             if image.width * image.height > MOST_PIXELS:
-                raise BadPicture(
-                    "The picture has too many pixels. Make it smaller first."
-                )
+                raise BadPicture("The picture has too many pixels. Make it smaller first.")
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadPicture(
-            "The picture has too many pixels. Make it smaller first."
-        ) from None
+        raise BadPicture("The picture has too many pixels. Make it smaller first.") from None
     except (
         UnidentifiedImageError,
         OSError,
@@ -98,9 +86,7 @@ def _opened(raw: bytes) -> Image.Image:
     ) as error:
         if isinstance(error, BadPicture):
             raise
-        raise BadPicture(
-            "This is not a picture we can use. Take a JPEG, PNG, GIF or WebP file."
-        ) from None
+        raise BadPicture("This is not a picture we can use. Take a JPEG, PNG, GIF or WebP file.") from None
     return image
 
 

@@ -33,12 +33,8 @@ class Campaign(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
     )
-    included_lists = models.ManyToManyField(
-        "audiences.MailingList", blank=True, related_name="+"
-    )
-    excluded_lists = models.ManyToManyField(
-        "audiences.MailingList", blank=True, related_name="+"
-    )
+    included_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
+    excluded_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -105,9 +101,7 @@ class Campaign(models.Model):
 class Revision(models.Model):
     """The content as somebody saved it; never changed afterwards."""
 
-    campaign = models.ForeignKey(
-        Campaign, on_delete=models.CASCADE, related_name="revisions"
-    )
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="revisions")
     number = models.PositiveIntegerField()
     subject = models.CharField(max_length=400, blank=True)
     preheader = models.CharField(max_length=400, blank=True)
@@ -123,11 +117,7 @@ class Revision(models.Model):
 
     class Meta:
         ordering = ["-number"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["campaign", "number"], name="revisions_are_numbered_once"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="revisions_are_numbered_once")]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}, revision {self.number}"

@@ -41,9 +41,7 @@ def schedule(
     if wall_time and at < now - timedelta(minutes=1):
         raise CannotSchedule("That time has passed. Choose a later one, or send now.")
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
-    scheduled = Campaign.objects.filter(
-        pk=campaign_id, state__in=[State.DRAFT, State.MISSED]
-    ).update(
+    scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
         state=State.SCHEDULED,
         scheduled_for=at,
         zone=zone,

@@ -57,15 +57,11 @@ class Migration(migrations.Migration):
                 ("problem", models.CharField(blank=True, max_length=300)),
                 (
                     "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now()
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
                 (
                     "updated_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now()
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
                 (
                     "created_by",
@@ -79,15 +75,11 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "excluded_lists",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="audiences.mailinglist"
-                    ),
+                    models.ManyToManyField(blank=True, related_name="+", to="audiences.mailinglist"),
                 ),
                 (
                     "included_lists",
-                    models.ManyToManyField(
-                        blank=True, related_name="+", to="audiences.mailinglist"
-                    ),
+                    models.ManyToManyField(blank=True, related_name="+", to="audiences.mailinglist"),
                 ),
                 (
                     "mailing",
@@ -155,9 +147,7 @@ class Migration(migrations.Migration):
                 ("size", models.PositiveIntegerField()),
                 (
                     "uploaded_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now()
-                    ),
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
                 (
                     "uploaded_by",
@@ -238,9 +228,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("state", "scheduled"), _negated=True),
-                    models.Q(
-                        ("scheduled_for__isnull", False), ("undo_until__isnull", False)
-                    ),
+                    models.Q(("scheduled_for__isnull", False), ("undo_until__isnull", False)),
                     _connector="OR",
                 ),
                 name="a_scheduled_campaign_has_a_time",
@@ -248,8 +236,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="revision",
-            constraint=models.UniqueConstraint(
-                fields=("campaign", "number"), name="revisions_are_numbered_once"
-            ),
+            constraint=models.UniqueConstraint(fields=("campaign", "number"), name="revisions_are_numbered_once"),
         ),
     ]

@@ -12,7 +12,7 @@ SUBJECT_SHORT = 10
 CLIPPED_AT = 102 * 1024
 NEARLY_CLIPPED = 90 * 1024
 SHORTENERS = frozenset(
-    "bit.ly goo.gl t.co tinyurl.com ow.ly is.gd buff.ly rebrand.ly cutt.ly t.ly tiny.cc rb.gy shorturl.at".split()  # noqa: SIM905
+    "bit.ly goo.gl t.co tinyurl.com ow.ly is.gd buff.ly rebrand.ly cutt.ly t.ly tiny.cc rb.gy shorturl.at".split()
 )
 VAGUE = frozenset(
     [
@@ -31,7 +31,7 @@ VAGUE = frozenset(
 FREE_MAIL = frozenset(
     """gmail.com googlemail.com yahoo.com hotmail.com outlook.com live.com msn.com aol.com icloud.com me.com gmx.de
     gmx.net gmx.com web.de mail.com proton.me protonmail.com t-online.de orange.fr wanadoo.fr free.fr laposte.net
-    libero.it mail.ru yandex.ru qq.com 163.com comcast.net""".split()  # noqa: SIM905
+    libero.it mail.ru yandex.ru qq.com 163.com comcast.net""".split()
 )
 # [text](target) of Markdown; images have a ! in front.
 LINK = re.compile(r"(?<!!)\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
@@ -108,11 +108,7 @@ def of_letter(letter: str) -> list[Finding]:
                         number,
                     )
                 )
-    if (
-        letter.strip()
-        and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80
-        and IMAGE.search(letter)
-    ):
+    if letter.strip() and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80 and IMAGE.search(letter):
         found.append(
             should(
                 "content.image_only",
@@ -132,9 +128,7 @@ def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
             f"{host} hides where the link goes; filters distrust it.",
             line,
         )
-    if host in ("localhost", "127.0.0.1") or host.endswith(
-        (".local", ".localhost", ".internal")
-    ):
+    if host in ("localhost", "127.0.0.1") or host.endswith((".local", ".localhost", ".internal")):
         yield must(
             "link.local",
             Place.CONTENT,
@@ -142,9 +136,7 @@ def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
             line,
         )
     if target.startswith("http://") and host:
-        yield should(
-            "link.insecure", Place.CONTENT, f"The link to {host} is not https.", line
-        )
+        yield should("link.insecure", Place.CONTENT, f"The link to {host} is not https.", line)
     if text.strip().lower() in VAGUE:
         yield should(
             "link.vague",

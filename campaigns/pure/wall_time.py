@@ -29,10 +29,7 @@ def is_skipped(wall: str, zone: str) -> bool:
 def is_twice(wall: str, zone: str) -> bool:
     """True when this wall time happens twice (the first is meant)."""
     local = _parse(wall).replace(tzinfo=_zone(zone))
-    return (
-        not is_skipped(wall, zone)
-        and local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-    )
+    return not is_skipped(wall, zone) and local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def missed(due: datetime, now: datetime, grace: timedelta) -> bool:
@@ -44,13 +41,9 @@ def _parse(wall: str) -> datetime:
     try:
         naive = datetime.fromisoformat(wall)
     except ValueError:
-        raise BadWallTime(
-            f"“{wall}” is not a date and time. Write it as 2026-11-24T09:00."
-        ) from None
+        raise BadWallTime(f"“{wall}” is not a date and time. Write it as 2026-11-24T09:00.") from None
     if naive.tzinfo is not None:
-        raise BadWallTime(
-            "Give the time without an offset; the zone is a field of its own."
-        )
+        raise BadWallTime("Give the time without an offset; the zone is a field of its own.")
     return naive.replace(second=0, microsecond=0)
 
 
@@ -58,6 +51,4 @@ def _zone(zone: str) -> ZoneInfo:
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadWallTime(
-            f"“{zone}” is not a time zone we know. Use a name such as Europe/Warsaw."
-        ) from None
+        raise BadWallTime(f"“{zone}” is not a time zone we know. Use a name such as Europe/Warsaw.") from None

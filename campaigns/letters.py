@@ -1,0 +1,84 @@
+"""A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from audiences.models import PersonField, Subscriber
+from campaigns import compile as compiling
+from campaigns.content import current
+from campaigns.models import Campaign, Revision
+from reputation.workspace import workspace
+from sending.pure.compose import RecipientContext, SystemValues
+from sending.pure.liquid_scan import Problem
+from sending.pure.message import CompiledMessage
+
+# What previews lead to: nothing.
+NOWHERE = "https://preview.invalid"
+
+
+def letter_of(campaign: Campaign, content: Revision | None = None) -> compiling.Letter:
+    content = content or current(campaign)
+    first_list = campaign.included_lists.order_by("pk").first()
+    return compiling.Letter(
+        subject=content.subject,
+        markdown=content.letter,
+        preheader=content.preheader,
+        from_name=campaign.from_name,
+        from_address=campaign.from_address,
+        reply_to=campaign.reply_to,
+        list_name=first_list.public_name if first_list else "",
+        language=first_list.language if first_list else workspace().language,
+    )
+
+
+def sender() -> compiling.Sender:
+    owner = workspace()
+    return compiling.Sender(name=owner.name, postal_address=owner.postal_address)
+
+
+def known_fields() -> list[str]:
+    return list(PersonField.objects.values_list("key", flat=True))
+
+
+def problems_of(campaign: Campaign, content: Revision | None = None) -> list[Problem]:
+    """Everything to fix or to look at in the words, with lines."""
+    return compiling.check_letter(
+        letter=letter_of(campaign, content),
+        sender=sender(),
+        known_fields=known_fields(),
+        public_url=settings.PUBLIC_URL,
+        track_clicks=campaign.track_clicks,
+    )
+
+
+def compiled(campaign: Campaign, content: Revision | None = None) -> CompiledMessage:
+    """Raises compile.CompileError with everything that has to be fixed."""
+    owner = workspace()
+    return compiling.compile_letter(
+        letter=letter_of(campaign, content),
+        sender=sender(),
+        known_fields=known_fields(),
+        public_url=settings.PUBLIC_URL,
+        track_clicks=campaign.track_clicks and owner.track_clicks,
+        track_opens=campaign.track_opens and owner.track_opens,
+    )
+
+
+def copy_for(message: CompiledMessage, person: Subscriber | None, *, now: datetime) -> compiling.Preview:
+    """One person's copy (or that of somebody without any fields), composed the way it is sent.
+
+    Raises personalise.PersonalisationFailed.
+    """
+    recipient = RecipientContext(
+        email=person.email if person else "reader@example.org", fields=person.fields if person else {}
+    )
+    system = SystemValues(
+        message_id="<preview@preview.invalid>",
+        date=now,
+        link_url=compiling.untracked(message),
+        unsubscribe_url=f"{NOWHERE}/unsubscribe",
+        preferences_url=f"{NOWHERE}/preferences",
+        web_version_url=f"{NOWHERE}/web",
+    )
+    return compiling.preview(message, recipient=recipient, system=system)

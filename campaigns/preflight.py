@@ -1,0 +1,179 @@
+"""Preflight: everything that would make a campaign fail or look bad, before it leaves. The rules of the bulk senders
+(Google 81126, Yahoo Sender Hub, Microsoft and Apple postmaster pages) are must-fix rows.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from audiences.models import Subscriber
+from campaigns import letters
+from campaigns.audience import crowd_of, lists_of, sample_of, without_field
+from campaigns.compile import CompileError
+from campaigns.content import current
+from campaigns.models import Campaign
+from campaigns.pure import advice
+from campaigns.pure.findings import Finding, Level, Place, fine, must, should
+from reputation.dkim_keys import signing_key
+from reputation.domains import may_send
+from reputation.models import Finding as DnsFinding
+from reputation.workspace import workspace
+from sending.models import Route
+from sending.pure.liquid_scan import Problem
+from sending.pure.message import CompiledMessage
+from sending.pure.personalise import PersonalisationFailed
+
+SAMPLES = 100
+SAME_PEOPLE_WITHIN = timedelta(hours=24)
+
+
+def preflight(*, now: datetime, campaign: Campaign) -> list[Finding]:
+    """All findings, the worst first. Reads the database only: what needs the network was looked up before."""
+    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign), *_of_audience(now, campaign)]
+    found += _of_content(now, campaign)
+    order = [Level.MUST_FIX, Level.SHOULD_LOOK, Level.FINE]
+    return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def must_fix(*, now: datetime, campaign: Campaign) -> list[Finding]:
+    """What stops the send, on the server too."""
+    return [row for row in preflight(now=now, campaign=campaign) if row.level is Level.MUST_FIX]
+
+
+def _of_workspace() -> Iterator[Finding]:
+    owner = workspace()
+    if not owner.postal_address.strip():
+        yield must(
+            "footer.address",
+            Place.SETTINGS,
+            "Add your postal address in the settings; the law wants it in every letter.",
+        )
+    if owner.sending_stopped_at is not None:
+        yield must("sending.stopped", Place.SETTINGS, "All sending is stopped. An admin has to start it again first.")
+    if not settings.PUBLIC_URL.startswith("https://"):
+        # RFC 8058 §3.1: the one-click address has to be HTTPS; only a machine of our own may do without.
+        level = should if settings.DEBUG or settings.LAB else must
+        yield level(
+            "unsubscribe.https",
+            Place.SETTINGS,
+            "The public address of this site is not https; one-click unsubscribe needs that.",
+        )
+    else:
+        yield fine(
+            "unsubscribe.one_click", Place.CONTENT, "One click unsubscribes, from the inbox and from the letter."
+        )
+
+
+def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
+    domain = campaign.sending_domain
+    if domain is None:
+        yield must("sender.domain", Place.SENDER, "Choose the sending domain.")
+        return
+    allowed, sentence = may_send(now=now, domain=domain)
+    if not allowed:
+        yield must("sender.not_verified", Place.DOMAIN, sentence)
+    elif domain.state == domain.State.UNSURE:
+        yield should("sender.unsure", Place.DOMAIN, sentence)
+    else:
+        yield fine("sender.verified", Place.DOMAIN, f"{domain.name} is verified: SPF, DKIM and DMARC match.")
+    if signing_key(domain.pk) is None:
+        yield must(
+            "sender.unsigned", Place.DOMAIN, f"{domain.name} has no DKIM key that signs. Make one and publish it."
+        )
+    yield from advice.of_sender(campaign.from_address, domain.name)
+    if campaign.reply_to and campaign.reply_to.lower().startswith(("noreply@", "no-reply@", "donotreply@")):
+        yield should("sender.noreply", Place.SENDER, "Answers go nowhere. People who can answer complain less.")
+
+
+def _of_routes(campaign: Campaign) -> Iterator[Finding]:
+    if campaign.pool is None:
+        yield must("route.none", Place.SENDER, "Choose the route this campaign leaves by.")
+        return
+    routes = list(
+        Route.objects.filter(active=True, pk__in=campaign.pool.members.values("route")).select_related("address")
+    )
+    if not routes:
+        yield must("route.inactive", Place.SENDER, f"No route of “{campaign.pool.name}” is active.")
+    for route in routes:
+        if route.kind == Route.Kind.DIRECT and route.address is not None:
+            yield from _of_reverse_name(route.address.pk, route.address.ip)
+
+
+def _of_reverse_name(address_id: int, ip: str) -> Iterator[Finding]:
+    required = DnsFinding.objects.filter(address=address_id, required=True)
+    failed = required.filter(result=DnsFinding.Result.FAIL).first()
+    if failed is not None:
+        yield must(
+            "route.reverse_name", Place.DOMAIN, f"The address {ip} has no matching reverse name: {failed.detail}"
+        )
+    elif not required.filter(result=DnsFinding.Result.PASS).exists():
+        yield should(
+            "route.reverse_name_unknown", Place.DOMAIN, f"The reverse name of {ip} has not been looked up yet."
+        )
+    else:
+        yield fine("route.reverse_name_ok", Place.DOMAIN, f"{ip} and its name point to each other.")
+
+
+def _of_audience(now: datetime, campaign: Campaign) -> Iterator[Finding]:
+    included, _excluded = lists_of(campaign)
+    if not included:
+        yield must("audience.none", Place.AUDIENCE, "Choose at least one list.")
+        return
+    crowd = crowd_of(campaign)
+    if not crowd.recipients:
+        yield must("audience.empty", Place.AUDIENCE, "Nobody is left to write to. Look at who is left out, and why.")
+        return
+    yield fine("audience.counted", Place.AUDIENCE, f"{crowd.recipients:,} of {crowd.total:,} people will get it.")
+    again = Campaign.objects.filter(
+        state=Campaign.State.LAUNCHED, mailing__launched_at__gt=now - SAME_PEOPLE_WITHIN, included_lists__in=included
+    ).exclude(pk=campaign.pk)
+    if (other := again.first()) is not None:
+        yield should("audience.again", Place.AUDIENCE, f"The same lists got “{other.name}” within the last 24 hours.")
+
+
+def _of_content(now: datetime, campaign: Campaign) -> Iterator[Finding]:
+    content = current(campaign)
+    yield from advice.of_subject(content.subject, content.preheader)
+    yield from advice.of_letter(content.letter)
+    # What `advice.of_subject` says of an empty subject is said once.
+    yield from (
+        _as_finding(row) for row in letters.problems_of(campaign) if row.place != "postal_address" and content.subject
+    )
+    try:
+        message = letters.compiled(campaign)
+    except CompileError:
+        if not content.letter.strip():
+            yield must("content.empty", Place.CONTENT, "The letter is empty.")
+        return
+    yield advice.of_size(message.html_size)
+    yield from _of_copies(now, campaign, message)
+    yield from _of_fields(campaign, content.letter + content.subject)
+
+
+def _as_finding(problem: Problem) -> Finding:
+    level = must if problem.blocks else should
+    text = f"{problem.message} {problem.suggestion}".strip()
+    return level(f"content.{problem.place or 'body'}", Place.CONTENT, text, problem.line)
+
+
+def _of_copies(now: datetime, campaign: Campaign, message: CompiledMessage) -> Iterable[Finding]:
+    """Compose the copies of up to a hundred real recipients."""
+    people = list(Subscriber.objects.filter(pk__in=sample_of(campaign, SAMPLES)))
+    broken: dict[str, int] = {}
+    for person in people:
+        try:
+            if not letters.copy_for(message, person, now=now).subject.strip():
+                broken["the subject is empty"] = broken.get("the subject is empty", 0) + 1
+        except PersonalisationFailed as error:
+            broken[error.reason] = broken.get(error.reason, 0) + 1
+    if not broken:
+        return [fine("copies.ok", Place.CONTENT, f"{len(people)} people's copies were written without a problem.")]
+    reason, n = max(broken.items(), key=lambda item: item[1])
+    return [must("copies.broken", Place.CONTENT, f"{n} of {len(people)} people's copies cannot be written: {reason}")]
+
+
+def _of_fields(campaign: Campaign, text: str) -> Iterator[Finding]:
+    for key in letters.known_fields():
+        if f"contact.{key}" in text and (missing := without_field(campaign, key)):
+            yield should("personal.missing", Place.CONTENT, f"{missing:,} people have no {key}; they get the fallback.")
