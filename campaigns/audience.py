@@ -60,7 +60,8 @@ def sample_of(campaign: Campaign, n: int) -> list[int]:
     query = _query(campaign)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT subscriber_id FROM ({query.sql}) a WHERE reason IS NULL ORDER BY md5(address_key::text) LIMIT %(n)s",
+            f"""SELECT subscriber_id FROM ({query.sql}) a WHERE reason IS NULL
+                ORDER BY md5(address_key::text) LIMIT %(n)s""",
             {**query.params, "n": n},
         )
         return [row[0] for row in cursor.fetchall()]

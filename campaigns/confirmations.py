@@ -16,11 +16,10 @@ from reputation.models import SendingDomain, Workspace
 from reputation.workspace import workspace
 from sending.models import Mailing, Pool, Stream
 from sending.press import Audience, NewMailing, append, press
-from sending.pure.message import CONFIRM_LINK
 
-LETTER = f"""Please confirm that you want **{{list}}** from {{sender}}.
+LETTER = """Please confirm that you want **{list}** from {sender}.
 
-[Yes, subscribe me]({CONFIRM_LINK})
+[Yes, subscribe me]({{ contact.confirm_url }} "button")
 
 If it was not you who asked, do nothing. You will not hear from us again.
 """
@@ -108,7 +107,10 @@ def _compiled(to: MailingList, owner: Workspace, from_address: str) -> dict[str,
         language=to.language,
     )
     sender = Sender(name=owner.name, postal_address=owner.postal_address)
-    return compile_notice(letter=letter, sender=sender, reason=REASON, public_url=settings.PUBLIC_URL).to_json()
+    message = compile_notice(
+        letter=letter, sender=sender, reason=REASON, known_fields=["confirm_url"], public_url=settings.PUBLIC_URL
+    )
+    return message.to_json()
 
 
 _NOBODY = """

@@ -46,7 +46,8 @@ def launch(*, now: datetime, campaign_id: int) -> Mailing | None:
 
 
 def _new(campaign: Campaign) -> NewMailing:
-    assert campaign.pool is not None and campaign.sending_domain is not None  # preflight has seen to it
+    if campaign.pool is None or campaign.sending_domain is None:
+        raise NotReady("Choose the sending domain and the route first.")
     return NewMailing(
         name=campaign.name,
         launch_key=f"campaign:{campaign.pk}",

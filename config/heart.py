@@ -39,7 +39,8 @@ def note(task: str) -> None:
 def beat_if_silent() -> int:
     """Run what beat has not run for a while; returns how many sweeps were run. One that fails does not stop the rest."""
     now = timezone.now()  # clock: entry
-    return sum(_run(name, work, now) for name, (period, work) in ESSENTIAL.items() if _my_turn(name, period, now))
+    silent = [work for name, (period, work) in ESSENTIAL.items() if _my_turn(name, period, now)]
+    return sum(_run(work, now) for work in silent)
 
 
 def _my_turn(name: str, period: float, now: datetime) -> bool:
@@ -47,13 +48,15 @@ def _my_turn(name: str, period: float, now: datetime) -> bool:
     silent_since = now - timedelta(seconds=MISSED_PERIODS * period)
     # A clock that was set back must not silence the sweeps for as long.
     overdue = Q(at__lt=silent_since) | Q(at__gt=now + timedelta(seconds=60))
-    return bool(Tick.objects.filter(overdue, name=name).update(at=now - timedelta(seconds=(MISSED_PERIODS - 1) * period)))
+    # Noted as one period less, so that the next turn comes after one period and not after four.
+    turn = now - timedelta(seconds=(MISSED_PERIODS - 1) * period)
+    return bool(Tick.objects.filter(overdue, name=name).update(at=turn))
 
 
-def _run(name: str, work: Callable[..., object], now: datetime) -> bool:
+def _run(work: Callable[..., object], now: datetime) -> bool:
     try:
         work(now=now)
     except Exception:
-        log.exception("the sweep %s failed; it is tried again", name)
+        log.exception("the sweep %s failed; it is tried again", work)
         return False
     return True

@@ -94,7 +94,8 @@ def capacity(
 
 def scopes_of(route: Route, domain: str) -> tuple[tuple[str, str], ...]:
     """What a route and a domain spend from: the address or the account, and the name that signs."""
-    first = ("ip", route.address.ip) if route.address and route.kind == Route.Kind.DIRECT else ("account", account(route))
+    is_direct = route.kind == Route.Kind.DIRECT and route.address is not None
+    first = ("ip", route.address.ip) if is_direct and route.address else ("account", account(route))
     return (first, ("dkim_domain", domain))
 
 

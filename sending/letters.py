@@ -1,8 +1,9 @@
 """Write one person's copy: fill the compiled message, sign it, and give it the addresses that lead back to us."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings
 
@@ -14,9 +15,6 @@ from sending.pure.compose import PreparedMessage, RecipientContext, SystemValues
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
 from sending.transports import Letter
-
-# The target of a link that confirms a subscription: it differs from person to person, so no address can be compiled.
-CONFIRM_LINK = "letterpace:confirm"
 
 
 class Writer:
@@ -37,7 +35,7 @@ class Writer:
         message = self._prepared[person.variant]
         composed = compose(
             message,
-            recipient=RecipientContext(email=person.email, fields=person.fields),
+            recipient=RecipientContext(email=person.email, fields=self._fields(person, now)),
             system=self._values(person, message, now),
         )
         signature = b""
@@ -52,6 +50,13 @@ class Writer:
             )
         return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=composed.as_bytes(signature))
 
+    def _fields(self, person: Person, now: datetime) -> Mapping[str, Any]:
+        """A notice may lead to where the person confirms; a campaign may not confirm for anybody."""
+        if self._mailing.stream != Stream.TRANSACTIONAL:
+            return person.fields
+        asked = tokens.Confirm(person.subscriber, person.via_list or 0, int(now.timestamp()), self._mailing.is_test)
+        return {**person.fields, "confirm_url": self._door("c", "confirm", asked)}
+
     def _values(self, person: Person, message: PreparedMessage, now: datetime) -> SystemValues:
         mailing, test = self._mailing, self._mailing.is_test
         leave = tokens.Unsubscribe(
@@ -61,7 +66,7 @@ class Writer:
         return SystemValues(
             message_id=self._message_id(person),
             date=now,
-            link_url=self._link(person, message.compiled, now),
+            link_url=self._link(person, message.compiled),
             unsubscribe_url=self._door("u", "unsubscribe", leave),
             preferences_url=self._door("p", "preferences", tokens.Preferences(person.subscriber, test)),
             web_version_url=self._door("w", "web", tokens.Web(mailing.pk, person.delivery, test)),
@@ -75,14 +80,11 @@ class Writer:
         """One click leaves every included list; whoever was chosen by segment only leaves the stream."""
         return tuple(self._mailing.included_lists) if person.via_list is not None else ()
 
-    def _link(self, person: Person, compiled: CompiledMessage, now: datetime) -> Callable[[int], str]:
+    def _link(self, person: Person, compiled: CompiledMessage) -> Callable[[int], str]:
         mailing, test = self._mailing.pk, self._mailing.is_test
 
         def address(number: int) -> str:
             target = compiled.links[number]
-            if target == CONFIRM_LINK:
-                asked = tokens.Confirm(person.subscriber, person.via_list or 0, int(now.timestamp()), test)
-                return self._door("c", "confirm", asked)
             if not compiled.track_clicks:
                 return target
             return self._door("l", "link", tokens.Link(mailing, person.delivery, number, test))

@@ -5,6 +5,7 @@ so a signal, a pause or an edited limit acts at once.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -161,7 +162,7 @@ def _write_batch(now: datetime, spec: BatchSpec) -> Batch | None:
         budget_ids=[key for key in spec.budgets if key > 0],
         woken_at=now,
     )
-    asked = {
+    asked: dict[str, Any] = {
         "mailing": spec.mailing,
         "wave": spec.wave,
         "provider": spec.provider,
@@ -173,7 +174,7 @@ def _write_batch(now: datetime, spec: BatchSpec) -> Batch | None:
     return _fresh(batch, asked) if spec.kind == "fresh" else _retry(batch, asked)
 
 
-def _fresh(batch: Batch, asked: dict[str, object]) -> Batch | None:
+def _fresh(batch: Batch, asked: dict[str, Any]) -> Batch | None:
     with connection.cursor() as cursor:
         cursor.execute(_HAND_OUT, asked)
         row = cursor.fetchone()
@@ -185,7 +186,7 @@ def _fresh(batch: Batch, asked: dict[str, object]) -> Batch | None:
     return batch
 
 
-def _retry(batch: Batch, asked: dict[str, object]) -> Batch | None:
+def _retry(batch: Batch, asked: dict[str, Any]) -> Batch | None:
     batch.save(force_insert=True)
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_DUE, {**asked, "batch": batch.pk})

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -41,7 +41,7 @@ class Amount:
 
 def waiting(*, now: datetime, mailings: Collection[int]) -> dict[Place, Amount]:
     """Everything of these mailings that may go now; nothing of a provider that a person paused."""
-    asked = {"mailings": list(mailings), "now": now}
+    asked: dict[str, Any] = {"mailings": list(mailings), "now": now}
     found: defaultdict[Place, Amount] = defaultdict(Amount)
     with connection.cursor() as cursor:
         cursor.execute(_FRESH, asked)

@@ -3,11 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-from audiences.erase import erase as erase_person
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audiences import consent
+from audiences.erase import erase as erase_person
 from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription
 from sending.doors.leaving import Evidence
 from sending.pure.tokens import Confirm

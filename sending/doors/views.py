@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from csp.decorators import csp
 from django.conf import settings
@@ -32,18 +32,13 @@ LETTER_POLICY = {
     "form-action": ["'none'"], "base-uri": ["'none'"], "frame-ancestors": ["'self'"], "sandbox": ["allow-popups"],
 }  # fmt: skip
 Door = Callable[[HttpRequest, Any], HttpResponse]
+Guarded = Callable[[HttpRequest, str], HttpResponse]
 
 
-def door(
-    purpose: str, *methods: str, policy: dict[str, list[str]] = POLICY
-) -> Callable[[Door], Callable[..., HttpResponse]]:
+def door(purpose: str, *methods: str, policy: dict[str, list[str]] = POLICY) -> Callable[[Door], Guarded]:
     """Wrap a view that takes the token's payload: bad tokens get a friendly page, a lost database a plain 503."""
 
-    def decorate(view: Door) -> Callable[..., HttpResponse]:
-        @csrf_exempt
-        @never_cache
-        @require_http_methods(["GET", "HEAD", *methods])
-        @csp(policy)
+    def decorate(view: Door) -> Guarded:
         @wraps(view)
         def guarded(request: HttpRequest, token: str) -> HttpResponse:
             try:
@@ -56,7 +51,9 @@ def door(
             response["X-Robots-Tag"] = "noindex"
             return response
 
-        return guarded
+        # The decorators' types know only views of one argument.
+        framed: Any = csp(policy)(cast(Any, guarded))
+        return cast(Guarded, csrf_exempt(never_cache(require_http_methods(["GET", "HEAD", *methods])(framed))))
 
     return decorate
 
