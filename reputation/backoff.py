@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 
 from reputation.budgets import ALL, OPENED, full_connections
@@ -67,7 +68,9 @@ def recover(*, now: datetime, time_factor: float = 1.0) -> int:
 
 
 def _named(budget_ids: Sequence[int], scope: str) -> list[Budget]:
-    budgets = list(Budget.objects.filter(pk__in=budget_ids).exclude(provider=ALL).select_related("warmup"))
+    # In the order of their ids, as every statement that locks several budgets: two listeners never deadlock.
+    rows = Budget.objects.filter(pk__in=budget_ids).exclude(provider=ALL).select_related("warmup")
+    budgets = list(rows.order_by("pk"))
     kinds = ladder.kinds_named(scope)
     if "ip" in kinds and not any(budget.kind == Budget.Kind.IP for budget in budgets):
         kinds |= {Budget.Kind.ACCOUNT}  # a relay's address is not ours; its account is
@@ -161,17 +164,18 @@ def _was_clean(budget: Budget) -> bool:
 
 def _change(now: datetime, budget: Budget, values: dict[str, Any], what: str) -> bool:
     """Compare-and-set, then write down: of many that decided from the same state, one wins."""
-    if _still(budget).update(changed_at=now, **values) != 1:
-        return False
     evidence = values.get("evidence", {})
     before = {"state": budget.state, "step": budget.ladder_step, "share": budget.rate_share}
-    BudgetChange.objects.create(
-        budget=budget,
-        at=now,
-        what=what[:300],
-        reason=evidence.get("reply", "")[:300],
-        evidence=evidence | {"before": before},
-    )
+    with transaction.atomic():
+        if _still(budget).update(changed_at=now, **values) != 1:
+            return False
+        BudgetChange.objects.create(
+            budget=budget,
+            at=now,
+            what=what[:300],
+            reason=evidence.get("reply", "")[:300],
+            evidence=evidence | {"before": before},
+        )
     return True
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from reputation import catalogue, resolver
@@ -40,13 +40,22 @@ class Learned:
 
 
 def learn(*, now: datetime, domains: Iterable[str]) -> int:
-    """Make rows for domains not seen before, due for their first look-up; returns how many were asked for.
+    """Make rows for domains not seen before, due for their first look-up; returns how many were new.
 
     Domains in A-label form, lower case. Safe to repeat and to run at once from several places.
     """
-    rows = [RecipientDomain(domain=domain, expires_at=now) for domain in sorted(set(domains))]
-    RecipientDomain.objects.bulk_create(rows, ignore_conflicts=True, batch_size=5_000)
-    return len(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_LEARN, [now, sorted(set(domains))])
+        return int(cursor.rowcount)
+
+
+# An import brings a hundred thousand domains: as model instances they took 20 s. Sorted, so that two imports that share
+# domains wait for each other and never deadlock.
+_LEARN = """
+INSERT INTO reputation_recipientdomain (domain, state, provider, site, mx, expires_at, n_failures, last_error)
+SELECT domain, 'unknown', 'unknown', '', '{}', %s, 0, '' FROM unnest(%s::varchar[]) AS domain
+ON CONFLICT (domain) DO NOTHING
+"""
 
 
 def known(domains: Collection[str]) -> dict[str, RecipientDomain]:

@@ -21,7 +21,8 @@ def _round(now: datetime, *domains: str) -> None:
 
 
 def test_a_new_domain_is_unknown_until_dns_has_answered(now: datetime) -> None:
-    recipients.learn(now=now, domains=["example.org", "example.org"])
+    assert recipients.learn(now=now, domains=["example.org", "example.org"]) == 1
+    assert recipients.learn(now=now, domains=["example.org", "example.net"]) == 1
     row = _row("example.org")
     assert (row.state, row.provider, row.mx) == ("unknown", "unknown", [])
 
