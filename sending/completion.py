@@ -1,4 +1,4 @@
-"""A mailing is done when every delivery has a final outcome: seen in the counters, proven by one recount of the rows."""
+"""A mailing is done when every delivery has a final outcome, proven by one recount of the rows."""
 
 import logging
 from datetime import datetime

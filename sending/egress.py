@@ -1,4 +1,4 @@
-"""Where connections may go to. A rehearsal never reaches the world, and a stranger's MX never reaches our own network."""
+"""Where connections may go: a rehearsal never into the world, a stranger's MX never into our own network."""
 
 import ipaddress
 import socket

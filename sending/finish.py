@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection, transaction
@@ -54,9 +55,9 @@ _OF_FRESH = """SELECT d.id FROM sending_delivery d WHERE d.mailing_id = %(mailin
 _OF_RETRY = "SELECT q.delivery FROM sending_requeue q WHERE q.batch = %(batch)s"
 
 
-def deliveries_of(batch: Batch) -> tuple[str, dict[str, object]]:
+def deliveries_of(batch: Batch) -> tuple[str, dict[str, Any]]:
     """A query of the deliveries a batch holds, and its parameters. Good until its requeue rows are given back."""
-    params: dict[str, object] = {
+    params: dict[str, Any] = {
         "mailing": batch.mailing_id,
         "wave": batch.wave,
         "lane": batch.provider,
@@ -81,8 +82,9 @@ def finish(*, book: Logbook, clock: RunningClock, gate: Gate) -> bool:
                 ended = False
                 break
             _PAUSE.wait(_TRY_AGAIN_SECONDS)
-    if not ended and book.unsettled:
-        gate.testify(book.unsettled)
+    if not ended:
+        batch, epoch = book.claimed.batch.pk, book.claimed.epoch
+        gate.testify(batch=batch, epoch=epoch, settled=book.evidence(at=clock()), counters=book.counters)
     return ended
 
 
@@ -134,8 +136,9 @@ def close(
 ) -> None:
     """Steps 2 to 6, for a batch whose row is locked by the caller's transaction."""
     settle.record(cursor, settled)
-    fold(cursor, batch)
-    bounces.tell_audiences(cursor, batch=batch, now=now)
+    deliveries, params = deliveries_of(batch)
+    cursor.execute(_FOLD.format(deliveries=deliveries), params)
+    bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
     ledger.record(entries=entries, zone=zone())
     requeue.put_back(cursor, batch=batch, returns=returned)
     counted = {} if counters is None else _columns(counters)
@@ -146,12 +149,7 @@ def close(
         Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
 
 
-def fold(cursor: CursorWrapper, batch: Batch) -> None:
-    query, params = deliveries_of(batch)
-    cursor.execute(_FOLD.format(deliveries=query), params)
-
-
-def _columns(counters: Counters) -> dict[str, object]:
+def _columns(counters: Counters) -> dict[str, Any]:
     return {
         "cursor": counters.cursor,
         "n_sent": counters.sent,

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 
 from sending import settle, workers
-from sending.gate_questions import AGAIN, FAILED, NO_SLOT, Answer, Question, Ticket
+from sending.gate_questions import AGAIN, FAILED, LAST_TOKEN, Answer, Counters, Question, Ticket
 from sending.gate_statement import STATEMENT, as_gate_params
 
 log = logging.getLogger(__name__)
@@ -65,9 +65,9 @@ class Gate(threading.Thread):
             self._changed.notify()
         return ticket
 
-    def testify(self, settled: Sequence[settle.Settled]) -> Ticket:
-        """Late evidence, from a slot that is no longer ours: recorded without a fence."""
-        return self.ask(Question.evidence(settled))
+    def testify(self, *, batch: int, epoch: int, settled: Sequence[settle.Settled], counters: Counters) -> Ticket:
+        """The last words of a slot, ours still or no longer: evidence is not fenced."""
+        return self.ask(Question(batch, epoch, LAST_TOKEN, None, counters, tuple(settled)))
 
     def watch(self, *, batch: int, epoch: int) -> None:
         """Keep the lease of a running slot alive while its connection waits for a slow answer."""
@@ -108,13 +108,14 @@ class Gate(threading.Thread):
         with self._changed:
             if not self._waiting and not self._closing:
                 self._changed.wait(HEARTBEAT_SECONDS)
-            taken, later, slots = [], [], set()
+            taken: list[Ticket] = []
+            later: list[Ticket] = []
+            slots: set[int] = set()
             while self._waiting and len(taken) < MOST_AT_ONCE:
                 ticket = self._waiting.popleft()
                 slot = ticket.question.batch
                 (later if slot in slots else taken).append(ticket)
-                if slot != NO_SLOT:
-                    slots.add(slot)
+                slots.add(slot)
             self._waiting.extendleft(reversed(later))
             return taken
 

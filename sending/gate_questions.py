@@ -20,8 +20,8 @@ FAILED = "failed"
 SILENT = "silent"
 
 GRANT_SECONDS = 1.0
-# In the place of a batch's id, where there is none.
-NO_SLOT = -1
+# Newer than any question of a slot.
+LAST_TOKEN = 2**62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +58,6 @@ class Question:
     intent: Intent | None
     counters: Counters
     settled: Sequence[Settled] = ()
-
-    @classmethod
-    def evidence(cls, settled: Sequence[Settled]) -> "Question":
-        """Nothing but outcomes, from a slot that is no longer the asker's."""
-        return cls(batch=NO_SLOT, epoch=0, token=0, intent=None, counters=Counters(), settled=tuple(settled))
 
     def renewed(self) -> "Question":
         """The same once more, for a grant that grew old."""

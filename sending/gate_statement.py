@@ -1,10 +1,12 @@
 """The gate's one statement, for all connections of a process at once.
 
-1. `recorded`: outcomes are written whatever becomes of the intents. Late evidence is never fenced.
-2. `held`: the batches' rows are locked in the order of their ids, and only where the epoch still is the asker's. SKIP
+1. `held`: the batches' rows are locked in the order of their ids, and only where the epoch still is the asker's. SKIP
    LOCKED, because a locked row means that a takeover or an edit is under way, and a gate that waited would decide on
    what was true before it waited. The epoch is a column of this very row: READ COMMITTED looks again at a row it
    locks, never at another one.
+2. `recorded`: outcomes are written whatever becomes of the intents. Late evidence is never fenced either: what a stale
+   asker knows of the message its batch still names as intent is written, and where a takeover has recorded `unknown`,
+   `settle.resolve` replaces it. What else it knows is of deliveries that went back, and will be tried again.
 3. `ruled`: does the mailing run, is its lane open, is nobody's suppression in the way?
 4. `moved`: the intent, granted or cleared, with the counters and the lease.
 
@@ -27,15 +29,20 @@ WITH asked AS (
         AS a (n, batch, epoch, token, delivery, attempt, key_then, key_now, via_scope, cursor, n_sent, n_accepted,
               n_deferred, n_bounced, n_skipped, last_dot_at)
 ), told AS ({TOLD}
-), recorded AS (
-    INSERT INTO sending_outcome ({COLUMNS}) SELECT * FROM told ORDER BY mailing, delivery, attempt
-    ON CONFLICT DO NOTHING RETURNING 1
 ), held AS MATERIALIZED (
     SELECT b.id, b.mailing_id, b.wave, b.provider, b.gap, b.yield_requested
     FROM sending_batch b JOIN asked a ON a.batch = b.id AND a.epoch = b.epoch
     WHERE b.state = 'running' AND coalesce(b.intent_token, 0) <= a.token
     ORDER BY b.id
     FOR NO KEY UPDATE OF b SKIP LOCKED
+), recorded AS (
+    INSERT INTO sending_outcome ({COLUMNS})
+    SELECT t.* FROM told t
+    WHERE t.batch IN (SELECT id FROM held)
+       OR EXISTS (SELECT 1 FROM sending_batch b WHERE b.id = t.batch AND b.state = 'running'
+                  AND b.intent = t.delivery AND b.intent_attempt = t.attempt)
+    ORDER BY mailing, delivery, attempt
+    ON CONFLICT DO NOTHING RETURNING 1
 ), ruled AS MATERIALIZED (
     SELECT a.*, h.gap, h.yield_requested, m.state AS mailing_state,
            CASE WHEN a.delivery IS NULL THEN 'settled'

@@ -14,8 +14,8 @@ from sending.letters import Writer
 from sending.loading import Person
 from sending.logbook import Logbook
 from sending.models import OutcomeKind, Stream
-from sending.pure.compose import PersonalisationFailed
 from sending.pure.dialogue import BadPath, SmtpReply
+from sending.pure.personalise import PersonalisationFailed
 from sending.pure.reactions import BEFORE_THE_MESSAGE
 from sending.retrying import SITE_AGAIN, next_due
 from sending.running_clock import RunningClock
@@ -240,10 +240,10 @@ class Handover:
             self._book.told.append((heard, at))
             self._book.end_reason = self._book.end_reason or f"receiver: {heard.verdict.class_}"
         if heard.reaction.reconnects or heard.reaction.about_us:
-            self._drop() if reply.code == 421 else self._hang_up()
+            self._end_connection(closing=reply.code == 421)
 
     def _decide(self, person: Person, heard: hearing.Heard) -> str:
-        """The outcome; a deferral is put back into the queue, or becomes a soft bounce when it was tried long enough."""
+        """The outcome. A deferral goes back into the queue, or becomes a soft bounce after long enough."""
         reaction = heard.reaction
         if reaction.kind != OutcomeKind.DEFERRED:
             return reaction.kind
@@ -269,7 +269,7 @@ class Handover:
             self._book.end_reason = "no answers"
         kind = OutcomeKind.UNKNOWN
         if self._batch.stream == Stream.TRANSACTIONAL:
-            # At least once, with the same Message-ID: a confirmation that never comes is worse than one that comes twice.
+            # At least once, with the same Message-ID: one confirmation too many is better than none.
             kind = OutcomeKind.DEFERRED
             self._book.put_off(person, due_at=at + SITE_AGAIN / settings.TIME_FACTOR, counts=True, now=at, pinned=None)
         self._book.note(person, kind, at=at, reason="answer_lost")
@@ -332,6 +332,13 @@ class Handover:
             except ConnectionLost:
                 self._drop()
 
+    def _end_connection(self, *, closing: bool) -> None:
+        """421 says that the receiver closes it by itself (RFC 5321, section 3.8)."""
+        if closing:
+            self._drop()
+        else:
+            self._hang_up()
+
     def _hang_up(self) -> None:
         if self._session is not None:
             self._session.quit()
@@ -375,8 +382,8 @@ class Handover:
             following = self._queue[0]
             try:
                 letter = self._writer.write(following, now=self._clock())
-            except Exception:
-                return  # met again, and dealt with, when it is its turn
+            except Exception:  # noqa: BLE001 whatever it is, it is met again when it is this one's turn
+                return
             self._written = (following, letter)
 
     def _write(self, person: Person) -> Letter | None:

@@ -42,6 +42,7 @@ class Logbook:
     counters: Counters = field(default_factory=Counters)
     unsettled: list[Settled] = field(default_factory=list)
     returned: list[Return] = field(default_factory=list)
+    untouched: list[Person] = field(default_factory=list)
     told: list[tuple[Heard, datetime]] = field(default_factory=list)
     minutes: dict[datetime, Spent] = field(default_factory=lambda: defaultdict(Spent))
     end_reason: str = ""
@@ -57,22 +58,7 @@ class Logbook:
         remote_id: str = "",
     ) -> None:
         """What became of this try."""
-        batch = self.claimed.batch
-        self.unsettled.append(
-            Settled(
-                mailing=batch.mailing_id,
-                delivery=person.delivery,
-                attempt=person.attempt,
-                kind=kind,
-                reason=reason,
-                reply=reply,
-                route=batch.route_id,
-                batch=batch.pk,
-                provider=batch.provider,
-                remote_id=remote_id,
-                at=at,
-            )
-        )
+        self.unsettled.append(self._settled(person, kind, at=at, reason=reason, reply=reply, remote_id=remote_id))
         self._count(kind)
 
     def leave_out(self, settled: Sequence[Settled]) -> None:
@@ -90,7 +76,8 @@ class Logbook:
         spent.unknown_users += kind == OutcomeKind.BOUNCED_HARD and verdict is not None and verdict.class_ == "unknown"
         if dot:
             spent.last_dot_at = at
-            self.counters = replace(self.counters, sent=self.counters.sent + 1, last_dot_at=at)
+        last_dot_at = at if dot else self.counters.last_dot_at
+        self.counters = replace(self.counters, sent=self.counters.sent + 1, last_dot_at=last_dot_at)
 
     def put_off(self, person: Person, *, due_at: datetime, counts: bool, now: datetime, pinned: int | None) -> None:
         """The receiver asked us to come back: the next attempt."""
@@ -112,6 +99,7 @@ class Logbook:
     ) -> None:
         """They were not tried: the same attempt, later."""
         lane = self.claimed.batch.provider
+        self.untouched.extend(people)
         self.returned.extend(
             _return(
                 person,
@@ -125,6 +113,12 @@ class Logbook:
             )
             for person in people
         )
+
+    def evidence(self, *, at: datetime) -> list[Settled]:
+        """All we know, for when the batch was taken over: outcomes, and who was certainly not sent to. Of these only
+        one may matter: the takeover believes that the intent may have left."""
+        not_sent = [self._settled(person, OutcomeKind.DEFERRED, at=at, reason="not_sent") for person in self.untouched]
+        return [*self.unsettled, *not_sent]
 
     def entries(self) -> list[Entry]:
         """For the budgets' ledger."""
@@ -142,6 +136,31 @@ class Logbook:
             )
             for minute, spent in sorted(self.minutes.items())
         ]
+
+    def _settled(
+        self,
+        person: Person,
+        kind: str,
+        *,
+        at: datetime,
+        reason: str = "",
+        reply: int | None = None,
+        remote_id: str = "",
+    ) -> Settled:
+        batch = self.claimed.batch
+        return Settled(
+            mailing=batch.mailing_id,
+            delivery=person.delivery,
+            attempt=person.attempt,
+            kind=kind,
+            reason=reason,
+            reply=reply,
+            route=batch.route_id,
+            batch=batch.pk,
+            provider=batch.provider,
+            remote_id=remote_id,
+            at=at,
+        )
 
     def _count(self, kind: str) -> None:
         now = self.counters

@@ -1,4 +1,4 @@
-"""When a delivery comes back: the engine's own delays, and the retry schedule, both divided by the demo's TIME_FACTOR."""
+"""When a delivery comes back: the engine's own delays and the retry schedule, divided by the demo's TIME_FACTOR."""
 
 from datetime import datetime, timedelta
 

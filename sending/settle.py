@@ -48,8 +48,8 @@ WITH told AS ({TOLD}), recorded AS (
 ) SELECT count(*) FROM recorded
 """
 
-# A batch that is done was folded into the mailing's counters, under its lane: there they move with the outcome. One that
-# still runs folds what it finds at its end; the share lock keeps that end out until this commits. A deferral told late
+# A batch that is done was folded into the mailing's counters, under its lane: there they move with the outcome. One
+# that still runs folds what it finds at its end; the share lock keeps that end out until this commits. A deferral told late
 # is certain not to have been sent: the delivery goes back into the queue, unless its mailing is over, when it stays on
 # record as not delivered.
 _RESOLVE = f"""

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from sending import sweeping
+from sending import plan, sweeping
 from sending import transmit as transmitting
 
 
@@ -17,3 +17,9 @@ def transmit(batch_id: int) -> None:
 def sweep() -> None:
     """Take over what dead workers held, wake what was forgotten, complete what is finished."""
     sweeping.sweep(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def tick() -> None:
+    """Plan what may start now."""
+    plan.tick(now=timezone.now())  # clock: entry

@@ -14,8 +14,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection
 
-from reputation import dkim_keys
-from reputation.budgets import limits_of
+from reputation import dkim_keys, sealed
+from reputation.budgets import Limits, limits_of
 from reputation.models import Budget
 from reputation.workspace import zone
 from sending import draining, finish, here
@@ -75,7 +75,7 @@ def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
     ).run(found.people)
 
 
-def _limits(claimed: Claimed, now: datetime) -> list:
+def _limits(claimed: Claimed, now: datetime) -> list[Limits]:
     budgets = Budget.objects.filter(pk__in=claimed.batch.budget_ids).select_related("warmup")
     here_zone = zone()
     return [limits_of(budget, now=now, zone=here_zone) for budget in budgets]
@@ -96,7 +96,7 @@ def _prepared(claimed: Claimed, book: Logbook, found: Load, clock: RunningClock)
             raise CouldNotOpen(f"{claimed.mailing.sending_domain.name} has no active DKIM key; mail must be signed.")
         transport = transport_for(claimed.route, patience=patience())
         return Writer(mailing=claimed.mailing, key=key), transport
-    except (CouldNotOpen, LookupError, ValueError, dkim_keys.sealed.SealBroken) as error:
+    except (CouldNotOpen, LookupError, ValueError, sealed.SealBroken) as error:
         log.error("Batch %s can't be sent: %s", claimed.batch.pk, error)
         book.end_reason = str(error)[:120]
         book.hand_back(found.people, due_at=clock() + finish.NOT_READY_AGAIN / settings.TIME_FACTOR)
@@ -104,7 +104,7 @@ def _prepared(claimed: Claimed, book: Logbook, found: Load, clock: RunningClock)
 
 
 def patience() -> Patience:
-    """How long to wait for receivers, from the settings SMTP_CONNECT_TIMEOUT, SMTP_COMMAND_TIMEOUT, SMTP_DOT_TIMEOUT."""
+    """How long to wait for receivers: SMTP_CONNECT_TIMEOUT, SMTP_COMMAND_TIMEOUT and SMTP_DOT_TIMEOUT."""
     stock = Patience()
     return Patience(
         connect=getattr(settings, "SMTP_CONNECT_TIMEOUT", stock.connect),

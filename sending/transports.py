@@ -2,7 +2,6 @@
 `offer` may be taken back, `send_content` can not.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,7 +69,7 @@ class Session(Protocol):
         """None: the receiver waits for the content. Raises ConnectionLost."""
 
     def send_content(self, letter: Letter) -> None:
-        """Content and final dot. Raises ConnectionLost when the dot surely did not leave, NoAnswer when it may have."""
+        """Content and final dot. ConnectionLost: the dot surely did not leave. NoAnswer: it may have."""
 
     def hear_content(self) -> SmtpReply:
         """The receiver's decision. Raises NoAnswer."""
@@ -92,7 +91,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Seconds to wait for the receiver: RFC 5321, section 4.5.3.2, shortened where a slot is worth more than a reply."""
+    """Seconds to wait for the receiver (RFC 5321, section 4.5.3.2, shortened: a slot is worth more than a reply)."""
 
     connect: float = 30.0
     command: float = 60.0
@@ -103,7 +102,11 @@ def transport_for(route: Route, *, patience: Patience) -> Transport:
     """The way out that a route stands for. Raises LookupError for a kind nobody registered."""
     from sending import direct, relay  # each imports the nouns above
 
-    makers = {Route.Kind.DIRECT: direct.transport, Route.Kind.RELAY: relay.transport, **_registered}
+    makers: dict[Route.Kind, TransportMaker] = {
+        Route.Kind.DIRECT: direct.transport,
+        Route.Kind.RELAY: relay.transport,
+        **_registered,
+    }
     maker = makers.get(Route.Kind(route.kind))
     if maker is None:
         raise LookupError(f"The route {route.name} is of a kind ({route.kind}) that this installation can't send by.")
@@ -120,8 +123,3 @@ _registered: dict[Route.Kind, TransportMaker] = {}
 def register(kind: Route.Kind, maker: TransportMaker) -> None:
     """Where an ESP's transport enters."""
     _registered[kind] = maker
-
-
-def close_all(sessions: Sequence[Session]) -> None:
-    for session in sessions:
-        session.quit()

@@ -81,7 +81,7 @@ def _publish(task: str, args: list[int], queue: str) -> bool:
     global n_lost
     try:
         current_app.send_task(task, args=args, queue=queue, expires=EXPIRES_SECONDS)
-    except Exception as error:  # every transport has errors of its own
+    except Exception as error:  # noqa: BLE001 every broker's transport has errors of its own
         n_lost += 1
         log.warning("A wake-up was lost (%s so far): %s", n_lost, type(error).__name__)
         return False

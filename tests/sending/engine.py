@@ -1,11 +1,12 @@
-"""What the engine's tests share: a mailing with a real letter, lanes cut into batches, and the books that must balance."""
+"""What the engine's tests share: a mailing with a real letter, lanes cut into batches, books that must balance."""
 
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import connection
@@ -110,7 +111,7 @@ def send(batches: list[Batch], *, now: datetime, connections: int = 4) -> list[B
                 return
             try:
                 transmit(now=now, batch_id=batch.pk)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001
                 errors.append(error)
             finally:
                 connection.close()
@@ -156,14 +157,19 @@ def stop_gate() -> None:
     here.close()
 
 
-def worker_process(batches: list[Batch], *, now: datetime, port: int) -> subprocess.Popen[str]:
-    """A worker of its own that sends these batches, each over its connection; returns once it has begun."""
+@contextmanager
+def worker_process(batches: list[Batch], *, now: datetime, port: int) -> Iterator[subprocess.Popen[str]]:
+    """A worker of its own that sends these batches, each over its connection, and has begun; gone after the block."""
     name = connection.settings_dict["NAME"]
     ids = [str(batch.pk) for batch in batches]
     command = [sys.executable, "-m", "tests.sending.sending_process", name, str(port), now.isoformat(), *ids]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdout.readline() == "sending\n"
-    return process
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "sending\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
@@ -173,7 +179,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def send_the_rest(mailing: Mailing, *, now: datetime) -> None:
+def send_the_rest(mailing: Mailing, *, now: datetime, provider: str = "google") -> None:
     """Retry batches until nothing is due any more."""
-    while (batch := take_due(mailing, now=now)) is not None:
+    while (batch := take_due(mailing, now=now, provider=provider)) is not None:
         assert send([batch], now=now) == []

@@ -71,6 +71,10 @@ def ask(gate: Gate, *args, **changes):
     return gate.ask(question(*args, **changes)).wait(5)
 
 
+def hand_in(gate: Gate, batch: Batch, settled: list[Settled]):
+    return gate.testify(batch=batch.pk, epoch=1, settled=settled, counters=Counters()).wait(5)
+
+
 def test_a_grant_is_durable_on_the_batch_with_the_outcome_before_it(gate: Gate, batch: Batch, now: datetime) -> None:
     first, second = intent(batch, 0), intent(batch, 1)
     done = outcome(batch, first.delivery, now)
@@ -130,15 +134,28 @@ def test_a_paused_lane_and_a_stopped_workspace_are_refused(gate: Gate, batch: Ba
 
 
 def test_a_stale_epoch_is_refused_but_its_evidence_is_kept(gate: Gate, batch: Batch, now: datetime) -> None:
-    Batch.objects.update(epoch=2)
     first = intent(batch, 0)
+    ask(gate, batch, first)
+    Batch.objects.update(epoch=2)
 
     answer = ask(gate, batch, intent(batch, 1), settled=[outcome(batch, first.delivery, now)])
 
     assert answer.verdict == "stale"
     assert Outcome.objects.get().delivery == first.delivery
     batch.refresh_from_db()
-    assert batch.intent is None
+    assert batch.intent == first.delivery
+
+
+def test_what_a_stale_asker_says_of_deliveries_that_went_back_is_not_recorded(
+    gate: Gate, batch: Batch, now: datetime
+) -> None:
+    """They are tried again under the same attempt, whose outcome would then find its place taken."""
+    ask(gate, batch, intent(batch, 0))
+    Batch.objects.update(epoch=2)
+
+    hand_in(gate, batch, [outcome(batch, intent(batch, 1).delivery, now, "bounced_hard")])
+
+    assert not Outcome.objects.exists()
 
 
 def test_the_same_token_asked_again_is_granted_again(gate: Gate, batch: Batch, now: datetime) -> None:
@@ -175,7 +192,7 @@ def test_late_evidence_resolves_unknown_and_moves_the_counters(gate: Gate, batch
     Batch.objects.update(state="done", epoch=2)
     MailingCount.objects.create(mailing_id=batch.mailing_id, provider="google", kind="unknown", n=1)
 
-    gate.testify([outcome(batch, delivery, now, "accepted", remote_id="Q7")]).wait(5)
+    hand_in(gate, batch, [outcome(batch, delivery, now, "accepted", remote_id="Q7")])
 
     row = Outcome.objects.get()
     assert (row.kind, row.remote_id) == ("accepted", "Q7")
@@ -184,8 +201,8 @@ def test_late_evidence_resolves_unknown_and_moves_the_counters(gate: Gate, batch
 
 def test_evidence_never_overwrites_what_is_certain(gate: Gate, batch: Batch, now: datetime) -> None:
     delivery = intent(batch).delivery
-    gate.testify([outcome(batch, delivery, now, "accepted")]).wait(5)
-    gate.testify([outcome(batch, delivery, now, "bounced_hard")]).wait(5)
+    hand_in(gate, batch, [outcome(batch, delivery, now, "accepted")])
+    hand_in(gate, batch, [outcome(batch, delivery, now, "bounced_hard")])
 
     assert Outcome.objects.get().kind == "accepted"
 
@@ -195,19 +212,24 @@ def test_a_late_deferral_goes_back_into_the_queue(gate: Gate, batch: Batch, now:
     with connection.cursor() as cursor:
         settle.record(cursor, [outcome(batch, delivery, now, "unknown")])
 
-    gate.testify([outcome(batch, delivery, now, "deferred")]).wait(5)
+    hand_in(gate, batch, [outcome(batch, delivery, now, "deferred")])
 
     assert Outcome.objects.get().kind == "deferred"
     assert Requeue.objects.get().attempt == 2
 
 
 def test_poison_in_a_receivers_text_stops_nobody(gate: Gate, batch: Batch, now: datetime) -> None:
+    other = Batch.objects.create(**{**values_of(batch), "id": None})
+    wanted = intent(batch, 2)
     poisoned = outcome(batch, intent(batch, 0).delivery, now, remote_id="Q\x001")
-    sound = outcome(batch, intent(batch, 1).delivery, now, remote_id="Q2")
+    sound = outcome(other, intent(batch, 1).delivery, now, remote_id="Q2")
 
     # Both are under way before the gate thread can take either.
     with gate._changed:
-        tickets = [gate.ask(Question.evidence([poisoned])), gate.ask(question(batch, intent(batch, 2), settled=[sound]))]
+        tickets = [
+            gate.ask(question(batch, None, settled=[poisoned])),
+            gate.ask(question(other, wanted, settled=[sound])),
+        ]
     answers = [ticket.wait(5) for ticket in tickets]
 
     assert [answer.verdict for answer in answers][1] == "granted"
@@ -220,7 +242,7 @@ def test_poison_in_a_receivers_text_stops_nobody(gate: Gate, batch: Batch, now: 
 def test_a_question_that_can_never_be_carried_out_is_answered_failed(gate: Gate, batch: Batch, now: datetime) -> None:
     impossible = replace(outcome(batch, 1, now), mailing=2**62)  # there is no partition for it
 
-    assert gate.testify([impossible]).wait(5).verdict == "failed"
+    assert hand_in(gate, batch, [impossible]).verdict == "failed"
     assert ask(gate, batch, intent(batch)).is_granted
 
 
@@ -303,6 +325,10 @@ def test_gates_and_takeovers_of_many_slots_never_deadlock(gate: Gate, mailing: M
 
     assert set(verdicts) == {"granted"} and len(verdicts) > 100
     assert _deadlocks() == before
+
+
+def values_of(batch: Batch) -> dict:
+    return {field.attname: getattr(batch, field.attname) for field in Batch._meta.concrete_fields}
 
 
 def cut_small(mailing: Mailing, gate: Gate, now: datetime) -> list[Batch]:
