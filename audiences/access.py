@@ -27,5 +27,6 @@ def admin_only(view: View) -> View:
 
 def acting(request: HttpRequest) -> User:
     """Whoever is signed in; only for views that ask for it."""
-    assert isinstance(request.user, User)
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
     return request.user

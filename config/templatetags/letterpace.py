@@ -1,5 +1,7 @@
 """Times, numbers and names the way all pages write them."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,3 +47,41 @@ def provider_name(key: str) -> str:
 def lookup(mapping: Any, key: Any) -> Any:
     """The value a mapping has for a key, or nothing."""
     return mapping.get(key, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a track, in per cent of its width. Strings: a locale's comma is no number to SVG."""
+
+    tone: str
+    x: str
+    width: str
+
+
+def parts_of(shares: Sequence[tuple[str, int]], total: int) -> list[Part]:
+    """Parts beside one another, as `(class, number)` of a total."""
+    found, done = [], 0
+    for tone, number in shares:
+        if number and total:
+            found.append(Part(tone, f"{100 * done / total:.3f}", f"{100 * number / total:.3f}"))
+        done += number
+    return found
+
+
+@register.filter
+def import_parts(upload: Any) -> list[Part]:
+    """The track of an import: new, updated, unchanged, twice, not taken."""
+    shares = [
+        ("seg-done", upload.n_created),
+        ("seg-later", upload.n_updated),
+        ("seg-skip", upload.n_unchanged),
+        ("seg-retry", upload.n_duplicates),
+        ("seg-bounce", upload.n_rejected),
+    ]
+    return parts_of(shares, upload.n_lines)
+
+
+@register.simple_tag
+def track(used: int, limit: int | None) -> str:
+    """The width, in per cent, of what is used of a limit; nothing without one."""
+    return f"{min(100.0, 100 * used / limit):.2f}" if limit else "0"

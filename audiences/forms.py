@@ -1,0 +1,212 @@
+"""What people type on the pages of lists, people, imports and suppressions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from audiences import scopes
+from audiences.models import Import, MailingList, PersonField
+from audiences.pure import columns
+from audiences.pure.addresses import BadAddress, bare_address, normalise
+
+ENCODINGS = [
+    ("utf-8", "UTF-8"),
+    ("utf-8-sig", "UTF-8 with a mark (BOM)"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Windows-1252, Western"),
+    ("cp1250", "Windows-1250, Central European"),
+    ("cp1251", "Windows-1251, Cyrillic"),
+    ("cp1253", "Windows-1253, Greek"),
+    ("cp1254", "Windows-1254, Turkish"),
+    ("iso8859-15", "ISO 8859-15"),
+    ("cp932", "Shift JIS"),
+    ("gb18030", "GB 18030, Chinese"),
+]
+DELIMITERS = [(",", "Comma  ,"), (";", "Semicolon  ;"), ("\t", "Tab"), ("|", "Bar  |")]
+
+
+class ListForm(forms.ModelForm[MailingList]):
+    class Meta:
+        model = MailingList
+        fields = ["name", "public_name", "description", "opt_in", "wording"]
+        labels = {
+            "name": "Name for your team",
+            "public_name": "Name that recipients see",
+            "opt_in": "How people join",
+            "wording": "What people agree to",
+        }
+        help_texts = {
+            "name": "Only people who sign in here see it.",
+            "description": "What comes and how often. Recipients see it where they choose what they get.",
+            "opt_in": "Double opt-in: a mail asks them to confirm first. It keeps mistyped and borrowed addresses out.",
+            "wording": "Word for word, as your form says it. New words get a new version; each consent keeps its own.",
+        }
+        widgets = {"description": forms.Textarea(attrs={"rows": 2}), "wording": forms.Textarea(attrs={"rows": 3})}
+
+
+class AddressForm(forms.Form):
+    """Anything that begins with one e-mail address."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=320,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"}),
+    )
+
+    def clean_email(self) -> str:
+        try:
+            return normalise(bare_address(self.cleaned_data["email"]))
+        except BadAddress as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+BASIS = "Where and when they agreed, in a sentence, such as “Paper form at the spring fair, 22 Nov 2026”."
+
+
+class ConsentForm(forms.Form):
+    """Somebody is put on a list by a colleague, who says on what ground."""
+
+    list = forms.ModelChoiceField(queryset=MailingList.objects.none(), empty_label=None, label="List")
+    basis = forms.CharField(label="Their consent", max_length=200, help_text=BASIS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["list"].queryset = MailingList.objects.in_use()  # type: ignore[attr-defined]
+
+
+class NewPersonForm(ConsentForm, AddressForm):
+    field_order = ["email", "first_name", "last_name", "list", "basis"]
+
+    first_name = forms.CharField(label="First name", max_length=120, required=False)
+    last_name = forms.CharField(label="Last name", max_length=120, required=False)
+
+    def person_fields(self) -> dict[str, str]:
+        """What was filled in, as personal fields."""
+        return {key: self.cleaned_data[key] for key in ("first_name", "last_name") if self.cleaned_data[key]}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label="Why", max_length=200, help_text="Kept with who and when.")
+
+
+class LeaveForm(forms.Form):
+    """Which lists somebody leaves; empty is everything."""
+
+    list = forms.ModelChoiceField(
+        queryset=MailingList.objects.all(), required=False, empty_label="All marketing mail", label="From what"
+    )
+
+
+class SuppressForm(forms.Form):
+    scope = forms.ChoiceField(label="What does not reach them", choices=scopes.choices)
+    note = forms.CharField(label="Why", max_length=120, help_text="Kept with the suppression, with who and when.")
+
+
+class NewSuppressionsForm(SuppressForm):
+    field_order = ["addresses", "scope", "note"]
+
+    addresses = forms.CharField(
+        label="Addresses",
+        max_length=400_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "form-control lp-mono"}),
+        help_text="One a line. They need not be people you know.",
+    )
+
+    def lines(self) -> list[str]:
+        """What stands on the lines that are not blank."""
+        return [line.strip() for line in self.cleaned_data["addresses"].splitlines() if line.strip()]
+
+
+class EraseForm(forms.Form):
+    """The address typed once more: erasing can't be undone."""
+
+    typed = forms.CharField(label="Type the address to erase this person", max_length=320)
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_typed(self) -> str:
+        typed = str(self.cleaned_data["typed"]).strip().lower()
+        if typed != self.email:
+            raise forms.ValidationError(f"This is not {self.email}. Nothing was erased.")
+        return typed
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label="File",
+        help_text="CSV with commas, semicolons or tabs, at most 200 MB. Excel: save the sheet as CSV first.",
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv,text/plain"}),
+    )
+
+
+class ReadingForm(forms.Form):
+    """How the file is to be read, when the guess was wrong."""
+
+    encoding = forms.ChoiceField(label="Letters are in")
+    delimiter = forms.ChoiceField(label="Columns are split by", choices=DELIMITERS)
+
+    def __init__(self, *args: Any, guessed: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = {value for value, _ in ENCODINGS}
+        extra = [] if guessed in known else [(guessed, guessed)]
+        self.fields["encoding"].choices = [*extra, *ENCODINGS]  # type: ignore[attr-defined]
+
+
+class ImportForm(ConsentForm):
+    """What to do with the rows: which column is what, into which list, on what ground."""
+
+    field_order = ["list", "basis", "existing", "has_header"]
+
+    existing = forms.ChoiceField(label="People you know already", choices=Import.Existing.choices)
+    has_header = forms.BooleanField(label="The first row names the columns", required=False)
+
+    def __init__(self, *args: Any, labels: Sequence[str], mapping: dict[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.labels = labels
+        by_label = {label: target for target, label in mapping.items()}
+        for number, label in enumerate(labels):
+            self.fields[f"column_{number}"] = forms.ChoiceField(
+                label=label,
+                choices=_targets(label),
+                initial=by_label.get(label, ""),
+                required=False,
+                # The selects stand over the rows, outside the form's element.
+                widget=forms.Select(attrs={"form": "import-form"}),
+            )
+
+    def column_fields(self) -> list[forms.BoundField]:
+        """The selects over the columns, in the file's order."""
+        return [self[f"column_{number}"] for number in range(len(self.labels))]
+
+    def mapping(self) -> dict[str, str]:
+        """`{target: label}`, as Import.mapping takes it."""
+        chosen = [(self.cleaned_data.get(f"column_{number}"), label) for number, label in enumerate(self.labels)]
+        return {target: label for target, label in chosen if target}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        chosen = [value for name, value in cleaned.items() if name.startswith("column_") and value]
+        twice = next((target for target in chosen if chosen.count(target) > 1), None)
+        if twice:
+            raise forms.ValidationError(f"Two columns are both meant to be “{twice}”. Choose one of them.")
+        if complaint := columns.complaint_about(self.mapping(), self.labels):
+            raise forms.ValidationError(complaint)
+        return cleaned
+
+
+def _targets(label: str) -> list[tuple[str, str]]:
+    """What a column can become; a field of its own name where there is none yet."""
+    known = [
+        (columns.EMAIL, "E-mail address"),
+        (columns.FIRST_NAME, "First name"),
+        (columns.LAST_NAME, "Last name"),
+        (columns.LANGUAGE, "Language"),
+    ]
+    taken = {target for target, _ in known}
+    known += [(row.key, row.label) for row in PersonField.objects.all() if row.key not in taken]
+    own = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in label.lower()).split())[:40].strip("_")
+    new = [(own, f"New field “{own}”")] if columns.is_key(own) and own not in dict(known) else []
+    return [("", "Leave out"), *known, *new]

@@ -1,0 +1,64 @@
+"""Pages of people by key, not by number: the thousandth page costs what the first one does."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import OuterRef, Subquery
+
+from audiences.models import Subscriber, Suppression
+from audiences.querysets import SubscriberQuerySet
+
+SIZE = 50
+# Up to so many rows a count is exact; above it the planner's estimate will do.
+EXACT_BELOW = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """`after` is what to ask for the next page with; empty on the last one."""
+
+    people: list[Subscriber]
+    after: str
+
+
+def page_of_people(*, beginning: str = "", list_id: int | None = None, after: str = "") -> PeoplePage:
+    """Newest first; with `beginning`, those whose address begins so, by address."""
+    people = Subscriber.objects.for_people_page(beginning=beginning, list_id=list_id)
+    rows = list(_after(people, after, by_address=bool(beginning))[: SIZE + 1])
+    shown = rows[:SIZE]
+    if len(rows) <= SIZE:
+        return PeoplePage(shown, "")
+    return PeoplePage(shown, shown[-1].email if beginning else str(shown[-1].pk))
+
+
+def _after(people: SubscriberQuerySet, after: str, *, by_address: bool) -> SubscriberQuerySet:
+    if not after:
+        return people
+    if by_address:
+        return people.filter(email__gt=after)
+    return people.filter(pk__lt=int(after)) if after.isdecimal() and len(after) < 19 else people
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionPage:
+    rows: list[Suppression]
+    after: str
+
+
+def page_of_suppressions(*, after: str = "") -> SuppressionPage:
+    """Latest first. Keyed by id: rows are written in the order of time."""
+    email = Subscriber.objects.filter(address_key=OuterRef("address_key")).values("email")[:1]
+    # `email` is empty for addresses we know as a key only: imported as suppressed, or erased.
+    rows = Suppression.objects.select_related("created_by").annotate(email=Subquery(email)).order_by("-pk")
+    if after.isdecimal() and len(after) < 19:
+        rows = rows.filter(pk__lt=int(after))
+    found = list(rows[: SIZE + 1])
+    return SuppressionPage(found[:SIZE], str(found[SIZE - 1].pk) if len(found) > SIZE else "")
+
+
+def number_of_people() -> tuple[int, bool]:
+    """How many people there are, and whether that is exact. PostgreSQL's estimate is good to a few per cent."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = 'audiences_subscriber'::regclass")
+        estimate = int(cursor.fetchone()[0])
+    return (estimate, False) if estimate > EXACT_BELOW else (Subscriber.objects.count(), True)

@@ -1,0 +1,34 @@
+"""The pages about people: lists, people, imports, suppressions."""
+
+from django.urls import path
+
+from audiences.views import imports, lists, people, suppressions
+
+urlpatterns = [
+    path("lists/", lists.index, name="lists"),
+    path("lists/new/", lists.new, name="list-new"),
+    path("lists/<int:list_id>/", lists.show, name="list"),
+    path("lists/<int:list_id>/edit/", lists.edit, name="list-edit"),
+    path("lists/<int:list_id>/archive/", lists.archive, name="list-archive"),
+    path("lists/<int:list_id>/restore/", lists.restore, name="list-restore"),
+    #
+    path("people/", people.index, name="people"),
+    path("people/new/", people.new, name="person-new"),
+    path("people/<int:person_id>/", people.show, name="person"),
+    path("people/<int:person_id>/lists/", people.add_to_list, name="person-lists"),
+    path("people/<int:person_id>/unsubscribe/", people.unsubscribe, name="person-unsubscribe"),
+    path("people/<int:person_id>/suppress/", people.suppress, name="person-suppress"),
+    path("people/<int:person_id>/erase/", people.erase, name="person-erase"),
+    #
+    path("people/imports/", imports.index, name="imports"),
+    path("people/imports/new/", imports.new, name="import-new"),
+    path("people/imports/<int:upload_id>/", imports.show, name="import"),
+    path("people/imports/<int:upload_id>/reading/", imports.reading, name="import-reading"),
+    path("people/imports/<int:upload_id>/run/", imports.run, name="import-run"),
+    path("people/imports/<int:upload_id>/progress/", imports.progress, name="import-progress"),
+    path("people/imports/<int:upload_id>/rejected.csv", imports.rejected, name="import-rejected"),
+    #
+    path("suppressions/", suppressions.index, name="suppressions"),
+    path("suppressions/new/", suppressions.new, name="suppression-new"),
+    path("suppressions/<int:suppression_id>/lift/", suppressions.lift, name="suppression-lift"),
+]

@@ -1,0 +1,152 @@
+"""/people/imports/"""
+
+import logging
+from pathlib import Path
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseStopPolling
+
+from audiences import imports
+from audiences.access import acting
+from audiences.forms import ImportForm, ReadingForm, UploadForm
+from audiences.import_files import BadFile, Preview, look, receive
+from audiences.models import Import, MailingList
+from audiences.reading import read_as, settle
+from audiences.tasks import run_import
+
+logger = logging.getLogger(__name__)
+State = Import.State
+# The rows shown on the page; all of them are in the CSV.
+SHOWN = 100
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    rows = Import.objects.select_related("list", "created_by")[:100]
+    return render(request, "audiences/imports.html", {"nav": "people", "imports": rows})
+
+
+@login_required
+def new(request: HttpRequest) -> HttpResponse:
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        try:
+            return redirect("import", _receive(request, form.cleaned_data["file"]).pk)
+        except BadFile as error:
+            form.add_error("file", str(error))
+    context = {"nav": "people", "form": form}
+    return render(request, "audiences/import_new.html", context, status=422 if form.errors else 200)
+
+
+def _receive(request: HttpRequest, file: UploadedFile) -> Import:
+    wanted = MailingList.objects.filter(pk=_number(request.GET.get("list"))).first()
+    return receive(
+        chunks=file.chunks(),
+        file_name=file.name or "",
+        list_id=wanted.pk if wanted else None,
+        user_id=acting(request).pk,
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
+
+
+@login_required
+@require_safe
+def show(request: HttpRequest, upload_id: int) -> HttpResponse:
+    upload = get_object_or_404(Import.objects.select_related("list", "created_by"), pk=upload_id)
+    if upload.state == State.UPLOADED:
+        return _check_page(request, upload, None)
+    shown = upload.rejections.all()[:SHOWN]
+    context = {"nav": "people", "upload": upload, "rejections": shown, "waits": _waits(upload)}
+    return render(request, "audiences/import_result.html", context)
+
+
+def _waits(upload: Import) -> bool:
+    """Due, and no worker has taken a row yet."""
+    return upload.state == State.RUNNING and not upload.done_rows
+
+
+def _check_page(request: HttpRequest, upload: Import, form: ImportForm | None, status: int = 200) -> HttpResponse:
+    try:
+        seen = look(path=Path(upload.path), encoding=upload.encoding, delimiter=upload.delimiter)
+    except BadFile as error:
+        context = {"nav": "people", "upload": upload, "error": error}
+        return render(request, "audiences/import_bad.html", context, status=422)
+    form = form or _import_form(upload, seen)
+    reading = ReadingForm(guessed=upload.encoding, initial={"encoding": upload.encoding, "delimiter": upload.delimiter})
+    context = {"nav": "people", "upload": upload, "seen": seen, "form": form, "reading": reading}
+    context |= {"has_lists": MailingList.objects.in_use().exists()}
+    return render(request, "audiences/import_check.html", context, status=status)
+
+
+def _import_form(upload: Import, seen: Preview) -> ImportForm:
+    initial = {"list": upload.list_id, "has_header": upload.has_header, "existing": upload.existing}
+    return ImportForm(initial=initial, labels=seen.labels, mapping=upload.mapping)
+
+
+@login_required
+@require_POST
+def reading(request: HttpRequest, upload_id: int) -> HttpResponse:
+    upload = get_object_or_404(Import, pk=upload_id, state=State.UPLOADED)
+    form = ReadingForm(request.POST, guessed=upload.encoding)
+    if form.is_valid():
+        try:
+            read_as(upload=upload, **form.cleaned_data)
+        except BadFile as error:
+            messages.error(request, f"Read like this, it makes no sense: {error}")
+    return redirect("import", upload_id)
+
+
+@login_required
+@require_POST
+def run(request: HttpRequest, upload_id: int) -> HttpResponse:
+    upload = get_object_or_404(Import, pk=upload_id)
+    if upload.state == State.UPLOADED:
+        seen = look(path=Path(upload.path), encoding=upload.encoding, delimiter=upload.delimiter)
+        form = ImportForm(request.POST, labels=seen.labels, mapping=upload.mapping)
+        if not form.is_valid():
+            return _check_page(request, upload, form, status=422)
+        settle(upload=upload, form=form.cleaned_data, mapping=form.mapping())
+    if imports.start(upload_id=upload_id):
+        transaction.on_commit(lambda: _wake(upload_id))
+    return redirect("import", upload_id)
+
+
+def _wake(upload_id: int) -> None:
+    """The row is due already; a broker that is away costs the time until the next sweep, not the import."""
+    try:
+        run_import.delay(upload_id)
+    except Exception:
+        logger.exception("import %s waits for the sweep: its wake-up could not be published", upload_id)
+
+
+@login_required
+@require_safe
+def progress(request: HttpRequest, upload_id: int) -> HttpResponse:
+    """The part that polls; 286 ends it."""
+    upload = get_object_or_404(Import.objects.select_related("list"), pk=upload_id)
+    page = render(request, "audiences/import_result.html#progress", {"upload": upload, "waits": _waits(upload)})
+    if upload.state == State.RUNNING:
+        return page
+    # What follows the counters (rows, download) is on the whole page.
+    done = HttpResponseStopPolling(page.content)
+    done["HX-Refresh"] = "true"
+    return done
+
+
+@login_required
+@require_safe
+def rejected(request: HttpRequest, upload_id: int) -> StreamingHttpResponse:
+    upload = get_object_or_404(Import, pk=upload_id)
+    lines = imports.rejected_rows_csv(upload_id=upload.pk)
+    answer = StreamingHttpResponse((line.encode() for line in lines), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="import-{upload.pk}-rows.csv"'
+    return answer

@@ -1,0 +1,73 @@
+"""/lists/"""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from audiences import lists
+from audiences.forms import ListForm
+from audiences.models import MailingList
+from audiences.paging import page_of_people
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    rows = list(MailingList.objects.with_sizes())
+    in_use = [row for row in rows if row.archived_at is None]
+    archived = [row for row in rows if row.archived_at is not None]
+    return render(request, "audiences/lists.html", {"nav": "lists", "lists": in_use, "archived": archived})
+
+
+@login_required
+def new(request: HttpRequest) -> HttpResponse:
+    form = ListForm(request.POST or None)
+    if form.is_valid():
+        made = form.save()
+        messages.success(request, f"The list “{made.name}” is there. Now it needs people.")
+        return redirect("list", made.pk)
+    context = {"nav": "lists", "form": form}
+    return render(request, "audiences/list_form.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def show(request: HttpRequest, list_id: int) -> HttpResponse:
+    mailing_list = get_object_or_404(MailingList.objects.with_sizes(), pk=list_id)
+    beginning, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
+    page = page_of_people(beginning=beginning, list_id=list_id, after=after)
+    context = {"nav": "lists", "list": mailing_list, "page": page, "q": beginning}
+    return render(request, "audiences/list.html", context)
+
+
+@login_required
+def edit(request: HttpRequest, list_id: int) -> HttpResponse:
+    mailing_list = get_object_or_404(MailingList, pk=list_id)
+    name, version = mailing_list.name, mailing_list.wording_version
+    form = ListForm(request.POST or None, instance=mailing_list)
+    if form.is_valid():
+        row = lists.revise(list_id=list_id, values=form.cleaned_data)
+        said = f" The wording is version {row.wording_version} now." if row.wording_version > version else ""
+        messages.success(request, f"Saved.{said}")
+        return redirect("list", list_id)
+    context = {"nav": "lists", "form": form, "list": mailing_list, "list_name": name}
+    return render(request, "audiences/list_form.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def archive(request: HttpRequest, list_id: int) -> HttpResponse:
+    mailing_list = get_object_or_404(MailingList, pk=list_id)
+    now = timezone.now()  # clock: entry
+    if lists.archive(now=now, list_id=list_id):
+        messages.success(request, f"“{mailing_list.name}” is archived. Nobody was removed; you can take it back.")
+    return redirect("lists")
+
+
+@login_required
+@require_POST
+def restore(request: HttpRequest, list_id: int) -> HttpResponse:
+    get_object_or_404(MailingList, pk=list_id)
+    lists.restore(list_id=list_id)
+    return redirect("list", list_id)
