@@ -25,6 +25,8 @@ PLENTY = 1 << 40
 CLOSED = Limits(per_minute=0, per_hour=0, per_day=0, connections=0)
 # A new batch takes a leftover of the rate only when it is this much of a slot's share.
 LEAST_SHARE = 0.25
+# The receiver sees our dots through a network; a pause is longer by this many seconds.
+PAUSE_MARGIN = 0.1
 
 
 class Account:
@@ -100,7 +102,7 @@ class Account:
 
         Batches planned together are one burst; while one is live or pausing, no other begins.
         """
-        pause = self.limits.batch_pause or 0.0
+        pause = self.limits.batch_pause + PAUSE_MARGIN if self.limits.batch_pause else 0.0
         wait = max(pause, self.slow_gap)
         burst = 1 if self.slow else self.size if pause else PLENTY
         if wait and self.live:

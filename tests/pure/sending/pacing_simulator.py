@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from sending.pure.accounts import PAUSE_MARGIN
 from sending.pure.lanes import BatchSpec, Demand, LiveBatch
 from sending.pure.pacing import plan
 from sending.pure.windows import MARGINS, Budget, Margins
@@ -245,11 +246,11 @@ class World:
         return most
 
     def largest_burst(self, key: int, pause: float) -> int:
-        """The most dots without a pause of at least `pause` seconds (less the clock's jitter)."""
+        """The most dots without a pause of at least `pause` seconds; a jitter above the margin is not ours to mend."""
         most = length = 0
         last = float("-inf")
         for at in sorted(self.dots[key]):
-            length = 1 if at - last >= pause - self.habits.jitter else length + 1
+            length = 1 if at - last >= pause - max(0.0, self.habits.jitter - PAUSE_MARGIN) else length + 1
             last, most = at, max(most, length)
         return most
 
