@@ -25,7 +25,7 @@ def engaged(*, now: datetime, subscriber_ids: Iterable[int]) -> int:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_ENGAGED, {"now": now, "before": now - ONCE_IN, "ids": ids})
-        written = cursor.rowcount
+        written: int = cursor.rowcount
         cursor.execute(_FORGET_FAILURES_OF, {"now": now, "ids": ids})
         return written
 
@@ -65,7 +65,10 @@ def soft_failure(
             return False
         mailings = [{"mailing": f.mailing_ref, "kind": f.kind, "at": f.at.isoformat()} for f in failures]
         return hard_bounce(
-            now=now, address_key=address_key, source="soft failures", evidence={**(evidence or {}), "why": why, "failures": mailings}
+            now=now,
+            address_key=address_key,
+            source="soft failures",
+            evidence={**(evidence or {}), "why": why, "failures": mailings},
         )
 
 

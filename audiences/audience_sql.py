@@ -1,7 +1,7 @@
 """Who is chosen for a mailing, and who of them is left out and why: one query over whole lists.
 
-The app above puts the query into its own INSERT … SELECT, so the people never pass through Python. On one million people
-it takes a few seconds: two hash joins and one aggregate; the suppressions are read once.
+The app above puts the query into its own INSERT … SELECT, so the people never pass through Python. On one million
+people it takes a few seconds: two hash joins and one aggregate; the suppressions are read once.
 """
 
 from collections.abc import Sequence

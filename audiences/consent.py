@@ -4,7 +4,7 @@
 |---|---|---|---|
 | subscribe, single opt-in | anyone with a basis | none → subscribed | none touched; suppressed people stay out |
 | subscribe, double opt-in, or somebody who left | the person | none, unsubscribed → unconfirmed | none touched |
-| confirm | the person | unconfirmed, unsubscribed → subscribed | lifts *unsubscribed* and *erased* for the list, the stream and everywhere |
+| confirm | the person | unconfirmed, unsubscribed → subscribed | lifts *unsubscribed* and *erased*, see below |
 | unsubscribe | the person, or an admin for them | any → unsubscribed | adds *unsubscribed* |
 | take_back | the person, within minutes | unsubscribed → what it was | lifts what that unsubscription added |
 
@@ -96,8 +96,8 @@ def subscribe(
     """Put a person on a list, or ask them to confirm. Raises BadAddress, MailingList.DoesNotExist.
 
     `by_person` says that the person asks (a form), not somebody for them (an admin, a program). A person who left and
-    asks again must confirm, whatever the list's opt-in; nobody else can bring them back. A form fills empty fields only:
-    a stranger who types an address must not rename its owner.
+    asks again must confirm, whatever the list's opt-in; nobody else can bring them back. A form fills empty fields
+    only: a stranger who types an address must not rename its owner.
     """
     address = normalise(bare_address(email))
     mailing_list = MailingList.objects.get(pk=list_id)
@@ -174,7 +174,6 @@ def _ask_to_confirm(request: _Request, row: Subscription | None) -> Subscribed:
 
 def _put(request: _Request, state: str) -> None:
     """The row as the event that goes with it says, `since` included."""
-    assert request.mailing_list is not None
     Subscription.objects.update_or_create(
         subscriber=request.person,
         list=request.mailing_list,
@@ -322,9 +321,7 @@ def take_back(
         request = _Request(now, person, None, "undo", evidence_from(evidence), basis="undo")
         for event in undone:
             scope = event.basis if event.list is None else list_scope(event.list.pk)
-            take_reasons_away(
-                address_key=person.address_key, scopes=[scope], reasons=[Suppression.Reason.UNSUBSCRIBED]
-            )
+            take_reasons_away(address_key=person.address_key, scopes=[scope], reasons=[Suppression.Reason.UNSUBSCRIBED])
             _record(replace(request, mailing_list=event.list), Kind.RESUBSCRIBED, basis=scope)
         _bring_back(request, [event.list for event in undone if event.list is not None])
         return bool(undone)

@@ -21,8 +21,8 @@ from audiences.suppress import suppress
 def erase(*, now: datetime, subscriber_id: int, source: str = "erasure") -> bool:
     """Delete the person, their subscriptions and all evidence; False when there is nobody (any more).
 
-    The suppression that stays keeps imports from bringing the person back. They may come back themselves, by subscribing
-    and confirming anew.
+    The suppression that stays keeps imports from bringing the person back. They may come back themselves, by
+    subscribing and confirming anew.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 if TYPE_CHECKING:
-    from audiences.models import ConsentEvent
+    # Named in strings only, which the linter does not see: the models import this module.
+    from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription  # noqa: F401
     from audiences.pure.consent_history import Standing
 
 
@@ -72,10 +73,10 @@ def consent_history(address_key: UUID) -> QuerySet["ConsentEvent"]:
 
 def state_by_events(address_key: UUID) -> dict[int, "Standing"]:
     """Where the person stands with each list as the events tell it: what the Subscription rows must equal."""
-    from audiences.models import ConsentEvent
+    # Named in strings only, which the linter does not see: the models import this module.
+    from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription  # noqa: F401
     from audiences.pure import consent_history as history
 
     events = ConsentEvent.objects.filter(subject_key=address_key).order_by("at", "pk")
-    return history.state_by_events(
-        history.Fact(kind=kind, list_id=list_id, at=at) for kind, list_id, at in events.values_list("kind", "list_id", "at")
-    )
+    rows = events.values_list("kind", "list_id", "at")
+    return history.state_by_events(history.Fact(kind=kind, list_id=list_id, at=at) for kind, list_id, at in rows)

@@ -1,8 +1,8 @@
 """Suppressions: the rows the gate asks. A reason is added or taken away; the strongest one shows on the row.
 
-One address and scope has one row, but may have several reasons: somebody who bounced may have complained before. The row
-shows the strongest and keeps the others with their evidence under `evidence["also"]`, so that taking one away never takes
-the others with it.
+One address and scope has one row, but may have several reasons: somebody who bounced may have complained before. The
+row shows the strongest and keeps the others with their evidence under `evidence["also"]`, so that taking one away never
+takes the others with it.
 """
 
 import json

@@ -1,8 +1,8 @@
 """E-mail addresses: one spelling for each, a keyed hash of it, and what looks odd about it.
 
-What receivers take decides, not the whole grammar of RFC 5321: dot-atom local parts only. Quoted local parts and address
-literals exist on paper; no large provider hands them out, and most of those seen in files are damage or attacks. Letters
-outside ASCII before the @ need SMTPUTF8 (RFC 6531), which few receivers offer, so they are refused as well.
+What receivers take decides, not the whole grammar of RFC 5321: dot-atom local parts only. Quoted local parts and
+address literals exist on paper; no large provider hands them out, and most of those in files are damage or attacks.
+Letters outside ASCII before the @ need SMTPUTF8 (RFC 6531), which few receivers offer, so they are refused as well.
 No dot or plus games: `j.doe+news@x.org` and `jdoe@x.org` are two mailboxes for everybody but their own provider.
 """
 
@@ -29,9 +29,9 @@ SAMPLE_DOMAINS = frozenset({"example.com", "example.net", "example.org"})
 ROLE_NAMES = frozenset(
     "abuse accounting accounts admin administrator all billing compliance contact devnull dns enquiries everyone ftp "
     "hello help helpdesk hostmaster hr info inquiries investorrelations jobs kontakt legal list listserv mail "
-    "mailer-daemon marketing news newsletter noc no-reply noreply office orders phish phishing postmaster press privacy "
-    "registrar reply root sales security service spam staff subscribe support sysadmin team tech undisclosed-recipients "
-    "unsubscribe usenet uucp webmaster www".split()
+    "mailer-daemon marketing news newsletter noc no-reply noreply office orders phish phishing postmaster press "
+    "privacy registrar reply root sales security service spam staff subscribe support sysadmin team tech "
+    "undisclosed-recipients unsubscribe usenet uucp webmaster www".split()
 )
 
 # The big mailbox domains that people mistype; and real domains one letter away from them.
@@ -44,8 +44,8 @@ POPULAR_DOMAINS = (
 REAL_NEIGHBOURS = frozenset(
     "mail.com email.com ymail.com live.de live.fr live.it live.nl live.ca live.be hotmail.es hotmail.be hotmail.nl "
     "outlook.be outlook.es outlook.it outlook.dk yahoo.ca yahoo.in yahoo.it yahoo.es yahoo.se yahoo.co.jp yahoo.co.nz "
-    "yahoo.co.za yahoo.co.in yahoo.co.id yahoo.no me.com mac.com gmx.de ail.com bmail.com fmail.com hmail.com olive.com "
-    "mail.de mail.ee yandex.ua yandex.by yandex.kz aon.at aol.de bol.com weg.de orange.es orange.pl".split()
+    "yahoo.co.za yahoo.co.in yahoo.co.id yahoo.no me.com mac.com gmx.de ail.com bmail.com fmail.com hmail.com "
+    "olive.com mail.de mail.ee yandex.ua yandex.by yandex.kz aon.at aol.de bol.com weg.de orange.es orange.pl".split()
 )
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")

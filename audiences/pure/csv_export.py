@@ -1,7 +1,7 @@
 """Write CSV that a spreadsheet shows and never runs, and read it back as it was.
 
-A cell that begins with = + - @, a tab or a carriage return may be taken as a formula (OWASP, CSV injection). Such a cell
-gets an apostrophe in front; `restore` takes exactly that one away, so a round trip changes nothing.
+A cell that begins with = + - @, a tab or a carriage return may be taken as a formula (OWASP, CSV injection). Such a
+cell gets an apostrophe in front; `restore` takes exactly that one away, so a round trip changes nothing.
 """
 
 import csv

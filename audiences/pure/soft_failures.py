@@ -21,8 +21,8 @@ class Failure:
 def verdict(now: datetime, failures: Sequence[Failure]) -> str:
     """Why the address should be suppressed, in a sentence, or an empty string.
 
-    `failures` holds one entry per mailing since the last delivery, open or click. Other senders' rules lie between 3 and
-    15 failures; ours asks for time as well, because five mailings in one bad week say little about a mailbox.
+    `failures` holds one entry per mailing since the last delivery, open or click. Other senders' rules lie between 3
+    and 15 failures; ours asks for time as well, because five mailings in one bad week say little about a mailbox.
     """
     recent = [failure for failure in failures if now - WINDOW <= failure.at <= now]
     if _apart([failure.at for failure in recent if failure.kind == "inactive"], 2, INACTIVE_APART):
