@@ -56,10 +56,13 @@ class Load:
 
 
 _COLUMNS = """
-    d.id, d.seq, d.variant, d.subscriber_id, d.via_list, d.address_key, d.to_address,
-    s.email, s.address_key AS key_now, s.fields,
+    d.id, d.seq, d.variant, d.subscriber_id, d.via_list, d.address_key,
+    -- A test goes to a colleague, whoever's fields it shows: only the colleague's key is asked about.
+    coalesce(d.to_address, s.email) AS email, s.fields,
+    CASE WHEN d.to_address IS NULL THEN s.address_key ELSE d.address_key END AS key_now,
     rd.state AS domain_state, rd.provider, rd.site, rd.mx, t.domain,
-    EXISTS (SELECT 1 FROM audiences_suppression x WHERE x.address_key IN (d.address_key, s.address_key)
+    EXISTS (SELECT 1 FROM audiences_suppression x
+            WHERE x.address_key IN (d.address_key, CASE WHEN d.to_address IS NULL THEN s.address_key END)
             AND x.scope = ANY(%(scopes)s::text[] || ('list:' || d.via_list)::text)) AS is_suppressed
 """
 _TODAY = """
@@ -189,7 +192,7 @@ def _person(row: dict[str, Any], *, requires_tls: bool) -> Person:
         seq=row["seq"],
         variant=row["variant"],
         subscriber=row["subscriber_id"],
-        email=row["to_address"] or row["email"],
+        email=row["email"],
         fields=_decoded(row["fields"]),
         via_list=row["via_list"],
         key_then=row["address_key"],

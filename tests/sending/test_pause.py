@@ -153,7 +153,9 @@ def test_an_edited_gap_is_kept_from_the_next_message_on(mailing: Mailing, now: d
     assert all(later - earlier >= 0.19 for earlier, later in zip(times[3:], times[4:], strict=False))
 
 
-def test_an_outcome_is_durable_while_the_connection_waits_for_its_pace(mailing: Mailing, now: datetime, settings) -> None:
+def test_an_outcome_is_durable_while_the_connection_waits_for_its_pace(
+    mailing: Mailing, now: datetime, settings
+) -> None:
     seen = []
 
     def look(receiver, _recipient) -> str:
@@ -181,7 +183,9 @@ def test_the_deadline_ends_a_batch_and_a_late_one_does_not_begin(mailing: Mailin
     assert receiver.connections == 0 and set(other.requeued.values_list("attempt", flat=True)) == {1}
 
 
-def test_a_mailing_without_a_key_gives_its_people_back_with_the_reason(mailing: Mailing, now: datetime, settings) -> None:
+def test_a_mailing_without_a_key_gives_its_people_back_with_the_reason(
+    mailing: Mailing, now: datetime, settings
+) -> None:
     from reputation import dkim_keys
 
     mailing.sending_domain.keys.all().delete()

@@ -124,7 +124,7 @@ def test_a_connection_that_breaks_before_the_dot_loses_and_doubles_nothing(
 
 
 def test_one_lost_answer_is_one_unknown_and_the_next_goes_on(mailing: Mailing, deliver) -> None:
-    receiver = deliver(Script(dot=only("reader1@", None, "250 Ok"), dot_delay=0), **{})
+    receiver = deliver(Script(dot=only("reader1@", None, "250 Ok"), dot_delay=0))
 
     assert kinds(mailing) == {"accepted": 3, "unknown": 1}
     assert receiver.connections == 2
@@ -163,7 +163,9 @@ def test_transactional_mail_whose_answer_was_lost_goes_again_with_the_same_messa
     assert kinds(mailing) == {"deferred": 1, "accepted": 1}
 
 
-def test_a_refused_connection_puts_one_off_and_its_neighbours_wait_untried(mailing: Mailing, now: datetime, settings) -> None:
+def test_a_refused_connection_puts_one_off_and_its_neighbours_wait_untried(
+    mailing: Mailing, now: datetime, settings
+) -> None:
     settings.SMTP_PORT = 1
     send(cut(mailing, now=now), now=now)
 
