@@ -32,6 +32,8 @@ SCHEDULE = {
     "ask for confirmations": ("campaigns.tasks.send_confirmations", 5.0),
     "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
+    "warm up": ("reputation.tasks.advance_warmup", 900.0),
+    "forget old minutes": ("reputation.tasks.prune_tallies", 3600.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
 }
 
@@ -152,3 +154,19 @@ def _stand_in_for_beat() -> None:
             logger.exception("the sweeps could not be run in place of beat")
         finally:
             close_old_connections()
+
+
+@signals.worker_shutting_down.connect(weak=False)
+def drain(**_: Any) -> None:
+    """Take no further messages: finish those on the wire, hand the rest back."""
+    from sending import draining
+
+    draining.begin()
+
+
+@signals.worker_shutdown.connect(weak=False)
+def settle_and_leave(**_: Any) -> None:
+    """The last outcomes are settled, and the worker's row goes."""
+    from sending import here
+
+    here.close()
