@@ -1,4 +1,4 @@
-"""How many messages a second pass the gate, and how many go out: `python -m benchmarks.gate [--messages N] [--threads N]`.
+"""How many messages a second pass the gate, and how many go out: `python -m benchmarks.gate`.
 
 One process, its threads one connection each, and a raw sink in a process of its own, on this machine. PostgreSQL is the
 one of the settings, with durable commits; everything is written to a test database that is dropped again.
@@ -32,7 +32,7 @@ class Sink(asyncio.Protocol):
 
     def _step(self) -> bool:
         if self.in_content:
-            content, end, rest = self.buffer.partition(b"\r\n.\r\n")
+            _, end, rest = self.buffer.partition(b"\r\n.\r\n")
             if not end:
                 return False
             self.buffer, self.in_content = rest, False

@@ -48,10 +48,10 @@ WITH told AS ({TOLD}), recorded AS (
 ) SELECT count(*) FROM recorded
 """
 
-# A batch that is done was folded into the mailing's counters, under its lane: there they move with the outcome. One
-# that still runs folds what it finds at its end; the share lock keeps that end out until this commits. A deferral told late
-# is certain not to have been sent: the delivery goes back into the queue, unless its mailing is over, when it stays on
-# record as not delivered.
+# A batch that is done was folded into the mailing's counters, under its lane, and they move with the outcome. One that
+# still runs folds what it finds at its end; the share lock keeps that end out until this commits.
+# A deferral told late is certain not to have been sent: the delivery goes back into the queue, unless its mailing is
+# over, when it stays on record as not delivered.
 _RESOLVE = f"""
 WITH told AS ({TOLD}), slots AS MATERIALIZED (
     SELECT b.id, b.wave, b.provider, b.state FROM sending_batch b

@@ -108,7 +108,8 @@ class Receiver:
 
     def _reply(self, phase: str, recipient: str) -> str | None:
         reply = getattr(self.script, phase)
-        return reply(self, recipient) if callable(reply) else reply
+        said: str | None = reply(self, recipient) if callable(reply) else reply
+        return said
 
 
 @contextmanager

@@ -358,4 +358,4 @@ def _kill_session_of(gate: Gate) -> None:
 def _deadlocks() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return cursor.fetchone()[0]
+        return int(cursor.fetchone()[0])

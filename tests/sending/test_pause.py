@@ -211,7 +211,12 @@ def test_a_forgotten_batch_is_woken_again_by_one_sweep_only(
     mailing: Mailing, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published = []
-    monkeypatch.setattr(wake, "_publish", lambda task, args, queue: published.append((args, queue)) or True)
+
+    def publish(task: str, args: list[int], queue: str) -> bool:
+        published.append((args, queue))
+        return True
+
+    monkeypatch.setattr(wake, "_publish", publish)
     [batch] = cut(mailing, now=now, size=50)
 
     wake.wake_forgotten(now=now)

@@ -32,7 +32,7 @@ def deliver(mailing: Mailing, now: datetime, settings):
     return run
 
 
-def only(email: str, reply: str, otherwise: str):
+def only(email: str, reply: str | None, otherwise: str):
     return lambda _, recipient: reply if recipient.startswith(email) else otherwise
 
 
@@ -149,7 +149,7 @@ def test_an_answer_in_strange_octets_is_still_an_answer(mailing: Mailing, delive
 
 def test_transactional_mail_whose_answer_was_lost_goes_again_with_the_same_message_id(now: datetime, settings) -> None:
     mailing = mailing_to(1, now=now, stream="transactional")
-    ids = []
+    ids: list[list[bytes]] = []
     for script in (Script(close_in=frozenset({"dot"})), Script()):
         with receiving(script) as receiver:
             settings.SMTP_PORT = receiver.port

@@ -165,10 +165,15 @@ def test_a_stopped_worker_that_wakes_up_again_sends_nothing_twice(now: datetime,
         process = stack.enter_context(worker_process(batches, now=now, port=receiver.port))
         wait_for(lambda: len(receiver.dots) >= 20)
         process.send_signal(signal.SIGSTOP)
+
         # Again and again: a statement that was under way when it stopped may have renewed a lease.
-        wait_for(
-            lambda: ([_lease(batch, "-1 second") for batch in batches], takeover.take_over(now=now), not _live())[2]
-        )
+        def all_taken_over() -> bool:
+            for batch in batches:
+                _lease(batch, "-1 second")
+            takeover.take_over(now=now)
+            return not _live()
+
+        wait_for(all_taken_over)
         assert kinds(mailing)["unknown"] <= 3
         send_the_rest(mailing, now=now)
         process.send_signal(signal.SIGCONT)

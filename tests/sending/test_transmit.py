@@ -19,5 +19,5 @@ def test_a_mailing_goes_out_exactly_once_over_several_connections(now: datetime,
     assert kinds(mailing) == {"accepted": 300}
     assert len(receiver.accepted) == 300 and set(receiver.accepted.values()) == {1}
     assert set(Batch.objects.values_list("state", "end_reason")) == {("done", "sent")}
-    assert Outcome.objects.first().remote_id == "Q1"
+    assert set(Outcome.objects.values_list("remote_id", flat=True)) == {"Q1"}
     assert_books_balance(mailing)
