@@ -1,4 +1,4 @@
-"""When a deferred message is tried again (providers.md §1.3). What a reply does to our pace is the budgets' business."""
+"""When a deferred message is tried again (providers.md §1.3). What a reply does to our pace is up to the budgets."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A world of workers and receivers on a simulated clock, to see on the receivers' side what the planner's batches do."""
+"""A world of workers and receivers on a simulated clock: what the planner's batches look like to the receivers."""
 
 import heapq
 import random

@@ -124,7 +124,7 @@ some_habits = st.builds(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
-    limits=st.fixed_dictionaries({key: some_limits for key in (IP, IP_2, DOMAIN, DOMAIN_2)}),
+    limits=st.fixed_dictionaries(dict.fromkeys((IP, IP_2, DOMAIN, DOMAIN_2), some_limits)),
     habits=some_habits,
     seed=st.integers(0, 2**16),
 )
