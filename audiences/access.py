@@ -18,11 +18,16 @@ def admin_only(view: View) -> View:
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not acting(request).is_staff:
-            raise PermissionDenied("Only admins can change this.")
+        require_admin(request)
         return view(request, *args, **kwargs)
 
     return guarded
+
+
+def require_admin(request: HttpRequest) -> None:
+    """Raises PermissionDenied; for pages that all may read and admins may change."""
+    if not acting(request).is_staff:
+        raise PermissionDenied("Only admins can change this.")
 
 
 def acting(request: HttpRequest) -> User:

@@ -1,0 +1,107 @@
+"""What a domain or an address must publish beside what was found, row by row for a page."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reputation.domains import Record, records_of_address, records_to_publish
+from reputation.models import Finding, SendingAddress, SendingDomain
+
+# What each check is called, and what its record is for.
+NAMES = {
+    "dkim": ("DKIM", "Signs your mail, so that nobody can pretend to be you"),
+    "dkim_next": ("Next DKIM key", "Takes over signing as soon as it is seen"),
+    "spf": ("SPF", "Says which addresses may send for you"),
+    "return_path": ("Return path", "Brings bounces back to us"),
+    "dmarc": ("DMARC", "Tells receivers what to do with forged mail"),
+    "soa": ("Domain", "The domain is set up in DNS"),
+    "soa_return_path": ("Bounce host", "The return path’s domain is set up in DNS"),
+    "replies": ("Answers", "People who answer a letter reach somebody"),
+    "alignment": ("Alignment", "SPF counts for DMARC as well"),
+    "ptr": ("Reverse name", "The name receivers ask for when we call"),
+    "forward": ("Forward", "The reverse name leads back to the address"),
+    "ehlo": ("Hello name", "The name we introduce ourselves with leads to the address"),
+}
+_ORDER = list(NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One fact. `tone` ok, bad, wait or idle; `key` names it within the page."""
+
+    key: str
+    tone: str
+    word: str
+    title: str
+    purpose: str
+    name: str
+    type: str
+    expected: str
+    found: str
+    detail: str
+
+    @property
+    def icon(self) -> str:
+        return {"ok": "circle-check", "bad": "circle-x", "wait": "clock"}.get(self.tone, "circle-dashed")
+
+
+def rows_of_domain(domain: SendingDomain) -> list[Row]:
+    """What was found wrong first, then the rest in the order of importance; records not looked for yet included."""
+    ips = list(SendingAddress.objects.values_list("ip", flat=True))
+    return _rows(records_to_publish(domain=domain, addresses=ips), domain.findings.all())
+
+
+def rows_of_address(address: SendingAddress) -> list[Row]:
+    return _rows(records_of_address(address), address.findings.all())
+
+
+def _rows(records: Sequence[Record], findings: Iterable[Finding]) -> list[Row]:
+    wanted = {(record.name, record.type): record for record in records}
+    rows, seen = [], set()
+    for finding in sorted(findings, key=lambda found: _ORDER.index(found.check_name)):
+        place = (finding.record_name, finding.record_type)
+        seen.add(place)
+        rows.append(_found(finding, wanted.get(place)))
+    rows += [_unseen(record, number) for number, record in enumerate(records) if (record.name, record.type) not in seen]
+    return sorted(rows, key=lambda row: row.tone != "bad")
+
+
+def _found(finding: Finding, record: Record | None) -> Row:
+    title, purpose = NAMES[finding.check_name]
+    tone, word = _verdict(finding)
+    return Row(
+        key=finding.check_name,
+        tone=tone,
+        word=word,
+        title=title,
+        purpose=purpose,
+        name=finding.record_name,
+        type=finding.record_type,
+        # What to paste, where we know it word for word.
+        expected=record.value if record else finding.expected,
+        found=finding.found,
+        detail=finding.detail,
+    )
+
+
+def _verdict(finding: Finding) -> tuple[str, str]:
+    if finding.result == Finding.Result.PASS:
+        return "ok", "Fine"
+    if finding.result == Finding.Result.UNKNOWN:
+        return "wait", "Could not look up"
+    return ("bad", "Wrong") if finding.required else ("wait", "Advice")
+
+
+def _unseen(record: Record, number: int) -> Row:
+    title = record.purpose.rpartition("(")[2].rstrip(")") if "(" in record.purpose else record.type
+    return Row(
+        key=f"record{number}",
+        tone="idle",
+        word="Not checked yet",
+        title=title,
+        purpose=record.purpose.partition(" (")[0],
+        name=record.name,
+        type=record.type,
+        expected=record.value,
+        found="",
+        detail="",
+    )

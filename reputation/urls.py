@@ -1,0 +1,32 @@
+"""The pages about our name: domains, addresses, limits, warm-up, settings."""
+
+from django.urls import path
+
+from reputation.views import domains, limits, settings, warmup
+
+urlpatterns = [
+    path("domains/", domains.index, name="domains"),
+    path("domains/new/", domains.new, name="domain-new"),
+    path("domains/<int:domain_id>/", domains.show, name="domain"),
+    path("domains/<int:domain_id>/check/", domains.check, name="domain-check"),
+    path("domains/<int:domain_id>/key/", domains.key, name="domain-key"),
+    path("addresses/new/", domains.new_address, name="address-new"),
+    path("addresses/<int:address_id>/", domains.address, name="address"),
+    path("addresses/<int:address_id>/check/", domains.check_address, name="address-check"),
+    #
+    path("limits/", limits.index, name="limits"),
+    path("limits/of/<str:kind>/<path:scope>/", limits.scope, name="limits-of"),
+    path("limits/<int:budget_id>/", limits.show, name="limit"),
+    path("limits/<int:budget_id>/hold/", limits.hold, name="limit-hold"),
+    path("limits/<int:budget_id>/release/", limits.release, name="limit-release"),
+    #
+    path("warmup/", warmup.index, name="warmup"),
+    path("warmup/new/", warmup.new, name="warmup-new"),
+    path("warmup/<int:plan_id>/", warmup.show, name="warmup-plan"),
+    path("warmup/<int:plan_id>/series/<str:provider>/", warmup.series, name="warmup-series"),
+    path("warmup/<int:plan_id>/start/", warmup.start, name="warmup-start"),
+    path("warmup/stop/<str:kind>/<path:scope>/", warmup.stop, name="warmup-stop"),
+    path("warmup/budgets/<int:budget_id>/", warmup.budget, name="warmup-budget"),
+    #
+    path("settings/", settings.show, name="settings"),
+]

@@ -1,0 +1,114 @@
+"""/domains/ and /addresses/"""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from reputation import dkim_keys, domains
+from reputation.access import admin_only
+from reputation.add_domain import add_domain
+from reputation.forms import AddressForm, DomainForm
+from reputation.models import DkimKey, SendingAddress, SendingDomain
+from reputation.published import rows_of_address, rows_of_domain
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    rows = [(domain, *domains.may_send(now=now, domain=domain)) for domain in SendingDomain.objects.all()]
+    addresses = SendingAddress.objects.prefetch_related("findings")
+    return render(request, "reputation/domains.html", {"nav": "domains", "domains": rows, "addresses": addresses})
+
+
+@admin_only
+def new(request: HttpRequest) -> HttpResponse:
+    form = DomainForm(request.POST or None)
+    if form.is_valid():
+        now = timezone.now()  # clock: entry
+        domain = add_domain(now=now, **form.cleaned_data)
+        messages.success(request, "Added. Publish the records below, then let us look.")
+        return redirect("domain", domain.pk)
+    context = {"nav": "domains", "form": form}
+    return render(request, "reputation/domain_form.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def show(request: HttpRequest, domain_id: int) -> HttpResponse:
+    domain = get_object_or_404(SendingDomain, pk=domain_id)
+    now = timezone.now()  # clock: entry
+    allowed, sentence = domains.may_send(now=now, domain=domain)
+    context = {
+        "nav": "domains",
+        "domain": domain,
+        "allowed": allowed,
+        "sentence": sentence,
+        "rows": rows_of_domain(domain),
+        "keys": domain.keys.order_by("-id"),
+        "has_pending": domain.keys.filter(state=DkimKey.State.PENDING).exists(),
+    }
+    return render(request, "reputation/domain.html", context)
+
+
+@admin_only
+@require_POST
+def check(request: HttpRequest, domain_id: int) -> HttpResponse:
+    get_object_or_404(SendingDomain, pk=domain_id)
+    now = timezone.now()  # clock: entry
+    domain = domains.check_domain(now=now, domain_id=domain_id)
+    allowed, sentence = domains.may_send(now=now, domain=domain)
+    level = messages.SUCCESS if allowed else messages.WARNING
+    messages.add_message(request, level, f"Looked. {sentence or 'Everything that is needed is there.'}")
+    return redirect("domain", domain_id)
+
+
+@admin_only
+@require_POST
+def key(request: HttpRequest, domain_id: int) -> HttpResponse:
+    """POST `new` for the next key; without it, look for the pending key's record and let it sign if it is there."""
+    domain = get_object_or_404(SendingDomain, pk=domain_id)
+    now = timezone.now()  # clock: entry
+    if "new" in request.POST:
+        made = dkim_keys.rotate(now=now, domain=domain)
+        messages.success(request, f"Publish the record of {made.selector}. The key before it signs until it is seen.")
+        return redirect("domain", domain_id)
+    domains.check_domain(now=now, domain_id=domain_id)
+    waiting = domain.keys.filter(state=DkimKey.State.PENDING).first()
+    if waiting:
+        messages.warning(request, f"The record of {waiting.selector} is not there yet. Nothing was switched.")
+    else:
+        messages.success(request, "Its record is there: the new key signs. Leave the old record for a week.")
+    return redirect("domain", domain_id)
+
+
+@admin_only
+def new_address(request: HttpRequest) -> HttpResponse:
+    form = AddressForm(request.POST or None)
+    if form.is_valid():
+        made = form.save()
+        messages.success(request, "Added. Its names must lead to each other before receivers trust it.")
+        return redirect("address", made.pk)
+    context = {"nav": "domains", "form": form}
+    return render(request, "reputation/address_form.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def address(request: HttpRequest, address_id: int) -> HttpResponse:
+    row = get_object_or_404(SendingAddress, pk=address_id)
+    checked = row.findings.order_by("-checked_at").values_list("checked_at", flat=True).first()
+    context = {"nav": "domains", "address": row, "rows": rows_of_address(row), "checked_at": checked}
+    return render(request, "reputation/address.html", context)
+
+
+@admin_only
+@require_POST
+def check_address(request: HttpRequest, address_id: int) -> HttpResponse:
+    get_object_or_404(SendingAddress, pk=address_id)
+    now = timezone.now()  # clock: entry
+    found = domains.check_address(now=now, address_id=address_id)
+    bad = [finding for finding in found if finding.result != "pass"]
+    said = "Looked. " + (" ".join(finding.detail for finding in bad) or "All names lead to each other.")
+    messages.add_message(request, messages.WARNING if bad else messages.SUCCESS, said)
+    return redirect("address", address_id)

@@ -1,0 +1,142 @@
+"""/warmup/"""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from reputation import limits_page, warmup
+from reputation.access import acting, admin_only
+from reputation.forms import AttachForm, PlanForm, ReasonForm, SeriesForm, WarmupHoldForm
+from reputation.models import Budget, WarmupPlan
+from reputation.pure.curve import curve
+from reputation.pure.warmup import EVERYONE
+from reputation.workspace import zone
+
+# The curve shows these of a plan's series: more lines than five nobody tells apart.
+DRAWN = ("google", "microsoft", "yahoo", "gmx", EVERYONE)
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    context = {
+        "nav": "warmup",
+        "plans": WarmupPlan.objects.all(),
+        "scopes": [
+            (limits_page.Scope(*key), rows, _plan_of(key))
+            for key, rows in limits_page.warming(now=now, zone=zone()).items()
+        ],
+    }
+    return render(request, "reputation/warmup.html", context)
+
+
+def _plan_of(key: tuple[str, str]) -> WarmupPlan | None:
+    budget = Budget.objects.select_related("warmup").filter(kind=key[0], scope=key[1], warmup__isnull=False).first()
+    return budget.warmup if budget else None
+
+
+@admin_only
+def new(request: HttpRequest) -> HttpResponse:
+    form = PlanForm(request.POST or None, initial={"preset": "standard"})
+    if form.is_valid():
+        plan = warmup.make_plan(**form.cleaned_data)
+        messages.success(request, "Made. It does nothing before an address or a domain warms up by it.")
+        return redirect("warmup-plan", plan.pk)
+    context = {"nav": "warmup", "form": form, "presets": warmup.presets().values()}
+    return render(request, "reputation/warmup_new.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+def show(request: HttpRequest, plan_id: int) -> HttpResponse:
+    return _plan_page(request, get_object_or_404(WarmupPlan, pk=plan_id), AttachForm())
+
+
+def _plan_page(request: HttpRequest, plan: WarmupPlan, form: AttachForm) -> HttpResponse:
+    # Everybody without a series of their own last.
+    providers = sorted(plan.days, key=lambda key: (key == EVERYONE, list(plan.days).index(key)))
+    drawn = {key: plan.days[key] for key in DRAWN if key in plan.days}
+    users = Budget.objects.filter(warmup=plan).order_by("kind", "scope").values_list("kind", "scope").distinct()
+    context = {
+        "nav": "warmup",
+        "plan": plan,
+        "table": warmup.table(plan, providers=providers),
+        "curve": curve(drawn),
+        "users": [limits_page.Scope(kind, scope) for kind, scope in users],
+        "form": form,
+    }
+    return render(request, "reputation/warmup_plan.html", context, status=422 if form.errors else 200)
+
+
+@admin_only
+def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
+    plan = get_object_or_404(WarmupPlan, pk=plan_id)
+    if provider not in plan.days:
+        raise Http404("The plan has no series for this provider.")
+    form = SeriesForm(request.POST or None, series=plan.days[provider])
+    if form.is_valid():
+        changed = form.changed()
+        for day, cap in changed.items():
+            warmup.set_cap(plan=plan, provider=provider, day=day, cap=cap)
+        messages.success(request, f"{len(changed)} day{'' if len(changed) == 1 else 's'} changed.")
+        return redirect("warmup-plan", plan_id)
+    context = {"nav": "warmup", "plan": plan, "provider": provider, "form": form}
+    return render(request, "reputation/warmup_series.html", context, status=422 if form.errors else 200)
+
+
+@admin_only
+@require_POST
+def start(request: HttpRequest, plan_id: int) -> HttpResponse:
+    plan = get_object_or_404(WarmupPlan, pk=plan_id)
+    form = AttachForm(request.POST)
+    if not form.is_valid():
+        return _plan_page(request, plan, form)
+    kind, scope = form.kind_and_scope()
+    now = timezone.now()  # clock: entry
+    day = form.cleaned_data["day"]
+    warmup.start(now=now, zone=zone(), kind=kind, scope=scope, plan=plan, actor=acting(request), day=day)
+    messages.success(request, f"{scope} warms up from today, day {day}, at every provider.")
+    return redirect("warmup")
+
+
+@admin_only
+def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
+    if not Budget.objects.filter(kind=kind, scope=scope, warmup__isnull=False).exists():
+        raise Http404("This does not warm up.")
+    form = ReasonForm(request.POST or None)
+    if form.is_valid():
+        now = timezone.now()  # clock: entry
+        warmup.stop(now=now, kind=kind, scope=scope, actor=acting(request), reason=form.cleaned_data["reason"])
+        messages.success(request, f"The warm-up of {scope} has ended: no caps of the day any more.")
+        return redirect("warmup")
+    context = {"nav": "warmup", "scope": limits_page.Scope(kind, scope), "form": form}
+    return render(request, "reputation/warmup_stop.html", context, status=422 if form.errors else 200)
+
+
+@admin_only
+def budget(request: HttpRequest, budget_id: int) -> HttpResponse:
+    """Hold one provider on its day, or put it a day on or back."""
+    row = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id, warmup__isnull=False)
+    form = WarmupHoldForm(request.POST or None)
+    if form.is_valid():
+        if _move(request, row, form):
+            return redirect("warmup")
+        form.add_error(None, "It changed meanwhile. Look again.")
+    context = {"nav": "warmup", "budget": row, "form": form, "scope": limits_page.Scope(row.kind, row.scope)}
+    context |= {"changes": row.changes.select_related("actor")[:20]}
+    return render(request, "reputation/warmup_budget.html", context, status=422 if form.errors else 200)
+
+
+def _move(request: HttpRequest, row: Budget, form: WarmupHoldForm) -> bool:
+    now, here, actor = timezone.now(), zone(), acting(request)  # clock: entry
+    days, reason = form.cleaned_data["days"], form.cleaned_data["reason"]
+    if "hold" in request.POST:
+        done = warmup.hold(now=now, zone=here, budget=row, days=days, actor=actor, reason=reason)
+    else:
+        by = -days if "back" in request.POST else days
+        done = warmup.step(now=now, zone=here, budget=row, by=by, actor=actor, reason=reason)
+    if done:
+        messages.success(request, f"Day {row.warmup_day} it is.")
+    return done
