@@ -5,6 +5,7 @@ digits for a code, and it hides what is certain: was the dot written, and what e
 done here; EHLO, STARTTLS and AUTH are the library's.
 """
 
+import math
 import smtplib
 import socket
 import ssl
@@ -39,6 +40,7 @@ class Dialogue(smtplib.SMTP):
         self._patience = patience
         self._buffer = bytearray()
         self._tls_since: socket.socket | None = sock
+        self._limited: tuple[socket.socket | None, int] = (None, 0)
 
     def getreply(self) -> tuple[int, bytes]:
         reply = self.read_reply(self._patience.command)
@@ -58,9 +60,7 @@ class Dialogue(smtplib.SMTP):
 
     def write(self, data: bytes, seconds: float) -> None:
         """All of `data`, within so many seconds. Raises OSError."""
-        sock = self._open_socket()
-        sock.settimeout(seconds)
-        sock.sendall(data)
+        self._open_socket(seconds).sendall(data)
 
     def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
@@ -74,19 +74,22 @@ class Dialogue(smtplib.SMTP):
         return line.rstrip(b"\r")
 
     def _receive(self, deadline: float) -> bytes:
-        sock = self._open_socket()
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the receiver did not answer in time")
-        sock.settimeout(left)
-        chunk = sock.recv(65536)
+        chunk = self._open_socket(left).recv(65536)
         if not chunk:
             raise Closed("the receiver closed the connection")
         return chunk
 
-    def _open_socket(self) -> socket.socket:
+    def _open_socket(self, seconds: float) -> socket.socket:
+        """The socket, with a time limit in whole seconds: each change is a system call, six for a message."""
         if self.sock is None:
             raise Closed("the connection is closed")
+        limited = (self.sock, math.ceil(seconds))
+        if self._limited != limited:
+            self.sock.settimeout(limited[1])
+            self._limited = limited
         return self.sock
 
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from sending import plan, sweeping
 from sending import transmit as transmitting
+from sending.inbound import reading
 
 
 @shared_task(ignore_result=True)
@@ -23,3 +24,15 @@ def sweep() -> None:
 def tick() -> None:
     """Plan what may start now."""
     plan.tick(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def read_inbound(inbound_id: int) -> None:
+    """Read one message or webhook call that came in; harmless when it was read already."""
+    reading.read(now=timezone.now(), inbound_id=inbound_id)  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def sweep_inbound() -> None:
+    """Read what came in and no wake-up reached."""
+    reading.sweep(now=timezone.now())  # clock: entry
