@@ -1,5 +1,6 @@
 """A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.conf import settings
@@ -52,11 +53,14 @@ def problems_of(campaign: Campaign, content: Revision | None = None) -> list[Pro
     )
 
 
-def compiled(campaign: Campaign, content: Revision | None = None) -> CompiledMessage:
+def compiled(campaign: Campaign, content: Revision | None = None, subject_prefix: str = "") -> CompiledMessage:
     """Raises compile.CompileError with everything that has to be fixed."""
     owner = workspace()
+    letter = letter_of(campaign, content)
+    if letter.subject.strip():
+        letter = replace(letter, subject=subject_prefix + letter.subject)
     return compiling.compile_letter(
-        letter=letter_of(campaign, content),
+        letter=letter,
         sender=sender(),
         known_fields=known_fields(),
         public_url=settings.PUBLIC_URL,

@@ -41,6 +41,12 @@ def must_fix(*, now: datetime, campaign: Campaign) -> list[Finding]:
     return [row for row in preflight(now=now, campaign=campaign) if row.level is Level.MUST_FIX]
 
 
+def stops_a_test(*, now: datetime, campaign: Campaign) -> list[Finding]:
+    """What keeps even a single test mail from leaving: sender and route, whatever the audience and the words."""
+    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign)]
+    return [row for row in found if row.level is Level.MUST_FIX]
+
+
 def _of_workspace() -> Iterator[Finding]:
     owner = workspace()
     if not owner.postal_address.strip():

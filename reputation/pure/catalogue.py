@@ -12,6 +12,8 @@ from typing import Any
 
 OTHER = "other"
 UNKNOWN = "unknown"
+# Keys that are no providers: sending's lane of the many small ones, and those DNS was not asked about yet.
+_NAMES = {UNKNOWN: "providers not looked up yet", "tail": "Small providers"}
 MARKS = {"O", "C", "2", "P"}
 SITE_LENGTH = 500
 
@@ -77,7 +79,7 @@ class Catalogue:
         """The provider's name for people: "Gmail", "example.org", "providers not looked up yet"."""
         if key in self.providers:
             return self.providers[key].name
-        return "providers not looked up yet" if key == UNKNOWN else key.removeprefix(f"{OTHER}:")
+        return _NAMES.get(key) or key.removeprefix(f"{OTHER}:")
 
     def match(self, mx_hosts: Iterable[str], domain: str, *, registrable: Callable[[str], str]) -> str:
         """The provider key of a domain by its whole MX set.

@@ -1,0 +1,18 @@
+"""When; what is in the modules named."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns import confirmations, schedule
+
+
+@shared_task(ignore_result=True)
+def promote_due() -> None:
+    """Launch the campaigns whose time has come."""
+    schedule.promote_due(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def send_confirmations() -> None:
+    """Queue the mails that ask to confirm a subscription."""
+    confirmations.send_confirmations(now=timezone.now())  # clock: entry
