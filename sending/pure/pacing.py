@@ -28,6 +28,8 @@ LONGEST_BATCH = 120.0
 LEAD = 2.0
 # Connections of a lane whose budgets name no limit.
 DEFAULT_CONNECTIONS = 20
+# Seconds a message takes at the least, whatever was measured.
+QUICKEST = 0.001
 # A scarce hour is not split finer than this between mailings that wait: every batch costs a connection.
 SMALLEST_SPLIT = 5
 
@@ -247,7 +249,7 @@ class _Queue:
         """How many messages this turn is worth: what fits into its time, and a fair part of a scarce hour."""
         others = len(self.entries)
         turn = SHARED_TURN if others else TURN
-        room = min(offer.room, max(1, int(turn / max(offer.gap, lane.lane.seconds))))
+        room = min(offer.room, max(1, int(turn / max(offer.gap, lane.lane.seconds, QUICKEST))))
         if others:
             left = min(account.window(self.transactional) for account in lane.accounts)
             room = min(room, max(SMALLEST_SPLIT, -(-left // (others + 1))))
