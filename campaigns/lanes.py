@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Count, Min, Q
 
-from campaigns.forecast import plain_limits
 from campaigns.pure.lane_words import Facts, Said, say
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
@@ -16,7 +15,7 @@ from reputation.catalogue import catalogue
 from sending.capacity import scopes_of
 from sending.models import Mailing, PoolRoute, Requeue
 from sending.progress import LaneProgress, Progress, progress_of
-from sending.pure.windows import hourly_cap
+from sending.pure.windows import Limits, hourly_cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ def _facts(
 
 def hourly_cap_of(row: Advice) -> int | None:
     """What may leave in an hour: the limit, and the day's part of it."""
-    return hourly_cap(plain_limits(row.limits))
+    return hourly_cap(Limits(per_hour=row.limits.per_hour, per_day=row.limits.per_day))
 
 
 def _limit(mailing: Mailing, known: Sequence[Advice], *, closed: bool) -> float | None:
