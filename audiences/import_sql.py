@@ -89,8 +89,9 @@ FROM made WHERE made.address_key = c.address_key
 
 _MERGED = {
     "overwrite": "s.fields || c.fields",
-    "fill_empty": """c.fields || (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(s.fields)
-                                  WHERE value NOT IN ('""', 'null'))""",
+    "fill_empty": """s.fields || (SELECT coalesce(jsonb_object_agg(new.key, new.value), '{}')
+                                  FROM jsonb_each(c.fields) new
+                                  WHERE coalesce(s.fields -> new.key, 'null') IN ('""', 'null'))""",
 }
 _LANGUAGE = {
     "overwrite": "coalesce(nullif(c.language, ''), s.language)",

@@ -7,13 +7,13 @@ from audiences import imports
 
 
 # A file takes as long as it takes; a run that is cut off goes on with the next sweep.
-@shared_task(queue="import", soft_time_limit=3600, time_limit=3660)
+@shared_task(soft_time_limit=3600, time_limit=3660)
 def run_import(upload_id: int) -> None:
     """Take the file into its list."""
     imports.run_import(now=timezone.now(), upload_id=upload_id)  # clock: entry
 
 
-@shared_task(queue="control")
+@shared_task
 def resume_imports() -> None:
     """Wake imports whose message was lost or whose run was cut off."""
     for upload_id in imports.due_imports():

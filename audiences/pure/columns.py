@@ -92,12 +92,12 @@ def _should_replace(found: Mapping[str, str], names: Sequence[str], rows: Sequen
 
 
 def _column_of_addresses(rows: Sequence[Sequence[str]]) -> int | None:
-    """The first column with most addresses, if more than half of its filled cells are some."""
+    """The first column with most addresses, if at least half of its filled cells are some."""
     best, most = None, 0
     for index in range(max((len(row) for row in rows), default=0)):
         cells = [row[index] for row in rows if index < len(row) and row[index].strip()]
         hits = sum(map(is_address, cells))
-        if hits > most and hits > len(cells) / 2:
+        if hits > most and 2 * hits >= len(cells):
             best, most = index, hits
     return best
 
