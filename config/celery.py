@@ -29,12 +29,14 @@ QUEUES = ("control", "inbound", "import", "transactional", f"egress.{settings.EG
 SCHEDULE = {
     "plan and start batches": ("sending.tasks.tick", 1.0),
     "take over what dead workers held": ("sending.tasks.sweep", 2.0),
+    "read what came in": ("sending.tasks.sweep_inbound", 5.0),
     "ask for confirmations": ("campaigns.tasks.send_confirmations", 5.0),
     "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
     "warm up": ("reputation.tasks.advance_warmup", 900.0),
     "forget old minutes": ("reputation.tasks.prune_tallies", 3600.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
+    "go on with imports that were cut off": ("audiences.tasks.resume_imports", 30.0),
 }
 
 REDIS_OPTIONS = {
@@ -99,6 +101,7 @@ app.conf.update(
     task_time_limit=360,
     task_queues=[Queue(name) for name in QUEUES],
     task_default_queue="control",
+    task_routes={"audiences.tasks.run_import": {"queue": "import"}},
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=500,

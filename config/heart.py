@@ -37,7 +37,7 @@ def note(task: str) -> None:
 
 
 def beat_if_silent() -> int:
-    """Run what beat has not run for a while; returns how many sweeps were run. One that fails does not stop the rest."""
+    """Run what beat has not run for a while; returns how many. One sweep that fails does not stop the rest."""
     now = timezone.now()  # clock: entry
     silent = [work for name, (period, work) in ESSENTIAL.items() if _my_turn(name, period, now)]
     return sum(_run(work, now) for work in silent)

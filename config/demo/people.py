@@ -46,15 +46,17 @@ MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("mimecast", ("whitlock-partners.example", "tessera-insurance.example"), 0.03),
     ("hosters", (), 0.04),
 )
-# What happens to some of them, by the lab's magic local parts; shares of the whole list.
-FATES: tuple[tuple[str, float], ...] = (
-    ("grey", 0.030),
-    ("defer", 0.002),
-    ("unknown", 0.006),
-    ("full", 0.002),
-    ("inactive", 0.002),
-    ("late-bounce", 0.003),
-    ("policy", 0.001),
+# What happens to some of them, by the lab's magic local parts: share of the people of these personas. Only what ends
+# within minutes: a mailbox that is full answers 4xx at most receivers and is tried for two days.
+EVERYWHERE = tuple(row[0] for row in MAIL_DOMAINS)
+FATES: tuple[tuple[str, float, tuple[str, ...]], ...] = (
+    # Who greylists; the big ones would call the same text a rate limit.
+    ("grey", 0.12, ("apple", "gmx", "orange", "mimecast", "hosters")),
+    ("full", 0.01, ("yahoo", "apple", "gmx", "orange")),
+    ("unknown", 0.006, EVERYWHERE),
+    ("inactive", 0.002, EVERYWHERE),
+    ("late-bounce", 0.003, EVERYWHERE),
+    ("policy", 0.001, ("google", "m365")),
 )
 # Feedback loops exist at these two; 0.5 % of the whole list complain.
 COMPLAINERS_AT = ("microsoft", "yahoo")
@@ -111,10 +113,11 @@ def _fate(source: random.Random, persona: str, reporting: float) -> str:
     if persona in COMPLAINERS_AT and draw < COMPLAIN_SHARE / reporting:
         return "complain"
     draw = source.random()
-    for name, share in FATES:
-        if draw < share:
-            return name
-        draw -= share
+    for name, share, where in FATES:
+        if persona in where:
+            if draw < share:
+                return name
+            draw -= share
     return ""
 
 

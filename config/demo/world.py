@@ -23,6 +23,8 @@ ADDRESS = "127.0.1.1"
 EHLO_NAME = f"out1.{DOMAIN}"
 FROM = f"hello@{DOMAIN}"
 NEWSLETTER = "Newsletter"
+# The lane that small sites share.
+TAIL = "tail"
 # Limits are rates, so they grow with the demo's clock; connections and messages per connection are not.
 SCALED = ("per_minute", "per_hour", "per_day")
 UNSCALED = ("connections", "per_connection", "batch_size")
@@ -65,7 +67,7 @@ class Lab:
     inbound_port: int
 
     def put_record(self, name: str, type: str, *values: str) -> None:
-        self._call("POST", "/dns/records", [{"name": name, "type": type, "values": list(values)}])
+        self._call("PUT", "/dns/records", [{"name": name, "type": type, "values": list(values)}])
 
     def _call(self, method: str, path: str, body: object) -> object:
         # The lab's own address on this machine.
@@ -156,10 +158,10 @@ def _publish(lab: Lab, domain: SendingDomain) -> None:
 
 def _limits(now: datetime, domain: SendingDomain, factor: float) -> None:
     """The catalogue's warm limits for our address and our domain, rates times the demo's factor."""
-    for key, provider in catalogue().providers.items():
+    for key in (*catalogue().providers, TAIL):
+        warm = catalogue().get(key).warm
         for kind, scope in ((Budget.Kind.IP, ADDRESS), (Budget.Kind.DKIM_DOMAIN, domain.name)):
             budget = budgets.budgets_for(now=now, kind_scopes=[(kind, scope)], provider=key)[0]
-            warm = provider.warm
             scaled = {name: round(getattr(warm, name) * factor) for name in SCALED if getattr(warm, name) is not None}
             kept = {name: getattr(warm, name) for name in UNSCALED if getattr(warm, name) is not None}
             pause = {"batch_pause": warm.batch_pause / factor} if warm.batch_pause else {}
@@ -192,7 +194,9 @@ def campaign(*, now: datetime, pool: Pool, name: str, subject: str, letter: str)
     return made
 
 
-def lab_settings(*, ledger: Path, inbound_port: int, factor: float, ready_file: Path) -> dict[str, object]:
+def lab_settings(
+    *, ledger: Path, inbound_port: int, factor: float, ready_file: Path, hosters: int
+) -> dict[str, object]:
     """What the lab is started with: free ports, our address with a name, reports to our listener."""
     return {
         "ledger": str(ledger),
@@ -200,9 +204,12 @@ def lab_settings(*, ledger: Path, inbound_port: int, factor: float, ready_file: 
         "dns_port": 0,
         "control_port": 0,
         "time_factor": factor,
+        "hosters": hosters,
         "clients": {ADDRESS: EHLO_NAME},
         "reports_host": "127.0.0.1",
         "reports_port": inbound_port,
         "feedback_address": FEEDBACK,
         "ready_file": str(ready_file),
+        # Full and unknown mailboxes are among the people already, by name.
+        "personas": {"*": {"full_share": 0.0, "unknown_share": 0.0, "inactive_share": 0.0}},
     }
