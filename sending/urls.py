@@ -1,5 +1,24 @@
-"""What sending answers: recipients' doors and providers' webhooks."""
+"""What sending answers: recipients' doors and providers' webhooks; pages of routes and pools."""
 
 from django.urls import include, path
 
-urlpatterns = [path("", include("sending.doors.urls"))]
+from sending.views import people, routes, stopping
+
+urlpatterns = [
+    path("", include("sending.doors.urls")),
+    #
+    path("routes/", routes.index, name="routes"),
+    path("routes/new/<str:kind>/", routes.new, name="route-new"),
+    path("routes/<int:route_id>/", routes.show, name="route"),
+    path("routes/<int:route_id>/edit/", routes.edit, name="route-edit"),
+    path("routes/<int:route_id>/test/", routes.test, name="route-test"),
+    path("routes/<int:route_id>/drain/", routes.drain, name="route-drain"),
+    path("routes/<int:route_id>/activate/", routes.activate, name="route-activate"),
+    path("pools/new/", routes.new_pool, name="pool-new"),
+    path("pools/<int:pool_id>/", routes.pool, name="pool"),
+    path("pools/<int:pool_id>/delete/", routes.delete_pool, name="pool-delete"),
+    path("routes/stop/", stopping.stop, name="stop-sending"),
+    path("routes/resume/", stopping.resume, name="resume-sending"),
+    #
+    path("people/<int:person_id>/messages/", people.messages, name="person-messages"),
+]

@@ -18,9 +18,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A label on an axis at a coordinate."""
+    """A label on an axis at a coordinate, as text: no locale may put a comma into it."""
 
-    at: float
+    at: str
     label: int
 
 
@@ -41,9 +41,9 @@ def curve(series: Mapping[str, Sequence[int]]) -> Curve:
         Line(name, " ".join(f"{_x(day, longest):.1f},{_y(value, top):.1f}" for day, value in enumerate(values, 1)))
         for name, values in series.items()
     ]
-    levels = [Mark(round(_y(top * step // GRID, top), 1), top * step // GRID) for step in range(GRID + 1)]
+    levels = [Mark(f"{_y(top * step // GRID, top):.1f}", top * step // GRID) for step in range(GRID + 1)]
     every = max(1, longest // 8)
-    days = [Mark(round(_x(day, longest), 1), day) for day in range(1, longest + 1, every)]
+    days = [Mark(f"{_x(day, longest):.1f}", day) for day in range(1, longest + 1, every)]
     return Curve(lines, levels, days)
 
 

@@ -1,0 +1,140 @@
+"""/routes/"""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import ProtectedError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from reputation.access import admin_only
+from sending import relay, routes
+from sending.forms import FORMS, EspForm, PoolForm, RelayForm
+from sending.models import Pool, PoolRoute, Route
+from sending.transports import CouldNotOpen
+from sending.try_relay import PATIENCE, Tried, try_relay
+
+Kind = Route.Kind
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    rows = Route.objects.select_related("address")
+    pools = Pool.objects.order_by("name").prefetch_related("members__route")
+    return render(request, "sending/routes.html", {"nav": "routes", "routes": rows, "pools": pools})
+
+
+@admin_only
+def new(request: HttpRequest, kind: str) -> HttpResponse:
+    if kind not in FORMS:
+        raise Http404("There is no such kind of route.")
+    return _form_page(request, Route(kind=kind))
+
+
+@admin_only
+def edit(request: HttpRequest, route_id: int) -> HttpResponse:
+    return _form_page(request, get_object_or_404(Route.objects.select_related("address"), pk=route_id))
+
+
+def _form_page(request: HttpRequest, route: Route) -> HttpResponse:
+    title = route.name
+    form = FORMS[route.kind](request.POST or None, instance=route)
+    tried: Tried | None = None
+    if form.is_valid():
+        tried = _try(form) if isinstance(form, RelayForm) else None
+        if tried is None or tried.worked or form.cleaned_data["anyway"]:
+            saved = _save(form)
+            messages.success(request, f"Saved. {tried.sentence if tried else ''}")
+            return redirect("route", saved.pk)
+    context = {"nav": "routes", "form": form, "route": route, "title": title, "tried": tried}
+    refused = form.errors or tried
+    return render(request, f"sending/route_form_{route.kind}.html", context, status=422 if refused else 200)
+
+
+def _try(form: RelayForm) -> Tried:
+    try:
+        return try_relay(form.transport())
+    except CouldNotOpen as error:
+        return Tried(False, str(error))
+
+
+def _save(form: object) -> Route:
+    if isinstance(form, RelayForm):
+        return routes.save_relay(route=form.instance, password=form.cleaned_data["password"])
+    if isinstance(form, EspForm):
+        secrets = {name: form.cleaned_data[name] for name in ("settings", "webhook_secret")}
+        return routes.save_esp(route=form.instance, **secrets)
+    return routes.save_direct(route=form.instance)  # type: ignore[attr-defined]
+
+
+@login_required
+def show(request: HttpRequest, route_id: int) -> HttpResponse:
+    route = get_object_or_404(Route.objects.select_related("address"), pk=route_id)
+    kind, scope = routes.scope_of(route)
+    pools = PoolRoute.objects.filter(route=route).select_related("pool").order_by("pool__name")
+    context = {"nav": "routes", "route": route, "scope_kind": kind, "scope": scope, "pools": pools}
+    return render(request, "sending/route.html", context)
+
+
+@admin_only
+@require_POST
+def drain(request: HttpRequest, route_id: int) -> HttpResponse:
+    route = get_object_or_404(Route, pk=route_id)
+    if routes.drain(route_id=route_id):
+        messages.success(request, f"“{route.name}” gets nothing new. What is under way ends by itself.")
+    return redirect("route", route_id)
+
+
+@admin_only
+@require_POST
+def activate(request: HttpRequest, route_id: int) -> HttpResponse:
+    route = get_object_or_404(Route, pk=route_id)
+    if routes.activate(route_id=route_id):
+        messages.success(request, f"“{route.name}” is in use again.")
+    return redirect("route", route_id)
+
+
+@admin_only
+@require_POST
+def test(request: HttpRequest, route_id: int) -> HttpResponse:
+    route = get_object_or_404(Route.objects.select_related("address"), pk=route_id, kind=Kind.RELAY)
+    try:
+        tried = try_relay(relay.transport(route, patience=PATIENCE))
+    except CouldNotOpen as error:
+        tried = Tried(False, str(error))
+    said = f"{tried.sentence} The server said: {tried.reply}" if tried.reply else tried.sentence
+    messages.add_message(request, messages.SUCCESS if tried.worked else messages.ERROR, said)
+    return redirect("route", route_id)
+
+
+@admin_only
+def new_pool(request: HttpRequest) -> HttpResponse:
+    return _pool_page(request, Pool())
+
+
+@admin_only
+def pool(request: HttpRequest, pool_id: int) -> HttpResponse:
+    return _pool_page(request, get_object_or_404(Pool, pk=pool_id))
+
+
+def _pool_page(request: HttpRequest, pool: Pool) -> HttpResponse:
+    title = pool.name
+    form = PoolForm(request.POST or None, instance=pool)
+    if form.is_valid():
+        routes.save_pool(pool=form.instance, route_ids=form.route_ids())
+        messages.success(request, "Saved. It applies to what is planned from now on.")
+        return redirect("routes")
+    context = {"nav": "routes", "form": form, "pool": pool, "title": title}
+    return render(request, "sending/pool_form.html", context, status=422 if form.errors else 200)
+
+
+@admin_only
+@require_POST
+def delete_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
+    row = get_object_or_404(Pool, pk=pool_id)
+    try:
+        row.delete()
+        messages.success(request, f"The pool “{row.name}” is gone. Its routes stay.")
+    except ProtectedError:
+        messages.error(request, f"Campaigns were sent by “{row.name}”, so it stays.")
+    return redirect("routes")
