@@ -91,7 +91,9 @@ class ReasonForm(forms.Form):
 
 
 class LeaveForm(forms.Form):
-    """Which lists somebody leaves; empty is everything."""
+    """Which list somebody leaves; empty is all marketing mail."""
+
+    all_optional = True
 
     list = forms.ModelChoiceField(
         queryset=MailingList.objects.all(), required=False, empty_label="All marketing mail", label="From what"

@@ -1,5 +1,6 @@
 """Pages of people by key, not by number: the thousandth page costs what the first one does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -41,7 +42,7 @@ def _after(people: SubscriberQuerySet, after: str, *, by_address: bool) -> Subsc
 
 @dataclass(frozen=True, slots=True)
 class SuppressionPage:
-    rows: list[Suppression]
+    rows: Sequence[Suppression]
     after: str
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from django.db.models import QuerySet
+
 from audiences.import_files import look
 from audiences.models import Import
 
@@ -30,5 +32,5 @@ def settle(*, upload: Import, form: Mapping[str, Any], mapping: Mapping[str, str
     )
 
 
-def _waiting(upload: Import) -> Any:
+def _waiting(upload: Import) -> QuerySet[Import]:
     return Import.objects.filter(pk=upload.pk, state=Import.State.UPLOADED)

@@ -77,6 +77,7 @@ class LimitsForm(ReasonForm):
     """A budget's own limits; an empty one falls back to the catalogue."""
 
     field_order = [*LIMITS, "reason"]
+    all_optional = True
 
     per_minute = forms.IntegerField(label="Messages a minute", required=False, min_value=1)
     per_hour = forms.IntegerField(label="Messages an hour", required=False, min_value=1)
@@ -95,6 +96,7 @@ HOLDS = [("", "Until somebody releases it"), ("1", "1 hour"), ("4", "4 hours"), 
 
 class HoldForm(ReasonForm):
     field_order = ["hours", "reason"]
+    all_optional = True
 
     hours = forms.TypedChoiceField(label="For how long", choices=HOLDS, coerce=int, required=False, empty_value=None)
 

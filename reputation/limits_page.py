@@ -42,6 +42,11 @@ class Scope:
     def kind_name(self) -> str:
         return str(Kind(self.kind).label)
 
+    @property
+    def title(self) -> str:
+        """Accounts are kept under the number of their route."""
+        return self.name.replace("route:", "Account of route ") if self.kind == Kind.ACCOUNT else self.name
+
 
 def scopes() -> list[Scope]:
     """All of them, those that have never sent included."""

@@ -91,12 +91,15 @@ def _verdict(finding: Finding) -> tuple[str, str]:
     return ("bad", "Wrong") if finding.required else ("wait", "Advice")
 
 
+_TITLES = {"MX": "Return path"}
+
+
 def _unseen(record: Record, number: int) -> Row:
-    title = record.purpose.rpartition("(")[2].rstrip(")") if "(" in record.purpose else record.type
+    title = record.purpose.rpartition("(")[2].rstrip(")") if "(" in record.purpose else _TITLES.get(record.type, "Name")
     return Row(
         key=f"record{number}",
         tone="idle",
-        word="Not checked yet",
+        word="Not checked",
         title=title,
         purpose=record.purpose.partition(" (")[0],
         name=record.name,

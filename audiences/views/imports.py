@@ -44,7 +44,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/import_new.html", context, status=422 if form.errors else 200)
 
 
-def _receive(request: HttpRequest, file: UploadedFile) -> Import:
+def _receive(request: HttpRequest, file: UploadedFile[bytes]) -> Import:
     wanted = MailingList.objects.filter(pk=_number(request.GET.get("list"))).first()
     return receive(
         chunks=file.chunks(),

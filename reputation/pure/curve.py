@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 8, 8, 24
+LEFT, RIGHT, TOP, BOTTOM = 84, 8, 8, 24
 GRID = 4
 
 

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST
 
 from reputation import limits_page, warmup
 from reputation.access import acting, admin_only
+from reputation.catalogue import catalogue
 from reputation.forms import AttachForm, PlanForm, ReasonForm, SeriesForm, WarmupHoldForm
 from reputation.models import Budget, WarmupPlan
 from reputation.pure.curve import curve
@@ -55,8 +56,9 @@ def show(request: HttpRequest, plan_id: int) -> HttpResponse:
 
 
 def _plan_page(request: HttpRequest, plan: WarmupPlan, form: AttachForm) -> HttpResponse:
+    order = [key for key in (*DRAWN, *catalogue().providers) if key != EVERYONE]
     # Everybody without a series of their own last.
-    providers = sorted(plan.days, key=lambda key: (key == EVERYONE, list(plan.days).index(key)))
+    providers = sorted(plan.days, key=lambda key: order.index(key) if key in order else len(order))
     drawn = {key: plan.days[key] for key in DRAWN if key in plan.days}
     users = Budget.objects.filter(warmup=plan).order_by("kind", "scope").values_list("kind", "scope").distinct()
     context = {
