@@ -51,7 +51,7 @@ MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
 EVERYWHERE = tuple(row[0] for row in MAIL_DOMAINS)
 FATES: tuple[tuple[str, float, tuple[str, ...]], ...] = (
     # Who greylists; the big ones would call the same text a rate limit.
-    ("grey", 0.12, ("apple", "gmx", "orange", "mimecast", "hosters")),
+    ("grey", 0.12, ("apple", "gmx", "mimecast", "hosters")),
     ("full", 0.01, ("yahoo", "apple", "gmx", "orange")),
     ("unknown", 0.006, EVERYWHERE),
     ("inactive", 0.002, EVERYWHERE),

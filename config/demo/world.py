@@ -164,8 +164,8 @@ def _limits(now: datetime, domain: SendingDomain, factor: float) -> None:
             budget = budgets.budgets_for(now=now, kind_scopes=[(kind, scope)], provider=key)[0]
             scaled = {name: round(getattr(warm, name) * factor) for name in SCALED if getattr(warm, name) is not None}
             kept = {name: getattr(warm, name) for name in UNSCALED if getattr(warm, name) is not None}
-            pause = {"batch_pause": warm.batch_pause / factor} if warm.batch_pause else {}
-            wanted = {**scaled, **kept, **pause}
+            # A pause of two seconds would be a tenth of one here: less than what a new connection takes anyway.
+            wanted = {**scaled, **kept, "batch_pause": 0.0}
             if any(getattr(budget, name) != value for name, value in wanted.items()):
                 budgets.edit(now=now, budget=budget, actor=None, reason="Limits of the demo's clock", **wanted)
 
