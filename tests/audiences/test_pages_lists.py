@@ -1,0 +1,72 @@
+import pytest
+from django.urls import reverse
+
+from audiences.models import MailingList
+from tests.audiences.cast import make_list, reader
+from tests.visitors import colleague
+
+pytestmark = pytest.mark.django_db
+WORDS = {"name": "News", "public_name": "Our news", "description": "", "opt_in": "double", "wording": "I agree."}
+
+
+def test_the_lists_show_their_sizes():
+    news = make_list()
+    reader("jane@x.example", news)
+    page = colleague().get(reverse("lists")).content.decode()
+    assert f'<a href="/lists/{news.pk}/">News</a>' in page
+    assert '<td class="num">1</td>' in page
+
+
+def test_without_a_list_there_is_one_sentence_and_one_action():
+    page = colleague().get(reverse("lists")).content.decode()
+    assert "No list yet" in page
+    assert "Make a list" in page
+
+
+def test_a_list_is_made():
+    answer = colleague().post(reverse("list-new"), WORDS)
+    made = MailingList.objects.get()
+    assert answer.headers["Location"] == reverse("list", args=[made.pk])
+    assert (made.public_name, made.wording_version) == ("Our news", 1)
+
+
+def test_a_name_that_is_taken_is_refused_with_a_sentence():
+    make_list("News")
+    answer = colleague().post(reverse("list-new"), WORDS)
+    assert answer.status_code == 422
+    assert "already exists" in answer.content.decode()
+    assert MailingList.objects.count() == 1
+
+
+def test_new_wording_gets_a_new_version_and_a_new_name_does_not():
+    news = make_list()
+    client = colleague()
+    client.post(reverse("list-edit", args=[news.pk]), {**WORDS, "name": "Novelties", "wording": ""})
+    news.refresh_from_db()
+    assert (news.name, news.wording_version) == ("Novelties", 1)
+    client.post(reverse("list-edit", args=[news.pk]), {**WORDS, "wording": "I agree to more."})
+    news.refresh_from_db()
+    assert news.wording_version == 2
+
+
+def test_an_archived_list_comes_back_with_its_people():
+    news = make_list()
+    reader("jane@x.example", news)
+    client = colleague()
+    client.post(reverse("list-archive", args=[news.pk]))
+    assert not MailingList.objects.in_use().exists()
+    client.post(reverse("list-restore", args=[news.pk]))
+    assert "jane@x.example" in client.get(reverse("list", args=[news.pk])).content.decode()
+
+
+def test_archiving_by_following_a_link_is_refused():
+    news = make_list()
+    assert colleague().get(reverse("list-archive", args=[news.pk])).status_code == 405
+
+
+def test_ten_lists_cost_as_many_queries_as_two(django_assert_max_num_queries):
+    client = colleague()
+    for number in range(10):
+        make_list(f"List {number}")
+    with django_assert_max_num_queries(5):
+        client.get(reverse("lists"))

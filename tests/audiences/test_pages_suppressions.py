@@ -1,0 +1,78 @@
+import pytest
+from django.urls import reverse
+
+from audiences.models import ConsentEvent, Suppression
+from audiences.paging import SIZE
+from audiences.suppress import import_suppressed
+from tests.audiences.cast import NOW, make_list, reader, suppressions
+from tests.visitors import admin, colleague
+
+pytestmark = pytest.mark.django_db
+
+
+def suppressed(email, reason="manual"):
+    import_suppressed(now=NOW, addresses=[email], reason=reason, source="by hand")
+    return Suppression.objects.latest("pk")
+
+
+def test_they_are_listed_with_reason_and_source_also_for_people_we_do_not_know():
+    reader("jane@x.example", make_list())
+    suppressed("jane@x.example")
+    unknown = suppressed("stranger@x.example")
+    page = colleague().get(reverse("suppressions")).content.decode()
+    assert "jane@x.example" in page
+    assert "stranger@x.example" not in page
+    assert str(unknown.address_key) in page
+
+
+def test_an_address_is_found_however_it_is_written():
+    suppressed("stranger@x.example")
+    answer = colleague().get(reverse("suppressions"), {"q": " Stranger@X.example "})
+    assert [row.reason for row, _, _ in answer.context["rows"]] == ["manual"]
+    assert "Not suppressed" in colleague().get(reverse("suppressions"), {"q": "free@x.example"}).content.decode()
+    assert "nothing after the @" in colleague().get(reverse("suppressions"), {"q": "free@"}).content.decode()
+
+
+def test_a_pasted_list_is_suppressed_and_its_bad_lines_are_named():
+    form = {"addresses": "a@x.example\n\nb@x.example\nnonsense\n", "scope": "*", "note": "from the old system"}
+    answer = admin().post(reverse("suppression-new"), form)
+    assert Suppression.objects.count() == 2
+    assert [(number, text) for number, text, _ in answer.context["rejected"]] == [(3, "nonsense")]
+
+
+def test_lifting_needs_a_reason_and_leaves_a_line_in_the_history():
+    row = suppressed("jane@x.example")
+    client = admin()
+    assert client.post(reverse("suppression-lift", args=[row.pk]), {"reason": ""}).status_code == 422
+    assert suppressions("jane@x.example")
+    client.post(reverse("suppression-lift", args=[row.pk]), {"reason": "Mistyped"})
+    assert not suppressions("jane@x.example")
+    assert "Mistyped" in ConsentEvent.objects.get(subject_key=row.address_key).basis
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [("complained", "A complaint is never lifted"), ("unsubscribed", "Only they can come back"), ("erased", "forgotten")],
+)
+def test_what_must_stand_is_not_lifted_and_the_page_says_why(reason, sentence):
+    row = suppressed("jane@x.example", reason)
+    answer = admin().post(reverse("suppression-lift", args=[row.pk]), {"reason": "Please"})
+    assert sentence in answer.content.decode()
+    assert suppressions("jane@x.example") == {("*", reason)}
+
+
+def test_only_admins_add_and_lift():
+    row = suppressed("jane@x.example")
+    client = colleague()
+    assert client.post(reverse("suppression-new"), {"addresses": "b@x.example", "scope": "*"}).status_code == 403
+    assert client.post(reverse("suppression-lift", args=[row.pk]), {"reason": "x"}).status_code == 403
+    assert Suppression.objects.count() == 1
+
+
+def test_the_next_page_goes_on_where_the_first_ended(django_assert_max_num_queries):
+    import_suppressed(now=NOW, addresses=[f"r{n}@x.example" for n in range(SIZE + 3)], source="old")
+    client = colleague()
+    with django_assert_max_num_queries(6):
+        first = client.get(reverse("suppressions"))
+    rest = client.get(reverse("suppressions"), {"after": first.context["page"].after})
+    assert (len(first.context["rows"]), len(rest.context["rows"])) == (SIZE, 3)

@@ -1,0 +1,127 @@
+import pytest
+from django.urls import reverse
+
+from reputation import dkim_keys
+from reputation.add_domain import add_domain
+from reputation.models import DkimKey, SendingAddress, SendingDomain
+from tests.visitors import admin, colleague
+
+pytestmark = pytest.mark.django_db
+NAME = "news.harbour.example"
+
+
+@pytest.fixture
+def domain(now):
+    return add_domain(now=now, name=NAME, return_path_host=f"bounce.{NAME}")
+
+
+def publish(zones, domain, key):
+    zones.put(f'{dkim_keys.record_name(key, domain)} 60 IN TXT {dkim_keys.zone_file_value(dkim_keys.record_value(key))}')
+
+
+def publish_the_rest(zones, domain):
+    zones.add(f"{NAME} 60 IN SOA ns.{NAME} a.{NAME} 1 2 3 4 5\n{NAME} 60 IN MX 10 mx.{NAME}")
+    zones.add(f'_dmarc.{NAME} 60 IN TXT "v=DMARC1; p=none"')
+    host = domain.return_path_host
+    zones.add(f"{host} 60 IN MX 10 {host}\n{host} 60 IN SOA ns.{NAME} a.{NAME} 1 2 3 4 5")
+
+
+def test_an_admin_adds_a_domain_and_sees_each_record_to_copy():
+    client = admin()
+    answer = client.post(reverse("domain-new"), {"name": " News.Harbour.example. ", "return_path_host": ""}, follow=True)
+    made = SendingDomain.objects.get()
+    assert (made.name, made.return_path_host) == (NAME, f"bounce.{NAME}")
+    page = answer.content.decode()
+    key = made.keys.get()
+    assert f"{key.selector}._domainkey.{NAME}" in page
+    assert f"p={key.public_key}" in page
+    assert "Nothing is sent from it" in page
+    assert page.count("data-copy=") == 6  # name and value of three records: no address of our own yet
+
+
+@pytest.mark.parametrize("name", ["https://x.example", "me@x.example", "localhost", "a b.example", ""])
+def test_what_is_no_domain_is_refused_with_a_sentence(name):
+    answer = admin().post(reverse("domain-new"), {"name": name})
+    assert answer.status_code == 422
+    assert 'class="lp-error"' in answer.content.decode()
+    assert not SendingDomain.objects.exists()
+
+
+def test_a_domain_in_letters_of_its_own_is_kept_as_dns_has_it():
+    admin().post(reverse("domain-new"), {"name": "news.bücher.example", "return_path_host": ""})
+    assert SendingDomain.objects.get().name == "news.xn--bcher-kva.example"
+
+
+def test_the_check_shows_expected_and_found_side_by_side(domain, zones):
+    publish(zones, domain, domain.keys.get())
+    zones.add(f"{domain.return_path_host} 60 IN MX 10 elsewhere.example\nelsewhere.example 60 IN A 127.0.9.9")
+    page = admin().post(reverse("domain-check", args=[domain.pk]), follow=True).content.decode()
+    assert f">10 {domain.return_path_host}</pre>" in page
+    assert ">10 elsewhere.example</pre>" in page
+    assert "leads to elsewhere.example, so bounces do not come back" in page
+    assert "Nothing is sent from it" in page
+
+
+def test_a_domain_that_passes_may_send_and_its_key_signs(domain, zones):
+    publish(zones, domain, domain.keys.get())
+    publish_the_rest(zones, domain)
+    page = admin().post(reverse("domain-check", args=[domain.pk]), follow=True).content.decode()
+    assert "Letters may leave from it" in page
+    assert domain.keys.get().state == DkimKey.State.ACTIVE
+
+
+def test_a_new_key_takes_over_only_when_its_record_is_there(domain, zones):
+    first = domain.keys.get()
+    publish(zones, domain, first)
+    publish_the_rest(zones, domain)
+    client, url = admin(), reverse("domain-key", args=[domain.pk])
+    client.post(reverse("domain-check", args=[domain.pk]))
+    client.post(url, {"new": "1"})
+    second = domain.keys.get(state=DkimKey.State.PENDING)
+    assert "not there yet" in client.post(url, follow=True).content.decode()
+    first.refresh_from_db()
+    assert first.state == DkimKey.State.ACTIVE
+    publish(zones, domain, second)
+    assert "the new key signs" in client.post(url, follow=True).content.decode()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == (DkimKey.State.RETIRED, DkimKey.State.ACTIVE)
+
+
+def test_no_page_shows_a_private_key(domain):
+    page = admin().get(reverse("domain", args=[domain.pk])).content.decode()
+    assert "PRIVATE" not in page
+    assert bytes(domain.keys.get().private_key_sealed).hex() not in page
+
+
+def test_an_address_is_added_and_its_names_are_looked_at(zones):
+    zones.add("9.1.0.127.in-addr.arpa 60 IN PTR out1.harbour.example\nout1.harbour.example 60 IN A 127.0.1.9")
+    client = admin()
+    client.post(reverse("address-new"), {"ip": "127.0.1.9", "ehlo_name": "out1.harbour.example", "egress_host": "main"})
+    made = SendingAddress.objects.get()
+    page = client.post(reverse("address-check", args=[made.pk]), follow=True).content.decode()
+    assert "All names lead to each other" in page
+    assert "9.1.0.127.in-addr.arpa" in page
+
+
+@pytest.mark.parametrize("form", [{"ip": "300.1.1.1"}, {"ehlo_name": "out"}])
+def test_a_wrong_address_is_refused(form):
+    right = {"ip": "127.0.1.9", "ehlo_name": "out1.harbour.example", "egress_host": "main"}
+    assert admin().post(reverse("address-new"), right | form).status_code == 422
+    assert not SendingAddress.objects.exists()
+
+
+def test_a_colleague_looks_and_changes_nothing(domain):
+    client = colleague()
+    assert client.get(reverse("domain", args=[domain.pk])).status_code == 200
+    for name in ("domain-check", "domain-key"):
+        assert client.post(reverse(name, args=[domain.pk]), {"new": "1"}).status_code == 403
+    assert client.post(reverse("domain-new"), {"name": "x.example"}).status_code == 403
+    assert domain.keys.count() == 1
+
+
+def test_ten_domains_cost_as_many_queries_as_one(now, django_assert_max_num_queries):
+    SendingDomain.objects.bulk_create(SendingDomain(name=f"d{n}.example", return_path_host="b.example") for n in range(10))
+    client = colleague()
+    with django_assert_max_num_queries(7):
+        client.get(reverse("domains"))
