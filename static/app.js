@@ -30,4 +30,85 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.body.classList.remove("lp-nav-open");
   });
+
+  // -- Campaigns ---------------------------------------------------------------------------------------------------
+
+  const say = (words) => { document.getElementById("announce").textContent = words; };
+  const reveal = (within) => within.querySelectorAll("[data-js][hidden]").forEach((one) => { one.hidden = false; });
+  document.addEventListener("DOMContentLoaded", () => reveal(document));
+  document.addEventListener("htmx:afterSwap", () => reveal(document));
+
+  const insert = (area, text) => {
+    area.focus();
+    area.setRangeText(text, area.selectionStart, area.selectionEnd, "end");
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  // Subject and preheader take fields too: the one that had the cursor last.
+  let lastField = null;
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("#subject, #preheader, #letter")) lastField = event.target;
+  });
+  const toLine = (area, number) => {
+    const lines = area.value.split("\n");
+    const start = lines.slice(0, number - 1).join("\n").length + (number > 1 ? 1 : 0);
+    area.focus();
+    area.setSelectionRange(start, start + (lines[number - 1] || "").length);
+  };
+  document.addEventListener("click", (event) => {
+    const device = event.target.closest("[data-device]");
+    if (device) {
+      event.preventDefault();
+      document.querySelector(".lp-device").dataset.is = device.dataset.device;
+      device.parentElement.querySelectorAll("[data-device]").forEach((one) => one.removeAttribute("aria-current"));
+      device.setAttribute("aria-current", "true");
+      return;
+    }
+    const button = event.target.closest("button");
+    if (!button) return;
+    const letter = document.getElementById("letter");
+    if (button.dataset.insertField) {
+      const key = document.getElementById("field-key").value;
+      const fallback = document.getElementById("field-default").value.replace(/["{}]/g, "");
+      const filter = fallback ? ` | default: "${fallback}"` : "";
+      insert(lastField || letter, `{{ contact.${key}${filter} }}`);
+    }
+    if (button.dataset.insert) {
+      insert(document.getElementById(button.dataset.insertInto), document.getElementById(button.dataset.insert).textContent);
+    }
+    if (button.dataset.line) toLine(letter, Number(button.dataset.line));
+  });
+
+  // What was typed and not saved is not left behind without a word.
+  let dirty = Boolean(document.querySelector("form[data-dirty]"));
+  document.addEventListener("DOMContentLoaded", () => { dirty = Boolean(document.querySelector("form[data-dirty]")); });
+  document.addEventListener("input", (event) => {
+    const counter = event.target.dataset && event.target.dataset.count;
+    if (counter) document.getElementById(counter).textContent = [...event.target.value].length;
+    if (event.target.name && event.target.form && event.target.form.matches("[data-keep]") && event.target.matches("#subject, #preheader, #letter")) dirty = true;
+  });
+  document.addEventListener("submit", (event) => {
+    const toPreview = event.submitter && event.submitter.matches("[data-preview]");
+    if (event.target.matches("[data-keep]") && !toPreview) dirty = false;
+  });
+  window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
+  document.addEventListener("keydown", (event) => {
+    const form = document.querySelector("form[data-keep]");
+    if (form && (event.ctrlKey || event.metaKey) && event.key === "s") {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+
+  // Polling rests while nobody looks, and leaves open what was open.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+  });
+  let open = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    open = [...event.target.querySelectorAll("details[open][id]")].map((one) => one.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    open.forEach((id) => { const one = document.getElementById(id); if (one) one.open = true; });
+  });
+  document.addEventListener("announce", (event) => say(event.detail.words));
 })();

@@ -1,0 +1,191 @@
+"""What people type on the pages of campaigns."""
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+
+from audiences.models import MailingList
+from campaigns.media import MOST_OCTETS
+from campaigns.pure.advice import of_sender
+from campaigns.pure.findings import Level
+from campaigns.pure.wall_time import BadWallTime, instant_of
+from reputation.models import SendingDomain
+from reputation.workspace import workspace
+from sending.models import Pool
+
+# Above so many people a slip costs a lot: the number is typed before it goes.
+TYPE_THE_NUMBER_ABOVE = 50_000
+NOW, AT = "now", "at"
+
+
+class NameForm(forms.Form):
+    name = forms.CharField(label="Name", max_length=200, help_text="For your team; recipients never see it.")
+
+
+class AudienceForm(forms.Form):
+    """Which lists, and which lists not."""
+
+    included = forms.ModelMultipleChoiceField(
+        queryset=MailingList.objects.none(), required=False, label="Send to", widget=forms.CheckboxSelectMultiple
+    )
+    excluded = forms.ModelMultipleChoiceField(
+        queryset=MailingList.objects.none(), required=False, label="But not to", widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("included", "excluded"):
+            self.fields[name].queryset = MailingList.objects.in_use()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        both = set(cleaned.get("included") or ()) & set(cleaned.get("excluded") or ())
+        if both:
+            names = ", ".join(sorted(f"“{one.name}”" for one in both))
+            raise forms.ValidationError(f"{names} cannot be sent to and left out at once. Choose one of the two.")
+        return cleaned
+
+
+class SenderForm(forms.Form):
+    """Who writes, from where, and by which way out."""
+
+    from_name = forms.CharField(
+        label="From name", max_length=120, help_text="What inboxes show, such as “Mara at Harbour Books”."
+    )
+    sending_domain = forms.ModelChoiceField(
+        queryset=SendingDomain.objects.none(), label="Sending domain", empty_label=None
+    )
+    from_address = forms.EmailField(
+        label="From address", max_length=320, help_text="An address at the sending domain that somebody reads."
+    )
+    reply_to = forms.EmailField(
+        label="Replies to", max_length=320, required=False, help_text="When empty, answers go to the from address."
+    )
+    pool = forms.ModelChoiceField(queryset=Pool.objects.none(), label="Route", empty_label=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        can_send = [SendingDomain.State.VERIFIED, SendingDomain.State.UNSURE]
+        self.fields["sending_domain"].queryset = SendingDomain.objects.filter(state__in=can_send)  # type: ignore[attr-defined]
+        self.fields["pool"].queryset = Pool.objects.filter(members__route__active=True).distinct()  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        domain = cleaned.get("sending_domain")
+        if domain and cleaned.get("from_address"):
+            for finding in of_sender(cleaned["from_address"], domain.name):
+                if finding.level is Level.MUST_FIX:
+                    self.add_error("from_address", finding.sentence)
+        for name in ("from_name", "from_address", "reply_to"):
+            if any(c in cleaned.get(name, "") for c in "\r\n\0"):
+                self.add_error(name, "This has to be one line.")
+        return cleaned
+
+
+class TrackingForm(forms.Form):
+    clicks = forms.BooleanField(
+        label="Count clicks", required=False, help_text="Links lead through this site and on to where you wrote them."
+    )
+    opens = forms.BooleanField(
+        label="Count opens",
+        required=False,
+        help_text="A tiny picture asks. Programs open too, so read the number with care.",
+    )
+
+
+class LetterForm(forms.Form):
+    """The letter as it is saved; an unfinished one is welcome."""
+
+    based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    subject = forms.CharField(max_length=400, required=False)
+    preheader = forms.CharField(max_length=400, required=False)
+    # Not stripped: what an author wrote comes back as it was.
+    letter = forms.CharField(required=False, strip=False, max_length=200_000)
+
+    def clean_letter(self) -> str:
+        return str(self.cleaned_data["letter"]).replace("\r\n", "\n")
+
+
+class PictureForm(forms.Form):
+    file = forms.FileField(
+        label="Picture",
+        max_length=200,
+        help_text=f"JPEG, PNG, GIF or WebP, up to {MOST_OCTETS // 1024 // 1024} MB.",
+        widget=forms.ClearableFileInput(attrs={"accept": "image/jpeg,image/png,image/gif,image/webp"}),
+    )
+
+
+class TrialForm(forms.Form):
+    """A test to colleagues. `request_key` makes two presses of one button one test."""
+
+    addresses = forms.CharField(
+        label="Send a test to",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
+        help_text="Up to 10 addresses, with commas or on lines of their own.",
+    )
+    as_email = forms.CharField(
+        label="Written as",
+        max_length=320,
+        required=False,
+        help_text="The address of somebody on your lists whose fields are filled in. Empty: every fallback is used.",
+        widget=forms.TextInput(attrs={"list": "people-samples", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    request_key = forms.RegexField(r"^[0-9a-f]{32}$", widget=forms.HiddenInput)
+
+    def clean_addresses(self) -> list[str]:
+        return str(self.cleaned_data["addresses"]).replace(",", " ").replace(";", " ").split()
+
+
+class WhenForm(forms.Form):
+    """Now, or at a time on a wall clock somewhere."""
+
+    when = forms.ChoiceField(
+        choices=[(NOW, "Now"), (AT, "At a time")], widget=forms.RadioSelect, initial=NOW, label="When"
+    )
+    wall_time = forms.CharField(
+        label="Day and time", required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+    zone = forms.ChoiceField(label="Time zone", required=False)
+    per_hour = forms.IntegerField(
+        label="At most an hour", required=False, min_value=1, help_text="Empty: as fast as is safe."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = workspace().time_zone
+        names = sorted(
+            name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))
+        )
+        self.fields["zone"].choices = [(name, name) for name in dict.fromkeys([own, "UTC", *names])]  # type: ignore[attr-defined]
+        self.fields["zone"].initial = own
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("when") != AT:
+            return {**cleaned, "wall_time": "", "zone": ""}
+        try:
+            instant_of(cleaned.get("wall_time", ""), cleaned.get("zone") or workspace().time_zone)
+        except BadWallTime as error:
+            self.add_error("wall_time", str(error))
+        return cleaned
+
+
+class ScheduleForm(WhenForm):
+    """What is pressed: with the number of people when they are very many."""
+
+    confirm = forms.CharField(label="Type the number of people", required=False)
+
+    def __init__(self, *args: Any, people: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = people
+
+    def clean_confirm(self) -> str:
+        typed = "".join(c for c in self.cleaned_data["confirm"] if c.isdigit())
+        if self.people > TYPE_THE_NUMBER_ABOVE and typed != str(self.people):
+            raise forms.ValidationError(f"So many people want a second look: type {self.people:,} to go on.")
+        return typed
+
+
+class SpeedForm(forms.Form):
+    per_hour = forms.IntegerField(label="At most an hour", required=False, min_value=1, max_value=10_000_000)

@@ -1,0 +1,15 @@
+"""Show a mail in one colour scheme, whatever the viewer's system prefers.
+
+`color-scheme` on a frame does not switch `prefers-color-scheme` inside it, so the media query itself is rewritten.
+"""
+
+import re
+
+_QUERY = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
+_ALWAYS, _NEVER = "(min-width: 0)", "(max-width: 0)"
+
+
+def fixed_scheme(html: str, *, dark: bool) -> str:
+    """The page with every query for a colour scheme answered: light, or dark."""
+    wanted = "dark" if dark else "light"
+    return _QUERY.sub(lambda found: _ALWAYS if found[1].lower() == wanted else _NEVER, html)

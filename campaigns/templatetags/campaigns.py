@@ -1,0 +1,113 @@
+"""Bars, paces and short times as the pages of campaigns draw them."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.formats import date_format
+
+from campaigns.pure.findings import Finding, Place
+from campaigns.setup_steps import Step
+from sending.progress import LaneProgress
+
+register = template.Library()
+
+TICKS = 24
+# The bar's parts from the left: CSS class and the lane's figure.
+PARTS = (("done", "accepted"), ("bounce", "bounced"), ("skip", "not_sent"), ("retry", "unknown"))
+_PAGES = {
+    Place.AUDIENCE: "campaign-audience",
+    Place.SENDER: "campaign-sender",
+    Place.CONTENT: "campaign-letter",
+    Place.WHEN: "campaign-review",
+    Place.SETTINGS: "settings",
+    Place.DOMAIN: "domains",
+}
+
+
+@register.inclusion_tag("campaigns/_track.html")
+def lane_track(lane: LaneProgress, retrying: int = 0, size: str = "", label: str = "") -> dict[str, Any]:
+    """The progress of a lane as one bar; what waits for another try is drawn before what was never tried."""
+    figures = [(tone, int(getattr(lane, name))) for tone, name in PARTS]
+    figures.append(("air", min(retrying, lane.waiting)))
+    return {"parts": _placed(figures, lane.total), "size": size, "label": label}
+
+
+@register.inclusion_tag("campaigns/_track.html")
+def part_track(done: int, total: int, size: str = "thin", label: str = "") -> dict[str, Any]:
+    """A bar with one part."""
+    return {"parts": _placed([("done", done)], total), "size": size, "label": label}
+
+
+def _placed(figures: list[tuple[str, int]], total: int) -> list[dict[str, Any]]:
+    """Places in per cent with a point for the decimal, whatever the language writes."""
+    parts, x = [], 0.0
+    for tone, n in figures:
+        width = 100 * n / total if total else 0.0
+        if width:
+            parts.append({"tone": tone, "x": f"{x:.3f}", "width": f"{width:.3f}"})
+        x += width
+    return parts
+
+
+@register.inclusion_tag("campaigns/_ticks.html")
+def ticks(pace: float, limit: float | None) -> dict[str, Any]:
+    """24 ticks: those up to the pace are on; all of them are the limit."""
+    on = 0 if not pace else TICKS if not limit else max(1, min(TICKS, round(TICKS * pace / limit)))
+    return {"ticks": [(number * 5, number < on) for number in range(TICKS)]}
+
+
+@register.filter
+def part_of(n: int, whole: int) -> str:
+    """`4.6`, cut and not rounded; a dash when there is no whole."""
+    return f"{1000 * n // whole / 10:.1f}" if whole else "–"
+
+
+@register.filter
+def rate(per_minute: float | None) -> str:
+    """Messages a minute, without false precision."""
+    if per_minute is None:
+        return "no limit"
+    return f"{per_minute:.1f}" if 0 < per_minute < 10 and per_minute % 1 else f"{per_minute:,.0f}"
+
+
+@register.simple_tag(takes_context=True)
+def short(context: template.Context, instant: datetime | None) -> str:
+    """`Wed 25 Nov, 09:00` in the workspace's zone, for places where the zone stands nearby."""
+    if instant is None:
+        return ""
+    return date_format(instant.astimezone(ZoneInfo(str(context["workspace"].time_zone))), "D j M, H:i", use_l10n=False)
+
+
+@register.simple_tag
+def ahead(instant: datetime | None, now: datetime) -> str:
+    """`in 16 h`, `in 3 days`, `now`."""
+    minutes = int((instant - now).total_seconds() // 60) if instant else 0
+    if minutes < 1:
+        return "now"
+    if minutes < 90:
+        return f"in {minutes} min"
+    return f"in {minutes // 60} h" if minutes < 48 * 60 else f"in {minutes // 1440} days"
+
+
+@register.filter
+def place_page(finding: Finding) -> str:
+    """The URL name of the page on which a finding is mended."""
+    return _PAGES[finding.place]
+
+
+@register.filter
+def in_campaign(finding: Finding) -> bool:
+    return _PAGES[finding.place].startswith("campaign-")
+
+
+@register.filter
+def tag_of(key: str) -> str:
+    """What to write in a letter for a personal field: with a fallback, always."""
+    return "{{ contact." + key + ' | default: "…" }}'
+
+
+@register.filter
+def done_steps(steps: list[Step]) -> int:
+    return sum(step.done for step in steps)

@@ -1,0 +1,125 @@
+"""/campaigns/7/: the draft and its parts."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from audiences.access import acting
+from audiences.models import MailingList
+from campaigns import content, edit
+from campaigns.access import campaign_or_404
+from campaigns.audience import crowd_of
+from campaigns.forms import AudienceForm, NameForm, SenderForm, TrackingForm
+from campaigns.hub import marks_of
+from campaigns.models import Campaign
+from campaigns.preflight import preflight
+from campaigns.status import page_of, status_of
+from reputation.models import SendingDomain
+from sending.models import Excluded
+
+
+@login_required
+@require_safe
+def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    if campaign.mailing is not None:
+        return redirect(page_of(campaign), campaign_id)
+    now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
+    context = {
+        "nav": "campaigns",
+        "campaign": campaign,
+        "status": status_of(campaign),
+        "editable": campaign.state in edit.EDITABLE,
+        "crowd": crowd,
+        "left_out": left_out_words(crowd.left_out),
+        "content": content.current(campaign),
+        "marks": marks_of(preflight(now=now, campaign=campaign, crowd=crowd)),
+        "activity": campaign.revisions.select_related("saved_by")[:5],
+    }
+    return render(request, "campaigns/hub.html", context)
+
+
+def left_out_words(left_out: dict[str, int]) -> list[tuple[str, int]]:
+    """(reason in words, people), the most frequent first."""
+    return sorted(((str(Excluded.Reason(reason).label), n) for reason, n in left_out.items()), key=lambda row: -row[1])
+
+
+@login_required
+def name(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    form = NameForm(request.POST or None, initial={"name": campaign.name})
+    if form.is_valid():
+        now = timezone.now()  # clock: entry
+        edit.rename(now=now, campaign_id=campaign_id, name=form.cleaned_data["name"])
+        return redirect("campaign", campaign_id)
+    return _form_page(request, campaign, form, "campaigns/name.html")
+
+
+@login_required
+@require_POST
+def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    made = content.duplicate(now=now, campaign=campaign_or_404(campaign_id), by=acting(request))
+    messages.success(request, "A copy with the same letter, sender and audience. It is not scheduled.")
+    return redirect("campaign", made.pk)
+
+
+@login_required
+def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    lists = {"included": campaign.included_lists.all(), "excluded": campaign.excluded_lists.all()}
+    form = AudienceForm(request.POST or None, initial=lists)
+    if form.is_valid():
+        now = timezone.now()  # clock: entry
+        return _save(
+            request, campaign_id, lambda: edit.set_audience(now=now, campaign_id=campaign_id, **form.cleaned_data)
+        )
+    crowd = crowd_of(campaign)
+    context = {"crowd": crowd, "left_out": left_out_words(crowd.left_out), "has_lists": MailingList.objects.exists()}
+    return _form_page(request, campaign, form, "campaigns/audience.html", **context)
+
+
+@login_required
+def sender(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    names = ("sending_domain", "pool", "from_name", "from_address", "reply_to")
+    form = SenderForm(request.POST or None, initial={name: getattr(campaign, name) for name in names})
+    if form.is_valid():
+        now = timezone.now()  # clock: entry
+        return _save(
+            request, campaign_id, lambda: edit.set_sender(now=now, campaign_id=campaign_id, **form.cleaned_data)
+        )
+    closed = SendingDomain.objects.filter(state__in=[SendingDomain.State.NEW, SendingDomain.State.HELD])
+    return _form_page(request, campaign, form, "campaigns/sender.html", closed=closed)
+
+
+@login_required
+def tracking(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    initial = {"opens": campaign.track_opens, "clicks": campaign.track_clicks}
+    form = TrackingForm(request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()  # clock: entry
+        return _save(
+            request, campaign_id, lambda: edit.set_tracking(now=now, campaign_id=campaign_id, **form.cleaned_data)
+        )
+    return _form_page(request, campaign, form, "campaigns/tracking.html")
+
+
+def _save(request: HttpRequest, campaign_id: int, act: Any) -> HttpResponse:
+    try:
+        act()
+    except content.NotADraft as error:
+        messages.error(request, str(error))
+    return redirect("campaign", campaign_id)
+
+
+def _form_page(request: HttpRequest, campaign: Campaign, form: Form, template: str, **more: Any) -> HttpResponse:
+    context = {"nav": "campaigns", "campaign": campaign, "form": form, "editable": campaign.state in edit.EDITABLE}
+    return render(request, template, {**context, **more}, status=422 if form.errors else 200)

@@ -1,0 +1,50 @@
+"""/"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseStopPolling
+
+from campaigns.lanes import Monitor, monitor_of
+from campaigns.listing import coming, last_results, live
+from campaigns.models import Campaign
+from campaigns.setup_steps import setup_steps
+from campaigns.status import status_of
+from campaigns.trouble import troubled_budgets
+from reputation.workspace import workspace
+
+
+@login_required
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    sending = _sending(now)
+    if request.htmx:  # type: ignore[attr-defined]
+        page = render(request, "home.html#sending", {"sending": sending})
+        return page if sending else HttpResponseStopPolling(page.content)
+    next_up = [(campaign, status_of(campaign)) for campaign in coming()]
+    context = {
+        "nav": "home",
+        "now": now,
+        "sending": sending,
+        "coming": next_up,
+        "results": last_results(),
+        "steps": setup_steps(now=now),
+        "troubled": troubled_budgets(),
+        "has_campaigns": Campaign.objects.exists(),
+    }
+    return render(request, "home.html", context)
+
+
+def _sending(now: datetime) -> list[tuple[Campaign, Monitor]]:
+    zone = ZoneInfo(workspace().time_zone)
+    found = []
+    for campaign in live():
+        if campaign.mailing is not None:
+            found.append((campaign, monitor_of(now=now, zone=zone, mailing=campaign.mailing)))
+    return found

@@ -1,0 +1,136 @@
+"""/campaigns/7/monitor/: watch it go, and act."""
+
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseStopPolling, trigger_client_event
+
+from audiences.access import acting
+from campaigns.access import launched_or_404
+from campaigns.forms import SpeedForm
+from campaigns.lanes import monitor_of
+from campaigns.models import Campaign
+from campaigns.report import excluded_of, meanings_of
+from campaigns.status import status_of
+from reputation.workspace import workspace
+from sending import mailings
+from sending.models import Mailing
+from sending.wake import plan_soon
+
+
+@login_required
+@require_safe
+def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign, mailing = launched_or_404(campaign_id)
+    context = {**_live(campaign, mailing), "excluded": excluded_of(mailing)}
+    context["speed_form"] = SpeedForm(initial={"per_hour": mailing.per_hour})
+    return render(request, "campaigns/monitor.html", context)
+
+
+def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
+    now = timezone.now()  # clock: entry
+    watched = monitor_of(now=now, zone=ZoneInfo(workspace().time_zone), mailing=mailing)
+    return {
+        "nav": "campaigns",
+        "now": now,
+        "campaign": campaign,
+        "mailing": mailing,
+        "status": status_of(campaign),
+        "monitor": watched,
+        "progress": watched.progress,
+    }
+
+
+@login_required
+@require_safe
+def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The part that polls; 286 ends it. Every tenth is told to screen readers, not every poll."""
+    campaign, mailing = launched_or_404(campaign_id)
+    context = _live(campaign, mailing)
+    part = render(request, "campaigns/monitor.html#live", context)
+    watched = context["progress"]
+    percent = getattr(watched, "percent", 0)
+    answer = HttpResponseStopPolling(part.content) if getattr(watched, "is_over", False) else part
+    seen = request.GET.get("seen", "")
+    if seen.isdecimal() and int(seen) // 10 != percent // 10:
+        trigger_client_event(answer, "announce", {"words": f"{percent} % have a final state"})
+    return answer
+
+
+@login_required
+@require_safe
+def problems(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign, mailing = launched_or_404(campaign_id)
+    context = {"campaign": campaign, "meanings": meanings_of(mailing)}
+    return render(request, "campaigns/_problems.html", context)
+
+
+@login_required
+@require_POST
+def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    _, mailing = launched_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    mailings.pause(now=now, mailing_id=mailing.pk, reason=f"Paused by {acting(request)}")
+    return _back(request, campaign_id)
+
+
+@login_required
+@require_POST
+def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Also after a stop: whoever was not mailed is next, and nobody gets it twice."""
+    _, mailing = launched_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    if mailings.resume(now=now, mailing_id=mailing.pk):
+        plan_soon()
+    return _back(request, campaign_id)
+
+
+@login_required
+@require_POST
+def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    _, mailing = launched_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    mailings.stop(now=now, mailing_id=mailing.pk, reason=f"Stopped by {acting(request)}")
+    return _back(request, campaign_id)
+
+
+@login_required
+@require_POST
+def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    _, mailing = launched_or_404(campaign_id)
+    form = SpeedForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "The speed was not changed: write a whole number an hour, or nothing for no limit.")
+    elif mailings.change_speed(mailing_id=mailing.pk, per_hour=form.cleaned_data["per_hour"]):
+        per_hour = form.cleaned_data["per_hour"]
+        messages.success(request, f"At most {per_hour:,} an hour from now on." if per_hour else "As fast as is safe.")
+    return redirect("campaign-monitor", campaign_id)
+
+
+@login_required
+@require_POST
+def pause_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    _, mailing = launched_or_404(campaign_id)
+    mailings.pause_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", ""))
+    return _back(request, campaign_id)
+
+
+@login_required
+@require_POST
+def resume_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    _, mailing = launched_or_404(campaign_id)
+    if mailings.resume_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", "")):
+        plan_soon()
+    return _back(request, campaign_id)
+
+
+def _back(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("campaign-monitor", campaign_id)
+    campaign, mailing = launched_or_404(campaign_id)
+    return render(request, "campaigns/monitor.html#live", _live(campaign, mailing))

@@ -1,0 +1,131 @@
+"""/campaigns/7/review/: look once more, choose when, send; and take it back."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from audiences.access import acting
+from campaigns import content, edit
+from campaigns import schedule as scheduling
+from campaigns.access import campaign_or_404
+from campaigns.audience import crowd_of
+from campaigns.forecast import outlook
+from campaigns.forms import TYPE_THE_NUMBER_ABOVE, ScheduleForm, WhenForm
+from campaigns.models import Campaign
+from campaigns.preflight import preflight
+from campaigns.pure.findings import Finding, Level
+from campaigns.pure.wall_time import BadWallTime, instant_of, is_skipped, is_twice
+from campaigns.status import page_of, status_of
+from reputation.workspace import workspace
+
+
+@login_required
+@require_safe
+def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    if campaign.mailing is not None:
+        return redirect(page_of(campaign), campaign_id)
+    asked = WhenForm(request.GET) if "when" in request.GET else None
+    return _page(request, campaign, asked)
+
+
+def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, status: int = 200) -> HttpResponse:
+    now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
+    zone = ZoneInfo(workspace().time_zone)
+    starts_at, note = _start(campaign, form, now)
+    findings = preflight(now=now, campaign=campaign, crowd=crowd)
+    context = {
+        "nav": "campaigns",
+        "now": now,
+        "campaign": campaign,
+        "status": status_of(campaign),
+        "content": content.current(campaign),
+        "crowd": crowd,
+        "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
+        "form": form or WhenForm(initial={"per_hour": campaign.per_hour}),
+        "starts_at": starts_at,
+        "note": note,
+        "outlook": outlook(now=now, starts_at=starts_at, zone=zone, campaign=campaign, crowd=crowd),
+        **_by_level(findings),
+        **_countdown(campaign, now),
+    }
+    return render(request, "campaigns/review.html", context, status=status)
+
+
+def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> tuple[datetime, str]:
+    """When it would begin, and a word about the two odd days of the year."""
+    if campaign.scheduled_for is not None and campaign.state == Campaign.State.SCHEDULED:
+        return campaign.scheduled_for, ""
+    if form is None or not form.is_valid() or not form.cleaned_data["wall_time"]:
+        return now + timedelta(seconds=workspace().undo_seconds), ""
+    wall, zone = form.cleaned_data["wall_time"], form.cleaned_data["zone"]
+    if is_skipped(wall, zone):
+        return instant_of(wall, zone), "The clocks jump over this time that night; it goes an hour later by the clock."
+    if is_twice(wall, zone):
+        return instant_of(wall, zone), "The clocks show this time twice that night; it goes at the first."
+    return instant_of(wall, zone), ""
+
+
+def _by_level(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    return {level.value: [row for row in findings if row.level is level] for level in Level}
+
+
+def _countdown(campaign: Campaign, now: datetime) -> dict[str, object]:
+    until = campaign.undo_until if campaign.state == Campaign.State.SCHEDULED else None
+    left = max(0, round((until - now).total_seconds())) if until else 0
+    due = until is not None and max(until, campaign.scheduled_for or until) <= now
+    return {"seconds_left": left, "armed": left > 0, "starting": due, "undo_seconds": workspace().undo_seconds}
+
+
+@login_required
+@require_POST
+def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    if campaign.state not in edit.EDITABLE:
+        return redirect(page_of(campaign) if campaign.mailing else "campaign-review", campaign_id)
+    form = ScheduleForm(request.POST, people=crowd_of(campaign).recipients)
+    if not form.is_valid():
+        return _page(request, campaign, form, status=422)
+    now, chosen = timezone.now(), form.cleaned_data  # clock: entry
+    try:
+        edit.set_speed(now=now, campaign_id=campaign_id, per_hour=chosen["per_hour"])
+        scheduling.schedule(
+            now=now, campaign_id=campaign_id, by=acting(request), wall_time=chosen["wall_time"], zone=chosen["zone"]
+        )
+    except (scheduling.CannotSchedule, content.NotADraft, BadWallTime) as error:
+        form.add_error(None, str(error))
+        return _page(request, campaign, form, status=422)
+    return redirect("campaign-review", campaign_id)
+
+
+@login_required
+@require_POST
+def unschedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    campaign = campaign_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    if scheduling.unschedule(now=now, campaign_id=campaign_id):
+        messages.success(request, "Taken back. It is a draft again and nothing was sent.")
+    elif campaign.mailing is not None:
+        messages.error(request, "It has begun already. You can pause or stop it here.")
+    return redirect("campaign", campaign_id)
+
+
+@login_required
+@require_safe
+def arming(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The undo window; it polls, and leads on when the campaign has begun or was taken back."""
+    campaign = campaign_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    if campaign.state != Campaign.State.SCHEDULED:
+        return HttpResponseClientRedirect(reverse("campaign", args=[campaign_id]))
+    context = {"campaign": campaign, **_countdown(campaign, now)}
+    return render(request, "campaigns/review.html#arming", context)
