@@ -206,9 +206,7 @@ def _comes_up(pid: int, *, data: Path, sockets: Path) -> bool:
 def _run(*, data: Path, sockets: Path, log: Path, binaries: Path, fsync: bool) -> int:
     options = {**OPTIONS, "unix_socket_directories": str(sockets), "fsync": "on" if fsync else "off"}
     settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    return spawn(
-        [binaries / "postgres", "-D", data, *settings], log=log, cwd=Path("/"), account=unprivileged_account()
-    )
+    return spawn([binaries / "postgres", "-D", data, *settings], log=log, cwd=Path("/"), account=unprivileged_account())
 
 
 def _make_database(sockets: Path) -> None:

@@ -90,7 +90,9 @@ def _broker() -> str:
     url = _PLACE.broker_url if EMBEDDED_BROKER else text("CELERY_BROKER_URL", "")
     schemes = {"redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory"}
     if url.partition("://")[0] not in schemes:
-        raise wrong("CELERY_BROKER_URL", "must be a Redis, Valkey or RabbitMQ address", example="redis://127.0.0.1:6379/0")
+        raise wrong(
+            "CELERY_BROKER_URL", "must be a Redis, Valkey or RabbitMQ address", example="redis://127.0.0.1:6379/0"
+        )
     return url
 
 
@@ -136,6 +138,10 @@ LAB = switch("LAB", default=False)
 SMTP_PORT = whole_number("SMTP_PORT", 25, lowest=1, highest=65535)
 if SMTP_PORT != 25 and not LAB:
     raise wrong("SMTP_PORT", "can be another one than 25 only together with LAB=yes", example="25")
+# Seconds to wait for a receiver: to connect, for the answer to a command, and for the answer to the final dot.
+SMTP_CONNECT_TIMEOUT = whole_number("SMTP_CONNECT_TIMEOUT", 30, lowest=1, highest=300)
+SMTP_COMMAND_TIMEOUT = whole_number("SMTP_COMMAND_TIMEOUT", 60, lowest=1, highest=600)
+SMTP_DOT_TIMEOUT = whole_number("SMTP_DOT_TIMEOUT", 300, lowest=1, highest=1800)
 DNS_SERVERS = hosts_and_ports("DNS_SERVERS", example="127.0.0.1:5353,127.0.0.1:5354")
 INBOUND_LISTEN = host_and_port("INBOUND_LISTEN", text("INBOUND_LISTEN", "127.0.0.1:2525"), example="0.0.0.0:25")
 # Divides retry, greylisting, back-off and DSN delays, so that a demo shows in minutes what takes days.

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from typing import Any
 
 from config.demo.stage import Stage
-from sending.models import Delivery, Mailing, Outcome
+from sending.models import Batch, Delivery, Mailing, Outcome
 
 ANGLED = re.compile(r"<(https?://[^>\s]+)>")
 FIELD = "List-Unsubscribe=One-Click"
@@ -95,7 +95,7 @@ def _form(multipart: bool) -> tuple[str, str]:
 
 
 def _still_waits(address: str, mailing: Mailing | None) -> bool:
-    """Had the new letter still to be sent to this person when they were told that they are unsubscribed?"""
+    """Had the new letter still to be sent when the person was told so: no outcome yet, and not past its gate."""
     if mailing is None:
         return False
     from audiences.keys import key_of
@@ -104,7 +104,8 @@ def _still_waits(address: str, mailing: Mailing | None) -> bool:
     if delivery is None:
         return False
     outcomes = Outcome.objects.filter(mailing_id=mailing.pk, delivery=delivery.id)
-    return not outcomes.exclude(kind__in=["deferred", "skipped"]).exists()
+    on_the_wire = Batch.objects.filter(mailing=mailing, state=Batch.State.RUNNING, intent=delivery.id)
+    return not outcomes.exclude(kind__in=["deferred", "skipped"]).exists() and not on_the_wire.exists()
 
 
 def reports_sent(stage: Stage) -> int:

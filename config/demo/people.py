@@ -72,8 +72,13 @@ class Reader:
     persona: str
 
 
-def readers(n: int, *, seed: int, hosters: int, start: int = 0) -> Iterator[Reader]:
-    """`n` readers numbered from `start`, every one with an address of their own."""
+def hosters_for(n: int) -> int:
+    """So many small sites among `n` people that each of them has a handful only."""
+    return max(20, n // 400)
+
+
+def readers(n: int, *, seed: int, hosters: int, start: int = 0, fated: bool = True) -> Iterator[Reader]:
+    """`n` readers numbered from `start`, every one with an address of their own; `fated`: to some things happen."""
     source = random.Random(f"{seed}:{start}")
     personas = [row[0] for row in MAIL_DOMAINS]
     domains = {row[0]: row[1] for row in MAIL_DOMAINS}
@@ -85,7 +90,7 @@ def readers(n: int, *, seed: int, hosters: int, start: int = 0) -> Iterator[Read
             source.choice(domains[persona]) if domains[persona] else f"hoster-{source.randint(1, hosters):04}.example"
         )
         first, last = source.choice(FIRST_NAMES), source.choice(LAST_NAMES)
-        fate = _fate(source, persona, reporting)
+        fate = _fate(source, persona, reporting) if fated else ""
         local = f"{fate}-{number}" if fate else f"{_plain(first)}.{_plain(last)}.{number}"
         yield Reader(f"{local}@{domain}", first, last, source.choice(CITIES), persona)
 

@@ -68,7 +68,9 @@ def prepare(show: Show) -> Pool:
 def bring_in(show: Show, *, start: int, n: int) -> None:
     """Import people from a CSV file, the way a marketer does, and look up where their mail goes."""
     path = Path(show.stage.folder, f"people-{start}.csv")
-    people.write_csv(path, people.readers(n, seed=SEED, hosters=hosters_for(show.recipients), start=start))
+    people.write_csv(
+        path, people.readers(n, seed=SEED, hosters=people.hosters_for(show.recipients), start=start, fated=start > 0)
+    )
     show.say(f"importing {n:,} people from {path.name}")
     call_command(
         "import_subscribers",
@@ -81,11 +83,6 @@ def bring_in(show: Show, *, start: int, n: int) -> None:
     recipients.learn(now=now(), domains=Subscriber.objects.values_list("domain", flat=True).distinct())
     while recipients.refresh(now=now(), limit=500):
         pass
-
-
-def hosters_for(n: int) -> int:
-    """So many small sites that each of them has a handful of people only."""
-    return max(20, n // 1000)
 
 
 def open_the_house(show: Show) -> None:

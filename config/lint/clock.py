@@ -11,9 +11,18 @@ from collections.abc import Iterator
 from config.lint.source import Source
 
 CALLS = {
-    "timezone.now", "timezone.localtime", "timezone.localdate",
-    "datetime.now", "datetime.utcnow", "datetime.today", "datetime.datetime.now", "datetime.datetime.utcnow",
-    "date.today", "datetime.date.today", "time.time", "time.time_ns",
+    "timezone.now",
+    "timezone.localtime",
+    "timezone.localdate",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "datetime.datetime.now",
+    "datetime.datetime.utcnow",
+    "date.today",
+    "datetime.date.today",
+    "time.time",
+    "time.time_ns",
 }
 # clock_timestamp() is for leases and audit columns; these three are the transaction's time and nobody's business time.
 SQL = re.compile(r"\bnow\s*\(\s*\)|\bcurrent_(?:timestamp|date|time)\b|\blocaltime(?:stamp)?\b", re.IGNORECASE)

@@ -12,11 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config.demo import stage
+from config.demo import people, stage
 
 WEB_PORT = 8000
 # One minute of the demo is so many minutes of the world.
-FACTOR = 20.0
+FACTOR = 30.0
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
                 folder,
                 factor=options["factor"],
                 web_port=0 if options["once"] else WEB_PORT,
-                hosters=max(20, options["recipients"] // 1000),
+                hosters=people.hosters_for(options["recipients"]),
             ) as ready:
                 code = self._inside(ready, options)
         except RuntimeError as error:
