@@ -6,6 +6,7 @@ from sending.views import people, routes, stopping
 
 urlpatterns = [
     path("", include("sending.doors.urls")),
+    path("", include("sending.esp.urls")),
     #
     path("routes/", routes.index, name="routes"),
     path("routes/new/<str:kind>/", routes.new, name="route-new"),

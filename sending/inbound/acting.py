@@ -85,13 +85,18 @@ def _leave(at: datetime, reading: Reading) -> Result:
 
 
 def _leave_token(reading: Reading) -> tokens.Unsubscribe | None:
-    """What one click in the letter would have asked for; by the return path alone, its list (or the stream)."""
-    sent, path = reading.sent, reading.who.path
-    if sent is not None:
-        lists = tuple(sent.mailing.included_lists) if sent.delivery.via_list is not None else ()
-        person, mailing = sent.delivery.subscriber_id, sent.mailing
-        return tokens.Unsubscribe(person, mailing.pk, sent.delivery.id, lists, mailing.stream)
+    """By the letter, else by the return path alone: its list, or the stream."""
+    path = reading.who.path
+    if reading.sent is not None:
+        return as_by_click(reading.sent)
     return tokens.Unsubscribe(path.subscriber, 0, 0, (path.list,) if path.list else ()) if path else None
+
+
+def as_by_click(sent: Sent) -> tokens.Unsubscribe:
+    """What one click in this letter asks for."""
+    mailing, delivery = sent.mailing, sent.delivery
+    lists = tuple(mailing.included_lists) if delivery.via_list is not None else ()
+    return tokens.Unsubscribe(delivery.subscriber_id, mailing.pk, delivery.id, lists, mailing.stream)
 
 
 def _about_a_letter(now: datetime, row: Inbound, reading: Reading) -> Result:

@@ -83,12 +83,19 @@ def _claim(inbound_id: int) -> Inbound | None:
 
 def _read(now: datetime, row: Inbound) -> Result | None:
     if row.source.startswith("hook:"):
-        from sending.esp import events  # anymail is loaded only where a webhook came in
-
-        return events.read(row=row)
+        return _read_call(now, row)
     with at_most(SECONDS):
         report = read_report(bytes(row.raw), rcpt_to=row.rcpt_to)
     return _apply(now, row, _reading(row, report))
+
+
+def _read_call(now: datetime, row: Inbound) -> Result:
+    """A provider's webhook call: each of its events is a transaction, and told twice it counts once."""
+    from sending.esp import events  # anymail is loaded only where a webhook came in
+
+    result = events.read(now=now, row=row)
+    finish(row=row, result=result)
+    return result
 
 
 def _reading(row: Inbound, report: Report) -> Reading:
