@@ -1,8 +1,10 @@
-"""When a delivery comes back: the engine's own delays and the retry schedule, divided by the demo's TIME_FACTOR."""
+"""When a delivery comes back: the engine's own delays, and the schedule of `pure.retry` on the business clock."""
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
+
+from sending.pure.retry import next_attempt
 
 # A domain nobody could look up: DNS is asked again in the background meanwhile.
 NOT_LOOKED_UP_AGAIN = timedelta(minutes=5)
@@ -11,17 +13,20 @@ SITE_AGAIN = timedelta(minutes=5)
 # One recipient domain has had its share for now.
 DOMAIN_CAP_AGAIN = timedelta(minutes=15)
 
-_SCHEDULE = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 240))
-_GIVE_UP = timedelta(hours=48)
-
 
 def next_due(
-    *, now: datetime, counted: int, first_tried_at: datetime, class_: str, hint_seconds: int | None
+    *, now: datetime, counted: int, first_tried_at: datetime, class_: str, hint_seconds: float | None
 ) -> datetime | None:
-    """When a deferred message is due again; None when it was tried long enough. `counted` includes the try at hand."""
-    if (now - first_tried_at) * settings.TIME_FACTOR >= _GIVE_UP:
-        return None
-    wait = _SCHEDULE[min(max(counted, 1), len(_SCHEDULE)) - 1]
-    if hint_seconds is not None:
-        wait = max(wait, timedelta(seconds=hint_seconds + 10))
-    return now + wait / settings.TIME_FACTOR
+    """When a deferred message is due again; None when it was tried long enough.
+
+    `counted`: tries against the message so far, the one at hand included if it is one (`pure.retry.counts`). `class_`:
+    of the reply; `hint_seconds`: what the reply asked for.
+    """
+    wait = next_attempt(
+        attempt=counted,
+        reply_class=class_,
+        waited=now - first_tried_at,
+        hint_seconds=hint_seconds,
+        time_factor=settings.TIME_FACTOR,
+    )
+    return None if wait is None else now + wait

@@ -22,6 +22,8 @@ from reputation.ledger import Entry
 from sending import finish, wake, workers
 from sending.claim import size_of
 from sending.models import Batch, OutcomeKind, Requeue, Stream
+from sending.pure.reactions import BEFORE_THE_MESSAGE
+from sending.pure.retry import counts
 from sending.requeue import Return
 from sending.retrying import SITE_AGAIN, next_due
 from sending.settle import Settled
@@ -54,7 +56,7 @@ RETURNING b.id, b.epoch, taken.why
 # Every delivery of the batch, with what this attempt came to.
 _HELD = """
 SELECT d.id, d.seq, coalesce(q.attempt, 1), coalesce(q.counted, 0), q.first_tried_at, q.pinned_route, o.kind, o.at,
-       r.reply_class
+       r.reply_class, r.phase
 FROM sending_delivery d
 LEFT JOIN sending_requeue q ON q.batch = %(batch)s AND q.mailing_id = d.mailing_id AND q.delivery = d.id
 LEFT JOIN sending_outcome o
@@ -76,6 +78,13 @@ class _Held:
     kind: str | None
     at: datetime | None
     reply_class: str | None
+    phase: str | None
+
+    @property
+    def counted_now(self) -> int:
+        """Tries against the message, this one included if it was one."""
+        before_the_message = self.phase in BEFORE_THE_MESSAGE
+        return self.counted + (not before_the_message and counts(self.reply_class or "temp"))
 
 
 def take_over(*, now: datetime) -> int:
@@ -151,12 +160,12 @@ def _put_off(batch: Batch, held: _Held, settled: list[Settled], returned: list[R
     at = held.at or now
     due_at = next_due(
         now=at,
-        counted=held.counted + 1,
+        counted=held.counted_now,
         first_tried_at=held.first_tried_at or at,
         class_=held.reply_class or "temp",
         hint_seconds=None,
     )
-    returned.append(_back(batch, held, due_at=due_at or now, attempt=held.attempt + 1, counted=held.counted + 1))
+    returned.append(_back(batch, held, due_at=due_at or now, attempt=held.attempt + 1, counted=held.counted_now))
 
 
 def _outcome(batch: Batch, held: _Held, kind: str, reason: str, now: datetime) -> Settled:

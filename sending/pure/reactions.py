@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 from reputation.pure.reactions import REACTIONS
+from sending.pure.retry import counts
 
 ACCEPTED, DEFERRED, BLOCKED = "accepted", "deferred", "blocked"
 BOUNCED_HARD, BOUNCED_SOFT, BOUNCED_POLICY = "bounced_hard", "bounced_soft", "bounced_policy"
@@ -51,7 +52,7 @@ def react(*, code: int, class_: str, phase: str) -> Reaction:
     about_us = class_ in _ASKS_TO_SLOW or effect == "blocked"
     return Reaction(
         _PERMANENT[effect] if code >= 500 and not before else DEFERRED,
-        counts=not (about_us or before or class_ in _ABOUT_THE_CONNECTION or effect == "retry" or class_ == "greylist"),
+        counts=not before and counts(class_),
         about_us=about_us,
         reconnects=code == 421 or class_ in _ABOUT_THE_CONNECTION,
     )

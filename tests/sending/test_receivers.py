@@ -71,11 +71,11 @@ def test_a_deferral_comes_back_as_the_next_attempt(mailing: Mailing, deliver, no
     assert_books_balance(mailing)
 
 
-def test_greylisting_does_not_count_and_keeps_to_the_route(mailing: Mailing, deliver) -> None:
+def test_greylisting_is_a_try_and_keeps_to_the_route(mailing: Mailing, deliver) -> None:
     deliver(Script(rcpt="450 4.2.0 Greylisted, please try again in 5 minutes"))
 
     assert kinds(mailing) == {"deferred": 4}
-    assert set(Requeue.objects.values_list("counted", flat=True)) == {0}
+    assert set(Requeue.objects.values_list("attempt", "counted")) == {(2, 1)}
     assert None not in set(Requeue.objects.values_list("pinned_route", flat=True))
 
 
