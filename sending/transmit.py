@@ -104,10 +104,7 @@ def _prepared(claimed: Claimed, book: Logbook, found: Load, clock: RunningClock)
 
 
 def patience() -> Patience:
-    """How long to wait for receivers: SMTP_CONNECT_TIMEOUT, SMTP_COMMAND_TIMEOUT and SMTP_DOT_TIMEOUT."""
-    stock = Patience()
+    """How long to wait for receivers."""
     return Patience(
-        connect=getattr(settings, "SMTP_CONNECT_TIMEOUT", stock.connect),
-        command=getattr(settings, "SMTP_COMMAND_TIMEOUT", stock.command),
-        dot=getattr(settings, "SMTP_DOT_TIMEOUT", stock.dot),
+        connect=settings.SMTP_CONNECT_TIMEOUT, command=settings.SMTP_COMMAND_TIMEOUT, dot=settings.SMTP_DOT_TIMEOUT
     )
