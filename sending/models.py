@@ -290,6 +290,9 @@ class Batch(models.Model):
             # The planner and the sweep read live batches; claims go by primary key. Not on columns that a gate writes.
             models.Index(fields=["state"], name="batch_live", condition=~models.Q(state="done")),
             models.Index(fields=["mailing", "provider"], name="batch_of_mailing"),
+            # `plan.live_batches`: those that ended in the last minutes. A running row has no `ended_at` and so no entry
+            # here: gates go on updating it in place (HOT).
+            models.Index(fields=["ended_at"], name="batch_ended", condition=models.Q(ended_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -314,7 +317,8 @@ class Requeue(models.Model):
     wave = models.SmallIntegerField(default=0)
     provider_now = models.CharField(max_length=120)
     due_at = models.DateTimeField()
-    # The attempt that comes next; tries that were not about this message do not count (`n_not_counted`).
+    # The attempt that comes next, and how many of those before it count against this message: what was about us, or
+    # about the connection, is no try against it.
     attempt = models.SmallIntegerField(default=1)
     counted = models.SmallIntegerField(default=0)
     first_tried_at = models.DateTimeField(null=True)
