@@ -1,33 +1,18 @@
 """What people type on the pages of routes and pools."""
 
 import ipaddress
-import json
 from typing import Any
 
 from django import forms
 from django.conf import settings
 
 from reputation.models import SendingAddress
+from sending.esp.catalogue import ESPS
 from sending.models import Pool, Route
 from sending.relay import RelayTransport, transport
 from sending.try_relay import PATIENCE
 
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
-# Providers that django-anymail can hand mail to, and the settings each needs.
-ESPS = {
-    "amazon_ses": ("Amazon SES", "client_params"),
-    "brevo": ("Brevo", "api_key"),
-    "mailersend": ("MailerSend", "api_token"),
-    "mailgun": ("Mailgun", "api_key, sender_domain"),
-    "mailjet": ("Mailjet", "api_key, secret_key"),
-    "mandrill": ("Mandrill", "api_key"),
-    "postmark": ("Postmark", "server_token"),
-    "resend": ("Resend", "api_key"),
-    "scaleway": ("Scaleway", "secret_key, project_id"),
-    "sendgrid": ("SendGrid", "api_key"),
-    "sparkpost": ("SparkPost", "api_key"),
-    "unisender_go": ("Unisender Go", "api_key, api_url"),
-}
 
 
 class DirectForm(forms.ModelForm[Route]):
@@ -123,60 +108,49 @@ def _is_here(host: str) -> bool:
 
 
 class EspForm(forms.ModelForm[Route]):
-    settings = forms.CharField(
-        label="Settings, as JSON",
-        required=False,
-        max_length=4000,
-        widget=forms.Textarea(attrs={**PLAIN, "rows": 4, "class": "form-control lp-mono"}),
-    )
-    webhook_secret = forms.CharField(
-        label="Secret of the webhook",
-        required=False,
-        max_length=200,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    """An account at the provider that the route's `esp` names, a field for each of its settings."""
 
     class Meta:
         model = Route
-        fields = ["name", "esp"]
+        fields = ["name"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [(key, name) for key, (name, _) in ESPS.items()]
-        self.fields["esp"] = forms.ChoiceField(label="Provider", choices=names)
-        keeps = bool(self.instance.settings_sealed)
-        self.fields["settings"].required = not keeps
-        self.fields["settings"].help_text = (
-            "Settings are kept. Empty leaves them as they are."
-            if keeps
-            else 'Such as {"api_key": "…"}. Sealed when saved, and never shown again.'
-        )
-        self.fields["webhook_secret"].help_text = (
-            "One is kept. Empty leaves it as it is."
-            if self.instance.webhook_secret_sealed
-            else "Without one, the provider’s reports on bounces and complaints are refused."
+        self.esp = ESPS[self.instance.esp]
+        kept = bool(self.instance.settings_sealed)
+        for key in (*self.esp.needs, *self.esp.takes):
+            self.fields[f"setting_{key}"] = forms.CharField(
+                label=key.replace("_", " ").capitalize(),
+                required=key in self.esp.needs and not kept,
+                max_length=1999,
+                widget=_secret_input() if key in self.esp.needs else forms.TextInput(attrs=PLAIN),
+                help_text="Empty leaves it as it is." if kept else "",
+            )
+        self.fields["webhook_secret"] = forms.CharField(
+            label="Secret of the webhook",
+            required=False,
+            max_length=200,
+            widget=_secret_input(),
+            help_text=self._about_the_secret(),
         )
 
-    def clean_settings(self) -> str:
-        text = str(self.cleaned_data["settings"]).strip()
-        if not text:
-            return ""
-        try:
-            read = json.loads(text)
-        except ValueError as error:
-            raise forms.ValidationError(f"This is not JSON: {error}.") from None
-        if not isinstance(read, dict) or not read:
-            raise forms.ValidationError('Settings are names and values in braces, such as {"api_key": "…"}.')
-        return text
+    def _about_the_secret(self) -> str:
+        if self.instance.webhook_secret_sealed:
+            return "One is kept. Empty leaves it as it is."
+        what = "The signing key from its site" if self.esp.signed_by else "Your choice, as name:password"
+        return f"{what}. Without one, its reports on bounces and complaints are refused."
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        needed = ESPS.get(cleaned.get("esp", ""), ("", ""))[1].split(", ")
-        given = json.loads(cleaned["settings"]) if cleaned.get("settings") else None
-        missing = [name for name in needed if given is not None and not given.get(name)]
-        if missing:
-            self.add_error("settings", f"{ESPS[cleaned['esp']][0]} needs {', '.join(missing)}.")
-        return cleaned
+    def setting_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith("setting_")]
+
+    def settings(self) -> dict[str, str]:
+        """What was filled in, by the names anymail knows."""
+        named = ((name.removeprefix("setting_"), value) for name, value in self.cleaned_data.items() if value)
+        return {name: value for name, value in named if name in (*self.esp.needs, *self.esp.takes)}
+
+
+def _secret_input() -> forms.PasswordInput:
+    return forms.PasswordInput(attrs={"autocomplete": "new-password"})
 
 
 FORMS: dict[str, type[DirectForm] | type[RelayForm] | type[EspForm]] = {

@@ -1,12 +1,13 @@
 """Routes and pools as admins make them. Secrets go in, sealed; nothing here brings one out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
 from reputation import sealed
 from reputation.models import Budget
 from sending.capacity import account
+from sending.esp.settings import set_settings, set_webhook_secret, settings_of
 from sending.models import Pool, PoolRoute, Route
 from sending.relay import secret_of
 
@@ -31,15 +32,14 @@ def save_direct(*, route: Route) -> Route:
     return route
 
 
-def save_esp(*, route: Route, settings: str, webhook_secret: str) -> Route:
-    """A provider's account. `settings` is JSON; empty secrets keep what there is."""
+def save_esp(*, route: Route, settings: Mapping[str, str], webhook_secret: str) -> Route:
+    """A provider's account; what is not given stays as it is. Raises BadSettings, and then saves nothing."""
+    kept = settings_of(route).values if route.settings_sealed else {}
     with transaction.atomic():
         _write(route, Route.Kind.ESP, "esp")
-        if settings:
-            route.settings_sealed = sealed.seal(settings, about=f"route:{route.pk}:settings")
+        set_settings(route, {**kept, **settings, "backend": route.esp})
         if webhook_secret:
-            route.webhook_secret_sealed = sealed.seal(webhook_secret, about=f"route:{route.pk}:webhook")
-        route.save(update_fields=["settings_sealed", "webhook_secret_sealed"])
+            set_webhook_secret(route, webhook_secret)
     return route
 
 

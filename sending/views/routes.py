@@ -1,15 +1,19 @@
 """/routes/"""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from reputation.access import admin_only
 from sending import relay, routes
-from sending.forms import FORMS, EspForm, PoolForm, RelayForm
+from sending.esp.catalogue import ESPS
+from sending.esp.settings import BadSettings
+from sending.forms import FORMS, DirectForm, EspForm, PoolForm, RelayForm
 from sending.models import Pool, PoolRoute, Route
 from sending.transports import CouldNotOpen
 from sending.try_relay import PATIENCE, Tried, try_relay
@@ -28,7 +32,10 @@ def index(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in FORMS:
         raise Http404("There is no such kind of route.")
-    return _form_page(request, Route(kind=kind))
+    esp = request.GET.get("esp", "")
+    if kind == Kind.ESP and esp not in ESPS:
+        return render(request, "sending/esp_choice.html", {"nav": "routes", "esps": ESPS.values()})
+    return _form_page(request, Route(kind=kind, esp=esp if kind == Kind.ESP else ""))
 
 
 @admin_only
@@ -42,8 +49,7 @@ def _form_page(request: HttpRequest, route: Route) -> HttpResponse:
     tried: Tried | None = None
     if form.is_valid():
         tried = _try(form) if isinstance(form, RelayForm) else None
-        if tried is None or tried.worked or form.cleaned_data["anyway"]:
-            saved = _save(form)
+        if (tried is None or tried.worked or form.cleaned_data["anyway"]) and (saved := _save(form)):
             messages.success(request, f"Saved. {tried.sentence if tried else ''}")
             return redirect("route", saved.pk)
     context = {"nav": "routes", "form": form, "route": route, "title": title, "tried": tried}
@@ -58,13 +64,18 @@ def _try(form: RelayForm) -> Tried:
         return Tried(False, str(error))
 
 
-def _save(form: object) -> Route:
+def _save(form: DirectForm | RelayForm | EspForm) -> Route | None:
+    """None when it was refused; the form then says why."""
     if isinstance(form, RelayForm):
         return routes.save_relay(route=form.instance, password=form.cleaned_data["password"])
-    if isinstance(form, EspForm):
-        secrets = {name: form.cleaned_data[name] for name in ("settings", "webhook_secret")}
-        return routes.save_esp(route=form.instance, **secrets)
-    return routes.save_direct(route=form.instance)  # type: ignore[attr-defined]
+    if isinstance(form, DirectForm):
+        return routes.save_direct(route=form.instance)
+    try:
+        secret = form.cleaned_data["webhook_secret"]
+        return routes.save_esp(route=form.instance, settings=form.settings(), webhook_secret=secret)
+    except BadSettings as error:
+        form.add_error(None, str(error))
+        return None
 
 
 @login_required
@@ -73,6 +84,7 @@ def show(request: HttpRequest, route_id: int) -> HttpResponse:
     kind, scope = routes.scope_of(route)
     pools = PoolRoute.objects.filter(route=route).select_related("pool").order_by("pool__name")
     context = {"nav": "routes", "route": route, "scope_kind": kind, "scope": scope, "pools": pools}
+    context |= {"esp": ESPS.get(route.esp), "webhook": f"{settings.PUBLIC_URL}{reverse('esp-hook', args=[route.pk])}"}
     return render(request, "sending/route.html", context)
 
 

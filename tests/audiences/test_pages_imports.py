@@ -117,7 +117,7 @@ def test_rows_not_taken_are_listed_and_downloaded_with_a_reason_that_no_spreadsh
     page = client.get(url("import", made)).content.decode()
     assert "There is nothing after the @" in page
     answer = client.get(url("import-rejected", made))
-    rows = list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+    rows = list(csv.DictReader(answer.getvalue().decode().splitlines()))
     assert [row["line"] for row in rows] == ["3", "4", "5"]
     assert all(row["reason"] for row in rows)
     assert rows[1]["value"] == "'=cmd@evil"

@@ -16,7 +16,8 @@ def domain(now):
 
 
 def publish(zones, domain, key):
-    zones.put(f'{dkim_keys.record_name(key, domain)} 60 IN TXT {dkim_keys.zone_file_value(dkim_keys.record_value(key))}')
+    value = dkim_keys.zone_file_value(dkim_keys.record_value(key))
+    zones.put(f"{dkim_keys.record_name(key, domain)} 60 IN TXT {value}")
 
 
 def publish_the_rest(zones, domain):
@@ -28,7 +29,8 @@ def publish_the_rest(zones, domain):
 
 def test_an_admin_adds_a_domain_and_sees_each_record_to_copy():
     client = admin()
-    answer = client.post(reverse("domain-new"), {"name": " News.Harbour.example. ", "return_path_host": ""}, follow=True)
+    form = {"name": " News.Harbour.example. ", "return_path_host": ""}
+    answer = client.post(reverse("domain-new"), form, follow=True)
     made = SendingDomain.objects.get()
     assert (made.name, made.return_path_host) == (NAME, f"bounce.{NAME}")
     page = answer.content.decode()
@@ -121,7 +123,8 @@ def test_a_colleague_looks_and_changes_nothing(domain):
 
 
 def test_ten_domains_cost_as_many_queries_as_one(now, django_assert_max_num_queries):
-    SendingDomain.objects.bulk_create(SendingDomain(name=f"d{n}.example", return_path_host="b.example") for n in range(10))
+    names = (f"d{n}.example" for n in range(10))
+    SendingDomain.objects.bulk_create(SendingDomain(name=name, return_path_host="b.example") for name in names)
     client = colleague()
     with django_assert_max_num_queries(7):
         client.get(reverse("domains"))

@@ -46,10 +46,12 @@ def test_a_limit_is_edited_live_with_a_reason_and_written_down(budget):
     page = client.get(url("limit", budget)).content.decode()
     assert "400 an hour: set by hand." in page
     change = BudgetChange.objects.get()
-    assert (change.actor.username, change.reason) == ("admin", "Gmail asked for less")
+    assert (str(change.actor), change.reason) == ("admin", "Gmail asked for less")
 
 
-@pytest.mark.parametrize("form", [{"per_hour": "0", "reason": "x"}, {"per_hour": "5"}, {"connections": "9999", "reason": "x"}])
+@pytest.mark.parametrize(
+    "form", [{"per_hour": "0", "reason": "x"}, {"per_hour": "5"}, {"connections": "9999", "reason": "x"}]
+)
 def test_an_impossible_limit_or_no_reason_is_refused(budget, form):
     answer = admin().post(url("limit", budget), form)
     assert answer.status_code == 422

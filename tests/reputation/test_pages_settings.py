@@ -19,12 +19,13 @@ FORM = {
 def test_an_admin_changes_them():
     admin().post(reverse("settings"), FORM)
     found = Workspace.objects.get()
-    assert (found.time_zone, found.undo_seconds, found.track_opens, found.track_clicks) == ("Asia/Tokyo", 60, True, False)
+    assert (found.time_zone, found.undo_seconds) == ("Asia/Tokyo", 60)
+    assert (found.track_opens, found.track_clicks) == (True, False)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"undo_seconds": "121"}, "two minutes"), ({"time_zone": "Mars/North"}, "valid choice"), ({"name": ""}, "required")],
+    [({"undo_seconds": "121"}, "minutes"), ({"time_zone": "Mars"}, "valid choice"), ({"name": ""}, "required")],
 )
 def test_a_wrong_one_is_refused_and_nothing_is_changed(change, sentence):
     answer = admin().post(reverse("settings"), FORM | change)

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from reputation import sealed
 from reputation.models import SendingAddress
+from sending.esp.settings import settings_of, webhook_secret_of
 from sending.models import Pool, Route
 from sending.relay import secret_of
 from tests.visitors import admin, colleague
@@ -66,7 +67,7 @@ def test_a_relay_is_tried_before_it_is_saved_and_its_password_is_sealed(relay):
     made = Route.objects.get()
     page = answer.content.decode()
     assert "let us in as mara" in page
-    assert sealed.unseal(made.password_sealed, about=secret_of(made)) == "secret"
+    assert sealed.unseal(made.password_sealed or b"", about=secret_of(made)) == "secret"
     assert "secret" not in page.replace("secret of", "")
 
 
@@ -106,7 +107,7 @@ def test_an_empty_password_keeps_the_one_there_is_and_the_route_is_tried_with_it
     client.post(url("route-edit", made), relay_form(relay, name="Renamed", username="mara"))
     made.refresh_from_db()
     assert made.name == "Renamed"
-    assert sealed.unseal(made.password_sealed, about=secret_of(made)) == "secret"
+    assert sealed.unseal(made.password_sealed or b"", about=secret_of(made)) == "secret"
     assert "let us in as mara" in client.post(url("route-test", made), follow=True).content.decode()
 
 
@@ -137,20 +138,38 @@ def test_a_direct_route_uses_the_machine_of_its_address_and_one_address_has_one_
 
 def test_an_esp_keeps_its_settings_sealed():
     client = admin()
-    form = {"name": "Postmark", "esp": "postmark", "settings": '{"server_token": "s3cret"}', "webhook_secret": "hush"}
-    page = client.post(reverse("route-new", args=["esp"]), form, follow=True).content.decode()
+    form = {"name": "Mail", "setting_server_token": "s3cret", "webhook_secret": "hook:a-long-secret"}
+    page = client.post(reverse("route-new", args=["esp"]) + "?esp=postmark", form, follow=True).content.decode()
     made = Route.objects.get()
-    assert sealed.unseal(made.settings_sealed, about=f"route:{made.pk}:settings") == '{"server_token": "s3cret"}'
+    assert settings_of(made).values == {"server_token": "s3cret"}
+    assert webhook_secret_of(made) == "hook:a-long-secret"
+    assert f"/hooks/{made.pk}/" in page
     assert "s3cret" not in page
-    assert "hush" not in page
+    assert "a-long-secret" not in page
+    client.post(url("route-edit", made), {"name": "Post", "setting_message_stream": "broadcast"})
+    made.refresh_from_db()
+    assert made.name == "Post"
+    assert settings_of(made).values == {"server_token": "s3cret", "message_stream": "broadcast"}
+
+
+def test_the_provider_is_chosen_first():
+    page = admin().get(reverse("route-new", args=["esp"])).content.decode()
+    assert '<a href="?esp=mailgun">Mailgun</a>' in page
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"), [("{", "This is not JSON"), ("[]", "in braces"), ('{"x": "y"}', "needs server_token"), ("", "required")]
+    ("change", "sentence"),
+    [
+        ({"setting_server_token": ""}, "required"),
+        ({"setting_server_token": "two words"}, "only plain letters"),
+        ({"setting_api_url": "ftp://x"}, "is no web address"),
+        ({"webhook_secret": "short"}, "at least 16 characters"),
+    ],
 )
-def test_settings_that_say_nothing_are_refused(settings, sentence):
-    form = {"name": "Postmark", "esp": "postmark", "settings": settings}
-    answer = admin().post(reverse("route-new", args=["esp"]), form)
+def test_settings_that_can_not_work_are_refused_and_nothing_is_kept(change, sentence):
+    form = {"name": "Postmark", "setting_server_token": "s3cret"} | change
+    answer = admin().post(reverse("route-new", args=["esp"]) + "?esp=postmark", form)
+    assert answer.status_code == 422
     assert sentence in answer.content.decode()
     assert not Route.objects.exists()
 

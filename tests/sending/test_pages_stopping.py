@@ -18,7 +18,10 @@ def test_stopping_takes_two_steps_and_a_reason():
     assert found.sending_stopped_reason == "Wrong price (admin)"
 
 
-@pytest.mark.parametrize("page", ["people", "lists", "domains", "limits", "routes", "warmup", "suppressions", "settings"])
+PAGES = ["people", "lists", "domains", "limits", "routes", "warmup", "suppressions", "settings"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_page_says_so_while_it_is_stopped(page):
     admin().post(reverse("stop-sending"), {"reason": "Wrong price"})
     client = colleague()
