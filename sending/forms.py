@@ -120,7 +120,7 @@ class EspForm(forms.ModelForm[Route]):
         kept = bool(self.instance.settings_sealed)
         for key in (*self.esp.needs, *self.esp.takes):
             self.fields[f"setting_{key}"] = forms.CharField(
-                label=key.replace("_", " ").capitalize(),
+                label=key.replace("_", " ").capitalize().replace("Api", "API"),
                 required=key in self.esp.needs and not kept,
                 max_length=1999,
                 widget=_secret_input() if key in self.esp.needs else forms.TextInput(attrs=PLAIN),
