@@ -35,7 +35,7 @@ def accepted(status: Any) -> SmtpReply:
 
 
 def reply_to(error: AnymailError) -> SmtpReply:
-    """What a failed call means. Raises ConnectionLost when the letter surely did not leave, NoAnswer when it may have."""
+    """What a failed call means. Raises ConnectionLost when the letter surely did not leave, else NoAnswer."""
     if isinstance(error, AnymailRecipientsRefused):
         return _recipient_refused(error)
     if not isinstance(error, AnymailAPIError):

@@ -25,9 +25,9 @@ class EspSettings:
 
 def set_settings(route: Route, given: Mapping[str, str]) -> None:
     """Check and seal a route's settings: `backend` names the provider, the rest are its own. Raises BadSettings."""
-    checked = _checked(route.name, given)
-    route.esp = checked.esp.name
-    route.settings_sealed = sealed.seal(json.dumps({"backend": route.esp, **checked.values}), about=_settings_of(route))
+    found = checked(name=route.name, given=given)
+    route.esp = found.esp.name
+    route.settings_sealed = sealed.seal(json.dumps({"backend": route.esp, **found.values}), about=_settings_of(route))
     route.save(update_fields=["esp", "settings_sealed"])
 
 
@@ -39,7 +39,11 @@ def settings_of(route: Route) -> EspSettings:
         given = json.loads(sealed.unseal(route.settings_sealed, about=_settings_of(route)))
     except sealed.SealBroken as error:
         raise BadSettings(f"The settings of the route {route.name} can't be opened. {error}") from error
-    return _checked(route.name, given)
+    except ValueError as error:
+        raise BadSettings(f"The settings of the route {route.name} are not JSON.") from error
+    if not isinstance(given, dict):
+        raise BadSettings(f"The settings of the route {route.name} are no list of names and values.")
+    return checked(name=route.name, given={"backend": route.esp, **given})
 
 
 def set_webhook_secret(route: Route, secret: str) -> None:
@@ -80,7 +84,8 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
-def _checked(name: str, given: Mapping[str, str]) -> EspSettings:
+def checked(*, name: str, given: Mapping[str, str]) -> EspSettings:
+    """The settings of a route of this name, when the provider can work with them. Raises BadSettings."""
     esp = ESPS.get(given.get("backend", ""))
     if esp is None:
         known = ", ".join(esp.title for esp in ESPS.values())

@@ -9,6 +9,7 @@ from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "esp"
 
@@ -42,8 +43,6 @@ class Call:
             found: dict[str, Any] = json.loads(self.body)
             return found
         if "multipart" not in kind:
-            from urllib.parse import parse_qs
-
             return {name: values[0] for name, values in parse_qs(self.body.decode()).items()}
         parts = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + self.body)
         return {

@@ -7,9 +7,10 @@ from datetime import datetime
 import pytest
 
 from audiences.models import Suppression
+from audiences.suppress import suppress
 from reputation.models import Budget
 from sending.esp import settings as esp_settings
-from sending.models import Batch, Mailing, Outcome, Route
+from sending.models import Batch, Delivery, Mailing, Outcome, Route
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send, send_the_rest
 from tests.sending.fake_api import Call, answering, exchanges, filled
 
@@ -78,12 +79,8 @@ def test_somebody_suppressed_before_the_gate_is_not_called_for(now: datetime) ->
     api = Postmark()
     with answering(api) as server:
         mailing, batches = mail_through(through(server.url), 10, now)
-        from sending.models import Delivery
-
         left = Delivery.objects.filter(mailing_id=mailing.pk).order_by("id")[4]
-        Suppression.objects.create(
-            address_key=left.address_key, scope="*", reason="unsubscribed", source="test", evidence={}
-        )
+        suppress(now=now, address_key=left.address_key, scope="*", reason="unsubscribed", source="test")
         assert send(batches, now=now) == []
     assert kinds(mailing) == {"accepted": 9, "skipped": 1}
     assert sum(api.taken.values()) == 9

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 from django.db import connection, transaction
 
+from reputation import sealed
 from reputation.pure.replies import classify
 from sending.egress import InsideTransaction
 from sending.esp import settings as esp_settings
@@ -57,7 +58,8 @@ def letter(now: datetime) -> Letter:
 
 def recorded(esp: str, name: str, letter: Letter) -> dict:
     message_id = header(letter, "Message-ID").strip("<>")
-    return filled(exchanges(esp)["send"][name], recipient=letter.rcpt_to, message_id=message_id)
+    found: dict = filled(exchanges(esp)["send"][name], recipient=letter.rcpt_to, message_id=message_id)
+    return found
 
 
 def test_postmark_gets_the_letter_with_all_that_is_ours(letter: Letter, settings) -> None:
@@ -140,9 +142,16 @@ def test_what_an_answer_means(letter: Letter, esp: str, name: str, code: int, cl
         assert verdict.retry_hint_seconds == 40
 
 
-@pytest.mark.parametrize(("esp", "name"), [
-    ("postmark", "broken"), ("postmark", "garbled"), ("mailgun", "broken"), ("mailgun", "bad gateway"), ("mailgun", "garbled"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("esp", "name"),
+    [
+        ("postmark", "broken"),
+        ("postmark", "garbled"),
+        ("mailgun", "broken"),
+        ("mailgun", "bad gateway"),
+        ("mailgun", "garbled"),
+    ],
+)
 def test_an_answer_that_leaves_open_whether_it_was_taken_is_no_answer(letter: Letter, esp: str, name: str) -> None:
     with answering(recorded(esp, name, letter)) as api, pytest.raises(NoAnswer):
         hand_over(api, letter, esp)
@@ -172,9 +181,9 @@ def test_an_api_that_can_not_be_reached_surely_took_nothing(letter: Letter) -> N
 
 
 def test_a_redirect_is_not_followed(letter: Letter) -> None:
-    with answering({"status": 200}) as elsewhere:
-        with answering({"status": 307, "headers": {"Location": elsewhere.url}}) as api:
-            reply = hand_over(api, letter)
+    with answering({"status": 200}) as elsewhere, answering(lambda _: moved) as api:
+        moved = {"status": 307, "headers": {"Location": elsewhere.url}}
+        reply = hand_over(api, letter)
     assert "refuses this account" in reply.text and elsewhere.calls == []
 
 
@@ -225,6 +234,17 @@ def test_in_the_lab_a_route_without_a_fake_api_does_not_open(letter: Letter) -> 
     esp_settings.set_settings(route, {"backend": "postmark", "server_token": "k"})
     with pytest.raises(CouldNotOpen, match=r"api\.postmarkapp\.com is not on this machine"):
         transport_for(route, patience=Patience()).open(Destination(site="any"))
+
+
+def test_settings_that_the_page_sealed_without_a_backend_go_by_the_routes_provider() -> None:
+    route = Route.objects.create(name="api", kind="esp", esp="mailgun")
+    for text, works in (('{"api_key": "k"}', True), ("[]", False), ("{", False), ('{"server_token": "k"}', False)):
+        route.settings_sealed = sealed.seal(text, about=f"route:{route.pk}:settings")
+        if works:
+            assert esp_settings.settings_of(route).esp.title == "Mailgun"
+        else:
+            with pytest.raises(BadSettings):
+                esp_settings.settings_of(route)
 
 
 def test_secrets_are_sealed_and_shown_nowhere() -> None:

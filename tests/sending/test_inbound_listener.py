@@ -1,8 +1,11 @@
 """Real SMTP and LMTP into the listener, and `manage.py receive` at the end of a mail server's pipe."""
 
 import io
+import signal
 import smtplib
 import socket
+import subprocess
+import sys
 import threading
 from datetime import datetime, timedelta
 
@@ -15,6 +18,7 @@ from sending.inbound import reading, receiving
 from sending.models import Inbound
 from sending.pure.reports import read_report
 from tests.cast import verified_domain
+from tests.conftest import REPOSITORY
 from tests.sending.inbox import LATER, accepted, bounce_of, campaign, listening, take_in, written
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -317,3 +321,19 @@ def test_two_readers_at_once_act_once(now: datetime) -> None:
     for thread in threads:
         thread.join()
     assert sorted(kinds) == ["", "", "bounce"]
+
+
+# -- The process -------------------------------------------------------------------------------------------------------
+
+
+def test_the_process_says_where_it_listens_and_ends_in_order_when_told_to_stop() -> None:
+    command = [sys.executable, "manage.py", "inbound", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert said.startswith("Listening for reports and replies on 127.0.0.1:")
+        port = int(said.rpartition(":")[2].rstrip(".\n"))
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            assert client.ehlo()[0] == 250
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0

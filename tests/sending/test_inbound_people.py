@@ -3,13 +3,16 @@
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 
+import dkim
 import pytest
 from django.core import mail
 
-from reputation.models import Workspace
+from reputation import resolver
+from reputation.models import DkimKey, Workspace
 from sending.inbound import reading
 from sending.models import Event, Inbound, Route
-from tests.cast import shop, verified_domain
+from tests.cast import direct_route, shop, verified_domain
+from tests.sending.engine import sign_with_a_key
 from tests.sending.inbox import take_in
 from tests.sending.scripted_receiver import Script, receiving
 
@@ -50,6 +53,21 @@ def test_a_reply_goes_through_the_relay_with_reply_to_the_person(now: datetime) 
     (attached,) = new.iter_attachments()
     assert attached.get_content() == REPLY
     assert not Event.objects.exists()
+
+
+@pytest.mark.usefixtures("answered_by_mara")
+def test_without_a_relay_it_leaves_signed_from_our_own_address(now: datetime, settings, monkeypatch) -> None:
+    direct_route()
+    sign_with_a_key(now)
+    monkeypatch.setattr(resolver, "lookup", lambda *_, **__: resolver.Found(("10 127.0.0.1",), 60, "harbour.example"))
+    with receiving() as receiver:
+        settings.SMTP_PORT = receiver.port
+        row = take_in(REPLY, rcpt=OURS, now=now)
+    assert row.state == "forwarded", row.note
+    assert receiver.sources == {"127.0.1.1"}
+    key = DkimKey.objects.get()
+    published = f"v=DKIM1; k=rsa; p={key.public_key}".encode()
+    assert dkim.verify(receiver.messages["mara@harbour.example"], dnsfunc=lambda *_, **__: published)
 
 
 @pytest.mark.usefixtures("answered_by_mara")
