@@ -112,7 +112,7 @@ class PictureForm(forms.Form):
         label="Picture",
         max_length=200,
         help_text=f"JPEG, PNG, GIF or WebP, up to {MOST_OCTETS // 1024 // 1024} MB.",
-        widget=forms.ClearableFileInput(attrs={"accept": "image/jpeg,image/png,image/gif,image/webp"}),
+        widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/gif,image/webp", "class": "form-control"}),
     )
 
 
@@ -148,7 +148,7 @@ class WhenForm(forms.Form):
     )
     zone = forms.ChoiceField(label="Time zone", required=False)
     per_hour = forms.IntegerField(
-        label="At most an hour", required=False, min_value=1, help_text="Empty: as fast as is safe."
+        label="Per hour, at most", required=False, min_value=1, help_text="Empty: as fast as is safe."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

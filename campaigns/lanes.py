@@ -136,7 +136,8 @@ def _limit(mailing: Mailing, known: Sequence[Advice], *, closed: bool) -> float 
     if closed:
         return 0.0
     limits = [float(row.limits.per_minute) for row in known if row.limits.per_minute is not None]
-    limits += [cap / 60 for row in known if (cap := hourly_cap_of(row)) is not None]
+    # An hour's limit leaves room for bursts, so it is told only where the minute has none.
+    limits = limits or [cap / 60 for row in known if (cap := hourly_cap_of(row)) is not None]
     limits += [mailing.per_hour / 60] if mailing.per_hour else []
     return min(limits, default=None)
 

@@ -13,6 +13,7 @@ from reputation.workspace import workspace
 from sending.pure.compose import RecipientContext, SystemValues
 from sending.pure.liquid_scan import Problem
 from sending.pure.message import CompiledMessage
+from sending.pure.personalise import PersonalisationFailed
 
 # What previews lead to: nothing.
 NOWHERE = "https://preview.invalid"
@@ -67,6 +68,14 @@ def compiled(campaign: Campaign, content: Revision | None = None, subject_prefix
         track_clicks=campaign.track_clicks and owner.track_clicks,
         track_opens=campaign.track_opens and owner.track_opens,
     )
+
+
+def inbox_subject(campaign: Campaign, *, now: datetime) -> str:
+    """The subject as a mail program would show it; as it was written while it cannot be compiled."""
+    try:
+        return copy_for(compiled(campaign), None, now=now).subject
+    except (compiling.CompileError, PersonalisationFailed):
+        return current(campaign).subject
 
 
 def copy_for(message: CompiledMessage, person: Subscriber | None, *, now: datetime) -> compiling.Preview:

@@ -12,7 +12,7 @@ from campaigns import letters
 from campaigns.audience import Crowd, crowd_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from reputation.dkim_keys import signing_key
@@ -144,11 +144,9 @@ def _of_audience(now: datetime, campaign: Campaign, crowd: Crowd | None) -> Iter
 def _of_content(now: datetime, campaign: Campaign) -> Iterator[Finding]:
     content = current(campaign)
     yield from advice.of_subject(content.subject, content.preheader)
-    yield from advice.of_letter(content.letter)
-    # What `advice.of_subject` says of an empty subject is said once.
-    yield from (
-        _as_finding(row) for row in letters.problems_of(campaign) if row.place != "postal_address" and content.subject
-    )
+    said = list(advice.of_letter(content.letter))
+    yield from said
+    yield from _of_compiler(campaign, content, {row.line for row in said if row.id == "image.alt"})
     try:
         message = letters.compiled(campaign)
     except CompileError:
@@ -160,10 +158,21 @@ def _of_content(now: datetime, campaign: Campaign) -> Iterator[Finding]:
     yield from _of_fields(campaign, content.letter + content.subject)
 
 
+def _of_compiler(campaign: Campaign, content: Revision, undescribed: set[int | None]) -> Iterator[Finding]:
+    """What was said by the advice already (an empty subject, a picture without words) is said once."""
+    for row in letters.problems_of(campaign, content):
+        told = row.place == "postal_address" or (row.place == "subject" and not content.subject.strip())
+        told = told or (not content.letter.strip() and row.place == "body")
+        if not told and (row.blocks or row.line not in undescribed):
+            yield _as_finding(row)
+
+
 def _as_finding(problem: Problem) -> Finding:
     level = must if problem.blocks else should
     text = f"{problem.message} {problem.suggestion}".strip()
-    return level(f"content.{problem.place or 'body'}", Place.CONTENT, text, problem.line)
+    place = Place.SENDER if problem.place in ("from", "reply_to") else Place.CONTENT
+    line = problem.line if problem.place == "body" else None
+    return level(f"content.{problem.place or 'body'}", place, text, line)
 
 
 def _of_copies(now: datetime, campaign: Campaign, message: CompiledMessage) -> Iterable[Finding]:

@@ -135,7 +135,7 @@ def _add_live_batches(lanes: dict[str, LaneProgress], rows: Iterable[Batch]) -> 
     for row in rows:
         lane = _lane(lanes, row.provider)
         lane.connections += row.state == Batch.State.RUNNING
-        lane.per_minute += 60 / row.gap if row.gap else 0
+        lane.per_minute += 60 / row.gap if row.gap and row.state == Batch.State.RUNNING else 0
         live = {
             OutcomeKind.ACCEPTED: row.n_accepted,
             OutcomeKind.BOUNCED_SOFT: row.n_bounced,

@@ -20,6 +20,7 @@ from campaigns.access import campaign_or_404
 from campaigns.audience import crowd_of
 from campaigns.forecast import outlook
 from campaigns.forms import TYPE_THE_NUMBER_ABOVE, ScheduleForm, WhenForm
+from campaigns.letters import inbox_subject
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
 from campaigns.pure.findings import Finding, Level
@@ -49,6 +50,7 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "campaign": campaign,
         "status": status_of(campaign),
         "content": content.current(campaign),
+        "inbox_subject": inbox_subject(campaign, now=now),
         "crowd": crowd,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
         "form": form or WhenForm(initial={"per_hour": campaign.per_hour}),

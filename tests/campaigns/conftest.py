@@ -1,0 +1,3 @@
+from tests.sending.conftest import engine
+
+__all__ = ["engine"]

@@ -1,0 +1,146 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from audiences.models import Subscriber, Subscription
+from campaigns.launch import launch
+from campaigns.models import Campaign
+from campaigns.preflight import must_fix, preflight
+from campaigns.pure.findings import Level
+from reputation.models import DkimKey, Finding, SendingDomain, Workspace
+from sending.models import Route
+from tests.campaigns.world import LETTER, ready_campaign, write
+
+pytestmark = pytest.mark.django_db
+
+Change = Callable[[datetime, Campaign], object]
+
+
+def update(**fields: object) -> Change:
+    def act(now: datetime, campaign: Campaign) -> None:
+        Campaign.objects.filter(pk=campaign.pk).update(**fields)
+
+    return act
+
+
+def letter(**words: str) -> Change:
+    return lambda now, campaign: write(now, campaign, **words)
+
+
+def more(text: str) -> Change:
+    return letter(letter=LETTER + "\n" + text)
+
+
+def launched_yesterday(now: datetime, campaign: Campaign) -> None:
+    other = ready_campaign(now, name="Yesterday’s")
+    at = now - timedelta(hours=20)
+    Campaign.objects.filter(pk=other.pk).update(state="scheduled", scheduled_for=at, undo_until=at)
+    launch(now=at, campaign_id=other.pk)
+
+
+def somebody_without_a_name(now: datetime, campaign: Campaign) -> None:
+    Subscriber.objects.filter(email="reader3@gmx.de").update(fields={})
+    write(now, campaign, subject="{{ contact.first_name }}")
+
+
+def workspace(**fields: object) -> Change:
+    return lambda now, campaign: Workspace.objects.update(**fields)
+
+
+def domain(**fields: object) -> Change:
+    return lambda now, campaign: SendingDomain.objects.update(**fields)
+
+
+def reverse_name(**fields: object) -> Change:
+    return lambda now, campaign: Finding.objects.update(**fields)
+
+
+MUST: dict[str, Change] = {
+    "footer.address": workspace(postal_address=" "),
+    "sending.stopped": lambda now, campaign: Workspace.objects.update(sending_stopped_at=now),
+    "sender.domain": update(sending_domain=None),
+    "sender.not_verified": domain(state="new"),
+    "sender.unsigned": lambda now, campaign: DkimKey.objects.all().delete(),
+    "sender.empty": update(from_address=""),
+    "sender.free_mail": update(from_address="mara@gmail.com"),
+    "sender.not_aligned": update(from_address="mara@elsewhere.example"),
+    "route.none": update(pool=None),
+    "route.inactive": lambda now, campaign: Route.objects.update(active=False),
+    "route.reverse_name": reverse_name(result="fail", detail="There is no PTR record."),
+    "audience.none": lambda now, campaign: campaign.included_lists.clear(),
+    "audience.empty": lambda now, campaign: Subscription.objects.update(state="unsubscribed"),
+    "subject.empty": letter(subject=" "),
+    "content.empty": letter(letter="  \n"),
+    "content.body": more("Dear {{ contact.frist_name }}"),
+    "content.subject": letter(subject="Hello {{ contact.frist_name }}"),
+    "content.from": update(from_name="Mara\nBcc: all"),
+    "copies.broken": lambda now, campaign: somebody_without_a_name(now, campaign),
+    "size.clipped": letter(letter=LETTER + "word " * 24_000),
+    "link.local": more("[Look at this](http://localhost:8000/page)"),
+}
+SHOULD: dict[str, Change] = {
+    "unsubscribe.https": lambda now, campaign: None,
+    "sender.unsure": lambda now, campaign: SendingDomain.objects.update(state="unsure", last_pass_at=now),
+    "sender.noreply": update(reply_to="noreply@news.harbour.example"),
+    "route.reverse_name_unknown": lambda now, campaign: Finding.objects.all().delete(),
+    "audience.again": launched_yesterday,
+    "subject.long": letter(subject="A very long subject " * 6),
+    "subject.short": letter(subject="Books"),
+    "subject.thread": letter(subject="Re: your order of books"),
+    "subject.shouting": letter(subject="BUY ALL OUR BOOKS NOW"),
+    "preheader.empty": letter(preheader=""),
+    "image.alt": more("![](https://www.harbour.example/wall.jpg)"),
+    "content.image_only": letter(letter="![A wall](https://www.harbour.example/wall.jpg)"),
+    "link.shortener": more("[A book](https://bit.ly/abc)"),
+    "link.insecure": more("[A book](http://www.harbour.example/)"),
+    "link.vague": more("[click here](https://www.harbour.example/)"),
+    "size.nearly_clipped": letter(letter=LETTER + "word " * 19_000),
+    "personal.missing": lambda now, campaign: Subscriber.objects.update(fields={}),
+}
+FINE = {
+    "sender.verified", "sender.aligned", "route.reverse_name_ok", "audience.counted", "size.ok", "copies.ok",
+}  # fmt: skip
+
+
+def ids(now: datetime, campaign: Campaign, level: Level) -> set[str]:
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    return {row.id for row in preflight(now=now, campaign=campaign) if row.level is level}
+
+
+def test_a_campaign_that_is_ready_has_nothing_to_fix(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    assert ids(now, campaign, Level.MUST_FIX) == set()
+    assert ids(now, campaign, Level.SHOULD_LOOK) == {"unsubscribe.https"}
+    assert ids(now, campaign, Level.FINE) == FINE
+
+
+@pytest.mark.parametrize("rule", MUST)
+def test_what_must_be_fixed_is_found_and_blocks(now: datetime, rule: str) -> None:
+    campaign = ready_campaign(now)
+    MUST[rule](now, campaign)
+    assert rule in ids(now, campaign, Level.MUST_FIX)
+    assert must_fix(now=now, campaign=Campaign.objects.get(pk=campaign.pk))
+
+
+@pytest.mark.parametrize("rule", SHOULD)
+def test_what_should_be_looked_at_is_found_and_does_not_block(now: datetime, rule: str) -> None:
+    campaign = ready_campaign(now)
+    SHOULD[rule](now, campaign)
+    assert rule in ids(now, campaign, Level.SHOULD_LOOK)
+    assert ids(now, campaign, Level.MUST_FIX) == set()
+
+
+def test_outside_the_lab_one_click_needs_https(now: datetime, settings) -> None:
+    campaign = ready_campaign(now)
+    settings.DEBUG = settings.LAB = False
+    assert "unsubscribe.https" in ids(now, campaign, Level.MUST_FIX)
+    settings.PUBLIC_URL = "https://mail.harbour.example"
+    assert "unsubscribe.one_click" in ids(now, campaign, Level.FINE)
+
+
+def test_every_finding_of_a_letter_points_to_its_line_and_is_said_once(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    write(now, campaign, letter="Hello there, dear reader.\n\n![](https://www.harbour.example/wall.jpg)\n" + LETTER)
+    rows = [row for row in preflight(now=now, campaign=campaign) if "picture" in row.sentence.lower()]
+    assert [(row.id, row.line) for row in rows] == [("image.alt", 3)]
