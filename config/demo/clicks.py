@@ -81,7 +81,8 @@ def post(link: OneClick, mailing: Mailing | None) -> Post:
         connection.request("POST", parts.path, body, {"Content-Type": content_type})
         response = connection.getresponse()
         response.read()
-        return Post(link.address, response.status, time.time(), _still_waits(link.address, mailing))
+        heard = time.time()  # clock: entry
+        return Post(link.address, response.status, heard, _still_waits(link.address, mailing))
     finally:
         connection.close()
 

@@ -88,7 +88,9 @@ def bring_in(show: Show, *, start: int, n: int) -> None:
 def open_the_house(show: Show) -> None:
     """Web, workers, beat and the listener, each a process of its own."""
     for kind in KINDS:
-        show.supervisor.start(kind, log=Path(show.stage.folder, f"{kind}.log"))
+        # Django keeps every query while debugging, and only the pages need its static files.
+        debug = {"DEBUG": "yes" if kind == "web" else "no"}
+        show.supervisor.start(kind, env=debug, log=Path(show.stage.folder, f"{kind}.log"))
 
 
 def send_earlier(show: Show, pool: Pool) -> None:

@@ -17,7 +17,8 @@ DEAF = [
     "import signal, time; signal.signal(15, signal.SIG_IGN); print('here', flush=True); time.sleep(60)",
 ]
 PARENT = [
-    sys.executable, "-c",
+    sys.executable,
+    "-c",
     "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)",
 ]
 
@@ -68,8 +69,13 @@ def test_a_process_that_does_not_listen_is_killed_and_named(supervisor, tmp_path
 
 def test_output_carries_the_name_of_who_said_it(supervisor, capfd):
     supervisor.start("worker", SLEEP)
-    seen = []
-    assert wait_until(lambda: seen.append(capfd.readouterr().out) or "worker | here" in "".join(seen), seconds=10)
+    seen: list[str] = []
+
+    def heard():
+        seen.append(capfd.readouterr().out)
+        return "worker | here" in "".join(seen)
+
+    assert wait_until(heard, seconds=10)
 
 
 def test_a_second_one_on_the_same_data_is_refused(tmp_path):

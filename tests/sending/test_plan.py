@@ -75,15 +75,17 @@ def test_stop_all_sending_stops_the_planner(now: datetime, mailing: Mailing) -> 
     assert plan(now=now) == 0
 
 
+def a_retry(mailing: Mailing, delivery: int, due_at: datetime) -> Requeue:
+    return Requeue.objects.create(
+        mailing=mailing, delivery=delivery, provider_now="google", due_at=due_at, reason="deferred"
+    )
+
+
 def test_due_retries_are_taken_and_counted_once(now: datetime, mailing: Mailing) -> None:
     MailingLane.objects.filter(mailing=mailing).update(next_seq=101)
     for number in range(1, 6):
-        Requeue.objects.create(
-            mailing=mailing, delivery=number, provider_now="google", due_at=now - timedelta(minutes=1), reason="deferred"
-        )
-    Requeue.objects.create(
-        mailing=mailing, delivery=6, provider_now="google", due_at=now + timedelta(minutes=1), reason="deferred"
-    )
+        a_retry(mailing, number, now - timedelta(minutes=1))
+    a_retry(mailing, 6, now + timedelta(minutes=1))
 
     plan(now=now)
 
@@ -96,7 +98,7 @@ def test_due_retries_are_taken_and_counted_once(now: datetime, mailing: Mailing)
 def test_a_day_cap_is_not_exceeded_by_all_batches_together(now: datetime, mailing: Mailing) -> None:
     ip_budget(now, "google", per_day=20, per_hour=None, batch_pause=None)
 
-    for second in range(0, 3600, 30):
+    for second in range(0, 1800, 60):
         at = now + timedelta(seconds=second)
         plan(now=at)
         Batch.objects.filter(state="planned").update(state="running")

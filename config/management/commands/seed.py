@@ -1,5 +1,5 @@
-"""manage.py seed: sample people and a draft to look at, in the database at hand. Nothing that could be mailed by mistake:
-every address ends in `.example`.
+"""manage.py seed: sample people and a draft to look at. Nothing that could be mailed by mistake: every address ends in
+`.example`.
 """
 
 import secrets
