@@ -118,7 +118,7 @@ def _understood(row: Inbound, report: Report, sent: Sent) -> Understood:
 
 def _apply(now: datetime, row: Inbound, reading: Reading) -> Result | None:
     with transaction.atomic():
-        waiting = Inbound.objects.select_for_update(skip_locked=True, no_key=True)
+        waiting = Inbound.objects.select_for_update(skip_locked=True, no_key=True).defer("raw")
         locked = waiting.filter(pk=row.pk, state=Inbound.State.NEW).first()
         if locked is None:
             return None
