@@ -18,7 +18,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from reputation.catalogue import catalogue
-from reputation.models import Budget, BudgetChange, WarmupPlan
+from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
 from reputation.pure.catalogue import Ceiling
 from reputation.pure.warmup import cap_of, is_cold
 from reputation.workspace import today
@@ -93,9 +93,12 @@ def budgets_of(*, now: datetime, wanted: Sequence[tuple[str, str, str]]) -> dict
     return {key: found[key] for key in wanted}
 
 
-def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo) -> Limits:
-    """What a budget may spend at `now`. Reads no row but the budget's warm-up plan (select_related("warmup"))."""
-    cold = budget.warmup is not None and is_cold(budget.warmup_day)
+def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False) -> Limits:
+    """What a budget may spend at `now`. Reads no row but the budget's warm-up plan (select_related("warmup")).
+
+    `cold`: who sends is new there. For recipient domains, which have no warm-up of their own.
+    """
+    cold = cold or (budget.warmup is not None and is_cold(budget.warmup_day))
     limits = _with_warmup(budget, _with_overrides(budget, _from_catalogue(budget, cold=cold)))
     return _with_state(budget, limits, now)
 
@@ -192,6 +195,15 @@ def usage(*, now: datetime, zone: ZoneInfo, budget_ids: Iterable[int]) -> dict[i
             },
         )
         return {budget: Usage(*counts) for budget, *counts in cursor.fetchall()}
+
+
+def sent_by_minute(*, now: datetime, budget_ids: Iterable[int]) -> dict[int, dict[datetime, int]]:
+    """The buckets of `Usage.last_hour`, by budget id and minute."""
+    since = now.replace(second=0, microsecond=0) - timedelta(minutes=60)
+    found: dict[int, dict[datetime, int]] = {}
+    for row in Tally.objects.filter(budget__in=list(budget_ids), minute__gte=since, sent__gt=0):
+        found.setdefault(row.budget_id, {})[row.minute] = row.sent
+    return found
 
 
 # Both parts are reached by the unique indexes (budget, minute) and (budget, day).

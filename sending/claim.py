@@ -17,6 +17,8 @@ SET state = 'running', epoch = epoch + 1, owner = %(owner)s, started_at = %(now)
     intent = NULL, intent_attempt = NULL, intent_token = NULL
 WHERE id = %(batch)s AND state = 'planned' RETURNING epoch
 """
+# For a transaction that must not write what belongs to a batch that somebody else has closed.
+STILL_OURS = "SELECT 1 FROM sending_batch WHERE id = %s AND epoch = %s AND state = 'running' FOR NO KEY UPDATE"
 
 
 @dataclass(frozen=True, slots=True)

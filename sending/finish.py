@@ -3,7 +3,8 @@
 1. Lock the batch; whoever took it over has raised its epoch, and then only the evidence is handed in.
 2. Settle what is left.
 3. Fold its outcomes into the mailing's counters, from the rows, so that nothing is counted twice or forgotten.
-4. Tell audiences of the mailboxes that do not exist, and the ledger what the budgets spent.
+4. Tell audiences of the mailboxes that do not exist, and the ledger what the budgets spent; give back what was held
+   of the recipient domains' limits.
 5. Put back into the queue what goes back, drop the requeue rows it took.
 6. Done.
 """
@@ -20,7 +21,8 @@ from django.db.backends.utils import CursorWrapper
 
 from reputation import backoff, ledger
 from reputation.workspace import zone
-from sending import bounces, requeue, settle, wake
+from sending import bounces, requeue, settle, sites, wake
+from sending.claim import STILL_OURS
 from sending.gate import Gate
 from sending.gate_questions import Counters
 from sending.logbook import Logbook
@@ -38,8 +40,6 @@ PATIENCE_SECONDS = 50.0
 _TRY_AGAIN_SECONDS = 1.0
 # Never set: draining must not make this wait short, or it would spin.
 _PAUSE = threading.Event()
-
-LOCK = "SELECT 1 FROM sending_batch WHERE id = %s AND epoch = %s AND state = 'running' FOR NO KEY UPDATE"
 
 # Counted by the rows of this batch, under its lane, kind by kind in a fixed order: two ends never wait in a ring.
 _FOLD = """
@@ -91,7 +91,7 @@ def finish(*, book: Logbook, clock: RunningClock, gate: Gate) -> bool:
 def _finish(book: Logbook, now: datetime) -> bool:
     batch = book.claimed.batch
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK, [batch.pk, book.claimed.epoch])
+        cursor.execute(STILL_OURS, [batch.pk, book.claimed.epoch])
         if cursor.fetchone() is None:
             return False
         close(
@@ -140,6 +140,7 @@ def close(
     cursor.execute(_FOLD.format(deliveries=deliveries), params)
     bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
     ledger.record(entries=entries, zone=zone())
+    sites.give_back(cursor, batch=batch)
     requeue.put_back(cursor, batch=batch, returns=returned)
     counted = {} if counters is None else _columns(counters)
     Batch.objects.filter(pk=batch.pk).update(

@@ -228,14 +228,14 @@ class Handover:
         at = self._clock() if self._last_dot is None or phase != "dot" else self._clock.at(self._last_dot)
         if reply.is_positive and phase == "dot":
             self._book.note(person, OutcomeKind.ACCEPTED, at=at, remote_id=hearing.remote_id(reply))
-            self._book.spend(at=at, kind=OutcomeKind.ACCEPTED, verdict=None, dot=True)
+            self._book.spend(person, at=at, kind=OutcomeKind.ACCEPTED, verdict=None, dot=True)
             return
         heard = hearing.hear(reply, provider=self._batch.provider, phase=phase)
         reply_id = hearing.remember(heard, provider=self._batch.provider, now=at)
         kind = self._decide(person, heard)
         self._book.note(person, kind, at=at, reason=heard.verdict.class_, reply=reply_id)
         if phase not in BEFORE_THE_MESSAGE:
-            self._book.spend(at=at, kind=kind, verdict=heard.verdict, dot=phase == "dot")
+            self._book.spend(person, at=at, kind=kind, verdict=heard.verdict, dot=phase == "dot")
         if heard.reaction.about_us:
             self._book.told.append((heard, at))
             self._book.end_reason = self._book.end_reason or f"receiver: {heard.verdict.class_}"
@@ -273,7 +273,7 @@ class Handover:
             kind = OutcomeKind.DEFERRED
             self._book.put_off(person, due_at=at + SITE_AGAIN / settings.TIME_FACTOR, counts=True, now=at, pinned=None)
         self._book.note(person, kind, at=at, reason="answer_lost")
-        self._book.spend(at=at, kind=kind, verdict=None, dot=True)
+        self._book.spend(person, at=at, kind=kind, verdict=None, dot=True)
         return Step.DONE
 
     def _lose_connection(self, person: Person, error: ConnectionLost) -> Step:

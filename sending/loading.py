@@ -40,6 +40,10 @@ class Person:
     key_now: UUID
     destination: Destination
     pinned_route: int | None = None
+    # Where the mail goes today; no provider where nobody knows it. The budget of the domain, where it has limits.
+    domain: str = ""
+    provider: str = ""
+    site_budget: int | None = None
 
     @property
     def via_scope(self) -> str:
@@ -200,6 +204,8 @@ def _person(row: dict[str, Any], *, requires_tls: bool) -> Person:
         destination=Destination(
             site=row["site"] or row["domain"], hosts=tuple(row["mx"] or ()), requires_tls=requires_tls
         ),
+        domain=row["domain"],
+        provider=row["provider"] if row["provider"] != UNKNOWN and row["domain_state"] == "ok" else "",
     )
 
 

@@ -21,6 +21,7 @@ _BOUNCED = {
     OutcomeKind.BOUNCED_POLICY,
     OutcomeKind.BLOCKED,
 }
+_NO_SITE = 0
 _LEFT_OUT = {OutcomeKind.SKIPPED, OutcomeKind.REFUSED}
 
 
@@ -44,7 +45,8 @@ class Logbook:
     returned: list[Return] = field(default_factory=list)
     untouched: list[Person] = field(default_factory=list)
     told: list[tuple[Heard, datetime]] = field(default_factory=list)
-    minutes: dict[datetime, Spent] = field(default_factory=lambda: defaultdict(Spent))
+    # By minute, and the recipient domain's own budget where it has one.
+    minutes: dict[tuple[datetime, int], Spent] = field(default_factory=lambda: defaultdict(Spent))
     end_reason: str = ""
 
     def note(
@@ -66,9 +68,9 @@ class Logbook:
         for each in settled:
             self._count(each.kind)
 
-    def spend(self, *, at: datetime, kind: str, verdict: Verdict | None, dot: bool) -> None:
+    def spend(self, person: Person, *, at: datetime, kind: str, verdict: Verdict | None, dot: bool) -> None:
         """A recipient was offered to the receiver; `dot` when the whole message was handed over."""
-        spent = self.minutes[at.replace(second=0, microsecond=0)]
+        spent = self.minutes[at.replace(second=0, microsecond=0), person.site_budget or _NO_SITE]
         spent.sent += 1
         spent.accepted += kind == OutcomeKind.ACCEPTED
         spent.deferred += kind == OutcomeKind.DEFERRED
@@ -121,11 +123,11 @@ class Logbook:
         return [*self.unsettled, *not_sent]
 
     def entries(self) -> list[Entry]:
-        """For the budgets' ledger."""
-        budget_ids = self.claimed.batch.budget_ids
+        """For the budgets' ledger: what was spent from the lane's, and from those of the recipient domains."""
+        lane = self.claimed.batch.budget_ids
         return [
             Entry(
-                budget_ids=budget_ids,
+                budget_ids=lane if site == _NO_SITE else [*lane, site],
                 minute=minute,
                 sent=spent.sent,
                 accepted=spent.accepted,
@@ -134,7 +136,7 @@ class Logbook:
                 unknown_users=spent.unknown_users,
                 last_dot_at=spent.last_dot_at,
             )
-            for minute, spent in sorted(self.minutes.items())
+            for (minute, site), spent in sorted(self.minutes.items(), key=lambda item: item[0])
         ]
 
     def _settled(

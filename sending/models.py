@@ -299,6 +299,21 @@ class Batch(models.Model):
         return f"batch {self.pk}: {self.mailing_id}/{self.provider} {self.lo}–{self.hi}"
 
 
+class SiteShare(models.Model):
+    """What a batch may hand over at one recipient domain: taken at its claim, given back when it ends."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    # Also the index for the next claim's question: how much do live batches hold of this site?
+    budget = models.ForeignKey("reputation.Budget", on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    n = models.IntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "budget"], name="one_share_per_batch_and_site")]
+
+    def __str__(self) -> str:
+        return f"batch {self.batch_id}: {self.n} of budget {self.budget_id}"
+
+
 class Requeue(models.Model):
     """The one way back into a queue for a delivery that left its range without a final outcome."""
 
@@ -317,8 +332,7 @@ class Requeue(models.Model):
     wave = models.SmallIntegerField(default=0)
     provider_now = models.CharField(max_length=120)
     due_at = models.DateTimeField()
-    # The attempt that comes next, and how many of those before it count against this message: what was about us, or
-    # about the connection, is no try against it.
+    # The attempt that comes next, and how many before it count: what was about us is no try against the message.
     attempt = models.SmallIntegerField(default=1)
     counted = models.SmallIntegerField(default=0)
     first_tried_at = models.DateTimeField(null=True)

@@ -19,8 +19,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from reputation.ledger import Entry
-from sending import finish, wake, workers
-from sending.claim import size_of
+from sending import finish, sites, wake, workers
+from sending.claim import STILL_OURS, size_of
 from sending.models import Batch, OutcomeKind, Requeue, Stream
 from sending.pure.reactions import BEFORE_THE_MESSAGE
 from sending.pure.retry import counts
@@ -107,7 +107,7 @@ def _raise_one() -> tuple[int, int, str] | None:
 
 def _close(batch_id: int, epoch: int, why: str, *, now: datetime) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(finish.LOCK, [batch_id, epoch])
+        cursor.execute(STILL_OURS, [batch_id, epoch])
         if cursor.fetchone() is None:
             return  # another sweep thought this one dead
         batch = Batch.objects.get(pk=batch_id)
@@ -121,7 +121,10 @@ def _close(batch_id: int, epoch: int, why: str, *, now: datetime) -> None:
             now=now,
             settled=settled,
             returned=returned,
-            entries=[Entry(budget_ids=batch.budget_ids, minute=now, sent=size_of(batch), last_dot_at=now)],
+            entries=[
+                Entry(budget_ids=batch.budget_ids, minute=now, sent=size_of(batch), last_dot_at=now),
+                *(Entry(budget_ids=[site], minute=now, sent=n) for site, n in sites.held_by(batch).items()),
+            ],
             counters=None,
             reason=why,
         )

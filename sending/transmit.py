@@ -1,6 +1,7 @@
 """Transmit one batch over one connection at a time.
 
-1. Claim the batch; read its people, their domains and the letter, in a few queries; let the database go.
+1. Claim the batch; read its people, their domains and the letter, in a few queries; take what their domains may still
+   get, and put off the rest; let the database go.
 2. For each: write the letter, wait for the pace, offer it (MAIL and RCPT in one write) while the gate is asked.
 3. Granted and taken: DATA, content, final dot, reply. Else take the offer back; the connection lives.
 4. At the end, or when something says stop: settle what is left, hand the rest back.
@@ -18,13 +19,13 @@ from reputation import dkim_keys, sealed
 from reputation.budgets import Limits, limits_of
 from reputation.models import Budget
 from reputation.workspace import zone
-from sending import draining, finish, here
+from sending import draining, finish, here, sites
 from sending.claim import Claimed, claim
 from sending.handing_over import Handover
 from sending.letters import Writer, must_be_signed
 from sending.loading import Load, load
 from sending.logbook import Logbook
-from sending.models import Mailing
+from sending.models import Mailing, Requeue
 from sending.running_clock import RunningClock
 from sending.transports import CouldNotOpen, Patience, Transport, transport_for
 
@@ -64,6 +65,10 @@ def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
         book.hand_back(found.people, due_at=clock())
         book.end_reason = reason or "draining"
         return
+    shares = sites.take(now=clock(), claimed=claimed, people=found.people, cold=any(limit.cold for limit in limits))
+    found.people = shares.people
+    for person, due_at in shares.capped:
+        book.hand_back([person], due_at=due_at, reason=Requeue.Reason.DOMAIN_CAP)
     ready = _prepared(claimed, book, found, clock)
     connection.close()
     if ready is None:

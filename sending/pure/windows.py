@@ -11,9 +11,11 @@ time is left (*slow*): a batch of one, the next one a full gap after its real do
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 # A worker does not sleep longer than this between two messages of a connection.
 LONGEST_GAP = 10.0
@@ -146,6 +148,35 @@ def slot_rate(kind: str, limits: Limits, seconds: float, peak: int = 0, margins:
     """Messages a minute for each of the slots that a fast paced budget wants: equal shares."""
     wanted = slots_wanted(kind, limits, seconds, margins)
     return paced_rate(kind, limits.per_minute or 0, max(wanted, peak), margins) / wanted
+
+
+# A live batch's dots leave within so long, deadline and one slow reply included; for when they leave a window again.
+BATCH_LASTS = timedelta(minutes=3)
+
+
+def window_opens(
+    *, now: datetime, limit: int, length: timedelta, buckets: Mapping[datetime, int], held: int, ahead: int
+) -> datetime:
+    """When a rolling window has room for one message more, after `ahead` others that wait before it.
+
+    `length`: of the window with its running minute, 61 minutes for an hour. `buckets`: messages by minute, those of the
+    window at least; `held`: what live batches may still send. `limit` ≥ 1. Whoever waits is let in as those before
+    leave, and leaves a `length` later: the same times again for every `limit` that wait.
+    """
+    gone = [minute + length for minute, sent in sorted(buckets.items()) for _ in range(sent) if minute + length > now]
+    gone += [now + BATCH_LASTS + length] * held
+    rounds, place = divmod(ahead, limit)
+    first = len(gone) - limit + place
+    return (gone[first] if first >= 0 else now) + rounds * length
+
+
+def day_opens(*, now: datetime, zone: ZoneInfo, limit: int, spent: int, ahead: int) -> datetime:
+    """The same for calendar days in `zone`; `spent`: sent today and still held."""
+    room = max(0, limit - spent)
+    if ahead < room:
+        return now
+    day = now.astimezone(zone).date() + timedelta(days=1 + (ahead - room) // limit)
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def _part(limit: int | None, share: float) -> int | None:
