@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from audiences.models import MailingList, Subscription
 from campaigns.compile import Letter, Sender, compile_notice
@@ -29,7 +29,7 @@ TOO_OLD = timedelta(days=2)
 
 # A second mail on one day is refused by the mailing itself, so no condition here needs to.
 WAITING = """
-    SELECT s.id AS subscriber_id, s.address_key, s.domain, u.list_id AS via_list, NULL::timestamptz AS engaged_at,
+    SELECT s.id AS subscriber_id, s.address_key, s.domain, NULL::bigint AS via_list, NULL::timestamptz AS engaged_at,
            NULL::varchar AS to_address, NULL::varchar AS reason
     FROM audiences_subscription u JOIN audiences_subscriber s ON s.id = u.subscriber_id
     WHERE u.id = ANY(%(waiting)s)
@@ -41,9 +41,7 @@ def send_confirmations(*, now: datetime) -> int:
     sender = _sender()
     if sender is None:
         return 0
-    due = Subscription.objects.filter(state=Subscription.State.UNCONFIRMED, confirmation_queued_at=None)
-    due = due.filter(Q(since__gte=now - TOO_OLD), list__archived_at=None)
-    lists = MailingList.objects.filter(pk__in=due.values("list")).order_by("pk")
+    lists = MailingList.objects.filter(pk__in=_due(now).values("list")).order_by("pk")
     return sum(_send(now, found, *sender) for found in lists)
 
 
@@ -54,14 +52,14 @@ def _sender() -> tuple[SendingDomain, Pool] | None:
     return (domain, pool) if domain and pool else None
 
 
+def _due(now: datetime) -> QuerySet[Subscription]:
+    return Subscription.objects.awaiting_confirmation().filter(since__gte=now - TOO_OLD)
+
+
 def _send(now: datetime, to: MailingList, domain: SendingDomain, pool: Pool) -> int:
     with transaction.atomic():
-        rows = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        waiting = list(
-            rows.filter(
-                list=to, state=Subscription.State.UNCONFIRMED, confirmation_queued_at=None, since__gte=now - TOO_OLD
-            ).values_list("pk", flat=True)[:1000]
-        )
+        rows = _due(now).filter(list=to).select_for_update(skip_locked=True, no_key=True, of=("self",))
+        waiting = list(rows.values_list("pk", flat=True)[:1000])
         if not waiting:
             return 0
         mailing = _mailing_of_the_day(now, to, domain, pool)
@@ -79,8 +77,8 @@ def _mailing_of_the_day(now: datetime, to: MailingList, domain: SendingDomain, p
         sending_domain_id=domain.pk,
         from_address=f"hello@{domain.name}",
         stream=Stream.TRANSACTIONAL,
-        # Who complained or was erased is not asked again; who merely left a list may come back.
-        scopes=["*", f"stream:{Stream.TRANSACTIONAL}"],
+        # Not `*` and no list: whoever left and asks anew must get it. Who complained or bounced is not in the queue.
+        scopes=[f"stream:{Stream.TRANSACTIONAL}"],
         included_lists=[to.pk],
         is_open=True,
     )

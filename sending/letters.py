@@ -54,7 +54,8 @@ class Writer:
         """A notice may lead to where the person confirms; a campaign may not confirm for anybody."""
         if self._mailing.stream != Stream.TRANSACTIONAL:
             return person.fields
-        asked = tokens.Confirm(person.subscriber, person.via_list or 0, int(now.timestamp()), self._mailing.is_test)
+        (list_id,) = self._mailing.included_lists or [0]
+        asked = tokens.Confirm(person.subscriber, list_id, int(now.timestamp()), self._mailing.is_test)
         return {**person.fields, "confirm_url": self._door("c", "confirm", asked)}
 
     def _values(self, person: Person, message: PreparedMessage, now: datetime) -> SystemValues:
