@@ -6,7 +6,6 @@ from django.utils import timezone
 
 from campaigns.launch import launch
 from campaigns.models import Campaign
-from campaigns.schedule import schedule
 from tests.campaigns.world import colleague, ready_campaign
 
 pytestmark = pytest.mark.django_db
@@ -14,7 +13,9 @@ pytestmark = pytest.mark.django_db
 DRAFT_PAGES = ["", "name/", "audience/", "sender/", "tracking/", "letter/", "letter/preview/", "letter/pictures/",
                "letter/versions/", "test/", "review/"]  # fmt: skip
 LAUNCHED_PAGES = ["monitor/", "progress/", "problems/", "report/", "letter/", "letter/versions/"]
-TOPICS = "accepted bounced not_sent unknown waiting opened clicked unsubscribed complained bounced_later excluded".split()
+TOPICS = (
+    "accepted bounced not_sent unknown waiting opened clicked unsubscribed complained bounced_later excluded".split()
+)
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from campaigns.audience import Crowd
+from campaigns.forecast import outlook, with_tail
+from campaigns.launch import launch
+from campaigns.models import Campaign
+from reputation import budgets, warmup
+from tests.campaigns.world import ready_campaign
+
+pytestmark = pytest.mark.django_db
+ZONE = ZoneInfo("Europe/Warsaw")
+
+
+def crowd(**by_provider: int) -> Crowd:
+    n = sum(by_provider.values())
+    return Crowd(n, n, {}, by_provider)
+
+
+def limited(now: datetime, provider: str, **limits: float | None) -> None:
+    for kind, scope in (("ip", "127.0.1.1"), ("dkim_domain", "news.harbour.example")):
+        (budget,) = budgets.budgets_for(now=now, kind_scopes=[(kind, scope)], provider=provider)
+        budgets.edit(now=now, budget=budget, actor=None, reason="test", **limits)
+
+
+def ahead(now: datetime, campaign: Campaign, starts_at: datetime | None = None, **by_provider: int):
+    return outlook(now=now, starts_at=starts_at or now, zone=ZONE, campaign=campaign, crowd=crowd(**by_provider))
+
+
+def test_a_day_s_cap_makes_it_take_days_and_says_how_many_on_each(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    limited(now, "gmx", per_day=400, per_hour=None)
+
+    (row,) = ahead(now, campaign, gmx=1000).rows
+
+    # A tenth is kept for transactional mail: 360 a day.
+    assert [n for _, n in row.days] == [360, 360, 280]
+    assert row.finishes_at is not None
+    assert row.finishes_at.astimezone(ZONE).date() == (now + timedelta(days=2)).date()
+    assert row.total == 1000
+
+
+def test_an_hour_s_limit_of_the_campaign_itself_is_foreseen(now: datetime) -> None:
+    fast = ahead(now, ready_campaign(now, name="Fast"), google=1000)
+    slow = ahead(now, ready_campaign(now, name="Slow", per_hour=100), google=1000)
+    assert fast.done_at is not None
+    assert slow.done_at is not None
+    assert slow.done_at - now > timedelta(hours=8) > fast.done_at - now
+
+
+def test_a_warm_up_s_caps_grow_day_by_day(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    plan = warmup.make_plan(name="Standard", preset="standard")
+    warmup.start(now=now, zone=ZONE, kind="ip", scope="127.0.1.1", plan=plan)
+
+    (row,) = ahead(now, campaign, google=5000).rows
+
+    by_day = [n for _, n in row.days]
+    assert len(by_day) > 3
+    assert by_day[:-1] == sorted(by_day[:-1])
+
+
+def test_a_provider_held_until_released_never_finishes_and_the_others_do(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    (budget,) = budgets.budgets_for(now=now, kind_scopes=[("ip", "127.0.1.1")], provider="google")
+    budgets.hold(now=now, budget=budget, actor=None, reason="Gmail asked us to stop")
+
+    found = ahead(now, campaign, google=100, yahoo=100)
+
+    assert [row.provider for row in found.stuck] == ["google"]
+    assert found.done_at is None
+    assert len(found.rows) == 2
+
+
+def test_a_campaign_under_way_takes_its_share(now: datetime) -> None:
+    campaign = ready_campaign(now, readers=400)
+    alone = ahead(now, campaign, google=600).done_at
+    other = ready_campaign(now, name="Under way")
+    Campaign.objects.filter(pk=other.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
+    launch(now=now, campaign_id=other.pk)
+
+    together = ahead(now, campaign, google=600).done_at
+    tomorrow = ahead(now, campaign, starts_at=now + timedelta(days=1), google=600).done_at
+
+    assert alone is not None
+    assert together is not None
+    assert tomorrow is not None
+    assert together > alone
+    # By tomorrow the other one is done and out of the way.
+    assert abs((tomorrow - timedelta(days=1)) - alone) <= timedelta(minutes=10)
+
+
+def test_what_was_spent_today_does_not_count_tomorrow(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    limited(now, "gmx", per_day=400, per_hour=None)
+    start = datetime(2026, 3, 10, 22, 0, tzinfo=UTC)
+    today = ahead(start, campaign, gmx=300).rows[0]
+    assert today.finishes_at is not None
+    later = ahead(now, campaign, starts_at=now + timedelta(days=1), gmx=300).rows[0]
+    assert [n for _, n in later.days] == [300]
+
+
+def test_small_sites_share_a_lane_and_nobody_is_lost() -> None:
+    found = with_tail({"google": 900, "other:a.example": 49, "other:b.example": 50, "other:c.example": 3})
+    assert found == {"google": 900, "tail": 52, "other:b.example": 50}
+
+
+def test_without_route_or_people_there_is_nothing_to_foresee(now: datetime) -> None:
+    assert not ahead(now, Campaign(name="Empty"), google=5).rows
+    assert not ahead(now, ready_campaign(now)).rows

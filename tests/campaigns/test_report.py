@@ -1,0 +1,162 @@
+import csv
+import io
+from datetime import datetime
+
+import pytest
+
+from audiences.models import Subscriber, Subscription
+from campaigns.launch import launch
+from campaigns.models import Campaign
+from campaigns.report import TOPICS, meanings_of, people_csv, people_of, report_of
+from sending.models import Delivery, Event, Mailing, MailingCount, Outcome, Reply
+from tests.campaigns.world import ready_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mailing(now: datetime) -> Mailing:
+    """20 people, 3 left out; of the 17: accepted, bounced, one unknown, one skipped, the rest waiting."""
+    campaign = ready_campaign(now, readers=20)
+    first = Subscription.objects.order_by("pk").values_list("pk", flat=True)[:3]
+    Subscription.objects.filter(pk__in=list(first)).update(state="unsubscribed")
+    Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
+    made = launch(now=now, campaign_id=campaign.pk)
+    assert made is not None
+    reply = Reply.objects.create(
+        digest="00000000-0000-4000-8000-000000000001",
+        provider="google",
+        code=550,
+        enhanced="5.1.1",
+        text="No such user",
+        reply_class="unknown",
+        first_seen_at=now,
+    )
+    kinds = ["bounced_hard", "bounced_hard", "unknown", "skipped", *["accepted"] * 6]
+    rows = list(Delivery.objects.filter(mailing_id=made.pk).order_by("id"))
+    for row, kind in zip(rows, kinds, strict=False):
+        settle(now, row, kind, reply if kind == "bounced_hard" else None)
+    return made
+
+
+def settle(now: datetime, row: Delivery, kind: str, reply: Reply | None = None, attempt: int = 1) -> None:
+    reasons = {"unknown": "answer_lost", "skipped": "suppressed"}
+    Outcome.objects.create(
+        mailing_id=row.mailing_id,
+        delivery=row.id,
+        attempt=attempt,
+        kind=kind,
+        reason=reasons.get(kind),
+        reply_id=reply.pk if reply else None,
+        provider=row.provider,
+        at=now,
+    )
+    count(row, kind)
+
+
+def count(row: Delivery, kind: str) -> None:
+    found, _ = MailingCount.objects.get_or_create(mailing_id=row.mailing_id, provider=row.provider, kind=kind)
+    MailingCount.objects.filter(pk=found.pk).update(n=found.n + 1)
+
+
+def accepted(mailing: Mailing) -> list[Delivery]:
+    ids = Outcome.objects.filter(mailing_id=mailing.pk, kind="accepted").values_list("delivery", flat=True)
+    return list(Delivery.objects.filter(mailing_id=mailing.pk, id__in=list(ids)).order_by("id"))
+
+
+def happened(now: datetime, row: Delivery, kind: str, *, counts: bool = True, **fields: object) -> None:
+    Event.objects.create(mailing_id=row.mailing_id, delivery=row.id, kind=kind, at=now, **fields)
+    if counts:
+        count(row, kind)
+
+
+def test_the_numbers_add_up_by_provider_and_in_sum(mailing: Mailing) -> None:
+    report = report_of(mailing)
+    for lane in [*report.progress.lanes, report.sum]:
+        assert lane.total == lane.accepted + lane.bounced + lane.not_sent + lane.unknown + lane.waiting
+    assert (report.sum.total, report.sum.accepted, report.sum.bounced, report.sum.unknown) == (17, 6, 2, 1)
+    assert sum(lane.total for lane in report.progress.lanes) == 17
+    assert report.n_excluded == mailing.n_excluded == 3
+
+
+@pytest.mark.parametrize(
+    ("topic", "people"),
+    [("accepted", 6), ("bounced", 2), ("unknown", 1), ("not_sent", 1), ("waiting", 7), ("excluded", 3)],
+)
+def test_a_list_is_as_long_as_its_number(mailing: Mailing, topic: str, people: int) -> None:
+    assert len(people_of(mailing=mailing, topic=topic)) == people
+
+
+def test_a_list_by_provider_is_as_long_as_the_providers_number(mailing: Mailing) -> None:
+    for lane in report_of(mailing).progress.lanes:
+        for topic, number in (("accepted", lane.accepted), ("bounced", lane.bounced), ("waiting", lane.waiting)):
+            assert len(people_of(mailing=mailing, topic=topic, provider=lane.provider)) == number
+
+
+def test_lists_are_paged_by_key_without_a_gap(mailing: Mailing) -> None:
+    whole = people_of(mailing=mailing, topic="waiting")
+    paged, after = [], 0
+    while rows := people_of(mailing=mailing, topic="waiting", after=after, size=2):
+        paged += rows
+        after = rows[-1].key
+    assert [row.email for row in paged] == [row.email for row in whole]
+
+
+def test_the_unknown_are_listed_by_name(mailing: Mailing) -> None:
+    (row,) = people_of(mailing=mailing, topic="unknown")
+    assert "@" in row.email
+    assert "may have arrived" in row.sentence
+
+
+def test_people_and_machines_are_told_apart(now: datetime, mailing: Mailing) -> None:
+    one, two, three = accepted(mailing)[:3]
+    happened(now, one, "clicked", link=0)
+    happened(now, one, "clicked", counts=False, link=0)
+    happened(now, one, "clicked", counts=False, link=0, by_machine=True)
+    happened(now, two, "clicked", counts=False, link=0, by_machine=True)
+    happened(now, three, "opened", counts=False, by_machine=True)
+
+    report = report_of(mailing)
+
+    assert report.sum.counts["clicked"] == 1
+    assert (report.machine_clicks, report.machine_opens) == (1, 1)
+    assert [(link.url, link.people) for link in report.links] == [("https://www.harbour.example/autumn", 1)]
+    assert [row.key for row in people_of(mailing=mailing, topic="clicked")] == [one.id]
+
+
+def test_an_address_sent_again_by_decision_is_where_it_ended(now: datetime, mailing: Mailing) -> None:
+    (lost,) = people_of(mailing=mailing, topic="unknown")
+    row = Delivery.objects.get(mailing_id=mailing.pk, id=lost.key)
+    settle(now, row, "accepted", attempt=2)
+    assert not people_of(mailing=mailing, topic="unknown")
+    assert lost.key in [one.key for one in people_of(mailing=mailing, topic="accepted")]
+
+
+def test_what_went_wrong_is_grouped_by_meaning(mailing: Mailing) -> None:
+    rows = meanings_of(mailing)
+    assert sum(row.people for row in rows) == 4
+    bounced = [row for row in rows if row.kind == "bounced_hard"]
+    assert {row.example for row in bounced} == {"550 5.1.1 No such user"}
+    assert all("does not exist at" in row.sentence for row in bounced)
+
+
+def test_the_export_runs_nothing_in_a_spreadsheet(mailing: Mailing) -> None:
+    row = accepted(mailing)[0]
+    Subscriber.objects.filter(pk=row.subscriber_id).update(email="=cmd()@gmail.com")
+    lines = list(csv.reader(io.StringIO("".join(people_csv(mailing=mailing, topic="accepted")))))
+    assert lines[0] == ["email", "what", "answer", "at"]
+    assert len(lines) == 7
+    assert "'=cmd()@gmail.com" in [line[0] for line in lines]
+
+
+def test_an_erased_person_is_still_counted_without_a_name(mailing: Mailing) -> None:
+    Subscriber.objects.filter(pk=accepted(mailing)[0].subscriber_id).delete()
+    names = [row.email for row in people_of(mailing=mailing, topic="accepted")]
+    assert len(names) == 6
+    assert names.count("(erased)") == 1
+
+
+def test_no_topic_asks_more_than_one_query(mailing: Mailing, django_assert_num_queries) -> None:
+    for topic in TOPICS:
+        with django_assert_num_queries(1):
+            people_of(mailing=mailing, topic=topic)
