@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+from celery import current_app
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -40,6 +42,8 @@ class Show:
     recipients: int
     chaos: bool
     say: Callable[[str], None]
+    beat: bool = True
+    flush: bool = False
     supervisor: Supervisor = field(default_factory=lambda: Supervisor(patience=30))
     mailing: Mailing | None = None
     earlier: Mailing | None = None
@@ -83,11 +87,14 @@ def bring_in(show: Show, *, start: int, n: int) -> None:
     recipients.learn(now=now(), domains=Subscriber.objects.values_list("domain", flat=True).distinct())
     while recipients.refresh(now=now(), limit=500):
         pass
+    world.limit_sites(now=now(), factor=show.stage.factor)
 
 
 def open_the_house(show: Show) -> None:
     """Web, workers, beat and the listener, each a process of its own."""
     for kind in KINDS:
+        if kind == "beat" and not show.beat:
+            continue
         # Django keeps every query while debugging, and only the pages need its static files.
         debug = {"DEBUG": "yes" if kind == "web" else "no"}
         show.supervisor.start(kind, env=debug, log=Path(show.stage.folder, f"{kind}.log"))
@@ -120,6 +127,8 @@ def send(show: Show, pool: Pool) -> None:
     show.mailing = _send(show, campaign)
     unsubscribing = threading.Thread(target=_unsubscribe, args=(show, links), daemon=True)
     unsubscribing.start()
+    if show.flush:
+        flush_broker(show)
     wait_until_done(show, show.mailing, seconds=1800)
     unsubscribing.join(60)
     wait_for_reports(show)
@@ -219,6 +228,15 @@ def kill_somebody(show: Show) -> None:
         show.open_at_kills += Batch.objects.filter(state=Batch.State.RUNNING).count()
     show.say(f"kill -9 {name}")
     show.supervisor.kill(name)
+
+
+def flush_broker(show: Show) -> None:
+    """Every wake-up on its way is lost: the rows are the truth, so nothing else may be."""
+    wait(show, lambda: Batch.objects.filter(mailing=show.mailing).exists(), seconds=60, what="the first batch")
+    with current_app.connection_for_write() as broker:
+        channel: Any = broker.default_channel
+        channel.client.flushall()
+    show.say("everything in the broker was thrown away")
 
 
 def complaints(mailings: Iterable[Mailing | None]) -> int:

@@ -13,7 +13,7 @@ from campaigns.content import save_letter
 from campaigns.models import Campaign
 from reputation import budgets, dkim_keys, domains
 from reputation.catalogue import catalogue
-from reputation.models import Budget, SendingAddress, SendingDomain, Workspace
+from reputation.models import Budget, RecipientDomain, SendingAddress, SendingDomain, Workspace
 from sending.models import Pool, PoolRoute, Route
 
 DOMAIN = "news.harbour-books.example"
@@ -168,6 +168,20 @@ def _limits(now: datetime, domain: SendingDomain, factor: float) -> None:
             wanted = {**scaled, **kept, "batch_pause": 0.0}
             if any(getattr(budget, name) != value for name, value in wanted.items()):
                 budgets.edit(now=now, budget=budget, actor=None, reason="Limits of the demo's clock", **wanted)
+
+
+def limit_sites(*, now: datetime, factor: float) -> None:
+    """The same for single recipient domains behind gateways and small hosters, as soon as they are known."""
+    for row in RecipientDomain.objects.filter(state=RecipientDomain.State.OK).order_by("domain"):
+        site = catalogue().get(row.provider).site_warm
+        if site.per_hour is None:
+            continue
+        (budget,) = budgets.budgets_for(
+            now=now, kind_scopes=[(Budget.Kind.RECIPIENT_DOMAIN, row.domain)], provider=row.provider
+        )
+        wanted = round(site.per_hour * factor)
+        if budget.per_hour != wanted:
+            budgets.edit(now=now, budget=budget, actor=None, reason="Limits of the demo's clock", per_hour=wanted)
 
 
 def campaign(*, now: datetime, pool: Pool, name: str, subject: str, letter: str) -> Campaign:

@@ -31,6 +31,16 @@ def run_demo(folder: Path, *options: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(420)
+def test_a_campaign_completes_without_beat_and_with_the_broker_emptied_in_the_middle(tmp_path: Path) -> None:
+    figures = run_demo(tmp_path, "--recipients", "500", "--without-beat", "--flush-broker")
+
+    assert figures["recipients"] + figures["excluded"] == 500
+    assert figures["states_sum_ok"]
+    assert figures["receiver_duplicates"] == 0
+    assert figures["unknown"] == 0
+
+
+@pytest.mark.timeout(420)
 def test_a_campaign_reaches_everybody_once_while_workers_are_killed(tmp_path: Path) -> None:
     figures = run_demo(tmp_path, "--recipients", "800", "--chaos")
 

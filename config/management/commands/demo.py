@@ -19,6 +19,9 @@ WEB_PORT = 8000
 FACTOR = 30.0
 
 
+ASKED = ("once", "recipients", "json", "chaos", "without_beat", "flush_broker")
+
+
 class Command(BaseCommand):
     help = "Send a real campaign in throttled batches to receivers that behave like Gmail, Microsoft, Yahoo and others."
 
@@ -27,6 +30,8 @@ class Command(BaseCommand):
         parser.add_argument("--recipients", type=int, default=5000, help="people in the demo world (default 5000)")
         parser.add_argument("--json", action="store_true", help="with --once: one JSON object as the last line")
         parser.add_argument("--chaos", action="store_true", help="with --once: kill -9 a worker every ten seconds")
+        parser.add_argument("--without-beat", action="store_true", help="with --once: beat is never started")
+        parser.add_argument("--flush-broker", action="store_true", help="with --once: empty the broker in the middle")
         parser.add_argument("--factor", type=float, default=FACTOR, help=f"how fast time runs (default {FACTOR:g})")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +54,7 @@ class Command(BaseCommand):
 
     def _inside(self, ready: stage.Stage, options: dict[str, Any]) -> int:
         """The same program again, with the settings of the stage."""
-        asked = {name: options[name] for name in ("once", "recipients", "json", "chaos")}
+        asked = {name: options[name] for name in ASKED}
         environment = {**_without_servers(), **ready.environment()}
         argv = [sys.executable, str(stage.BASE_DIR / "manage.py"), "demo_inside", json.dumps(asked)]
         process = subprocess.Popen(argv, env=environment, cwd=stage.BASE_DIR)

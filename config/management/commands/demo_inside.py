@@ -22,7 +22,14 @@ class Command(BaseCommand):
         asked = json.loads(options["asked"])
         signal.signal(signal.SIGTERM, _end)
         start_services()
-        running = show.Show(stage.current(), asked["recipients"], asked["chaos"], self._say)
+        running = show.Show(
+            stage.current(),
+            asked["recipients"],
+            asked["chaos"],
+            self._say,
+            beat=not asked["without_beat"],
+            flush=asked["flush_broker"],
+        )
         self._say(
             f"time runs {running.stage.factor:g} times as fast; limits are {running.stage.factor:g} times the real ones"
         )
