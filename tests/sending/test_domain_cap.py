@@ -25,9 +25,7 @@ MINUTE = timedelta(minutes=1)
 HOUR = 61 * MINUTE
 
 
-def mailing_to(
-    companies: dict[str, int], *, now: datetime, provider: str = "m365", key: str = "campaign:1"
-) -> Mailing:
+def mailing_to(companies: dict[str, int], *, now: datetime, provider: str = "m365", key: str = "campaign:1") -> Mailing:
     """A mailing to so many people at each of these domains, all with one provider."""
     readers = newsletter(key)
     for domain, n in companies.items():
