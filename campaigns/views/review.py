@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -26,7 +26,7 @@ from campaigns.preflight import preflight
 from campaigns.pure.findings import Finding, Level
 from campaigns.pure.wall_time import BadWallTime, instant_of, is_skipped, is_twice
 from campaigns.status import page_of, status_of
-from reputation.workspace import workspace
+from reputation.workspace import workspace, zone
 
 
 @login_required
@@ -41,9 +41,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, status: int = 200) -> HttpResponse:
     now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
-    zone = ZoneInfo(workspace().time_zone)
-    starts_at, note = _start(campaign, form, now)
-    findings = preflight(now=now, campaign=campaign, crowd=crowd)
+    start = _start(campaign, form, now)
     context = {
         "nav": "campaigns",
         "now": now,
@@ -54,27 +52,27 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "crowd": crowd,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
         "form": form or WhenForm(initial={"per_hour": campaign.per_hour}),
-        "starts_at": starts_at,
-        "note": note,
-        "outlook": outlook(now=now, starts_at=starts_at, zone=zone, campaign=campaign, crowd=crowd),
-        **_by_level(findings),
+        **start,
+        "outlook": outlook(now=now, starts_at=start["starts_at"], zone=zone(), campaign=campaign, crowd=crowd),
+        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd)),
         **_countdown(campaign, now),
     }
     return render(request, "campaigns/review.html", context, status=status)
 
 
-def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> tuple[datetime, str]:
+def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> dict[str, Any]:
     """When it would begin, and a word about the two odd days of the year."""
     if campaign.scheduled_for is not None and campaign.state == Campaign.State.SCHEDULED:
-        return campaign.scheduled_for, ""
+        return {"starts_at": campaign.scheduled_for}
     if form is None or not form.is_valid() or not form.cleaned_data["wall_time"]:
-        return now + timedelta(seconds=workspace().undo_seconds), ""
-    wall, zone = form.cleaned_data["wall_time"], form.cleaned_data["zone"]
-    if is_skipped(wall, zone):
-        return instant_of(wall, zone), "The clocks jump over this time that night; it goes an hour later by the clock."
-    if is_twice(wall, zone):
-        return instant_of(wall, zone), "The clocks show this time twice that night; it goes at the first."
-    return instant_of(wall, zone), ""
+        return {"starts_at": now + timedelta(seconds=workspace().undo_seconds)}
+    wall, place = form.cleaned_data["wall_time"], form.cleaned_data["zone"]
+    note = ""
+    if is_skipped(wall, place):
+        note = "The clocks jump over this time that night; it goes an hour later by the clock."
+    elif is_twice(wall, place):
+        note = "The clocks show this time twice that night; it goes at the first."
+    return {"starts_at": instant_of(wall, place), "note": note}
 
 
 def _by_level(findings: Sequence[Finding]) -> dict[str, list[Finding]]:

@@ -5,6 +5,7 @@ import pytest
 from django.db import connection
 
 from audiences.models import Subscriber, Subscription, Suppression
+from campaigns import letters
 from campaigns.content import NotADraft, save_letter
 from campaigns.launch import NotReady, launch
 from campaigns.models import Campaign
@@ -63,19 +64,17 @@ def test_the_letter_is_frozen_with_the_mailing(now: datetime) -> None:
 
 @pytest.mark.django_db
 def test_a_letter_edited_after_it_was_read_is_not_launched(now: datetime, monkeypatch) -> None:
-    from campaigns import launch as module
-
     campaign = scheduled(now)
-    compiled = module.letters.compiled
+    compiled = letters.compiled
 
     def edit_meanwhile(found):
         message = compiled(found)
         Campaign.objects.filter(pk=found.pk).update(rev=found.rev + 1)
         return message
 
-    monkeypatch.setattr(module.letters, "compiled", edit_meanwhile)
+    monkeypatch.setattr(letters, "compiled", edit_meanwhile)
     # Preflight compiles as well: only the launch's own reading counts here.
-    monkeypatch.setattr(module, "must_fix", lambda **_: [])
+    monkeypatch.setattr("campaigns.launch.must_fix", lambda **_: [])
     assert launch(now=now, campaign_id=campaign.pk) is None
     assert not Mailing.objects.exists()
 

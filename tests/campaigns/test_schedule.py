@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.pure.wall_time import BadWallTime
 from campaigns.schedule import CannotSchedule, promote_due, schedule, unschedule
@@ -123,17 +124,15 @@ def test_what_breaks_between_schedule_and_launch_gives_it_back_with_the_reason(n
 
 
 def test_one_campaign_that_cannot_be_launched_does_not_hold_up_the_others(now: datetime, monkeypatch) -> None:
-    from campaigns import schedule as module
-
     broken, fine = ready_campaign(now, name="Broken"), ready_campaign(now, name="Fine")
-    due = [schedule(now=now, campaign_id=one.pk, by=None) for one in (broken, fine)][0]
-    launch = module.launch
+    schedule(now=now, campaign_id=fine.pk, by=None)
+    due = schedule(now=now, campaign_id=broken.pk, by=None)
 
     def fail_once(*, now, campaign_id):
         if campaign_id == broken.pk:
             raise RuntimeError("a bug")
         return launch(now=now, campaign_id=campaign_id)
 
-    monkeypatch.setattr(module, "launch", fail_once)
+    monkeypatch.setattr("campaigns.schedule.launch", fail_once)
     assert promote_due(now=due) == 1
     assert (state_of(broken), state_of(fine)) == ("missed", "launched")
