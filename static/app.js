@@ -73,7 +73,12 @@
       insert(lastField || letter, `{{ contact.${key}${filter} }}`);
     }
     if (button.dataset.insert) {
-      insert(document.getElementById(button.dataset.insertInto), document.getElementById(button.dataset.insert).textContent);
+      // A picture stands in a paragraph of its own; at the end when the letter never had the cursor.
+      const area = document.getElementById(button.dataset.insertInto);
+      if (lastField !== area) area.setSelectionRange(area.value.length, area.value.length);
+      const before = area.value.slice(0, area.selectionStart);
+      const gap = !before || before.endsWith("\n\n") ? "" : before.endsWith("\n") ? "\n" : "\n\n";
+      insert(area, `${gap}${document.getElementById(button.dataset.insert).textContent}\n\n`);
     }
     if (button.dataset.line) toLine(letter, Number(button.dataset.line));
   });

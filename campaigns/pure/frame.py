@@ -40,6 +40,7 @@ body { margin: 0; padding: 0; background-color: #f4f5f7; }
   .sheet { background-color: #22272e !important; color: #e4e7eb !important; }
   .letter a { color: #8ab4f8 !important; }
   .letter p.button a { color: #ffffff !important; }
+  .letter blockquote { color: #b8c1cc !important; }
   .letter pre { background-color: #16191d !important; }
   .footer, .footer a { color: #b8c1cc !important; }
 }

@@ -50,13 +50,16 @@ def _content(request: HttpRequest, campaign: Campaign, asked: QueryDict) -> Revi
 def _document(request: HttpRequest, campaign: Campaign, shown: Revision, asked: QueryDict) -> HttpResponse:
     address = asked.get("as_email", "").strip()
     person = person_by_address(address) if address else None
+    if address and person is None:
+        reason = f"nobody on your lists has the address {address}"
+        return render(request, "campaigns/preview_problems.html", {"reason": reason})
     now = timezone.now()  # clock: entry
     try:
         copy = letters.copy_for(letters.compiled(campaign, shown), person, now=now)
     except CompileError as error:
         return render(request, "campaigns/preview_problems.html", {"problems": error.problems})
     except PersonalisationFailed as error:
-        return render(request, "campaigns/preview_problems.html", {"reason": str(error)})
+        return render(request, "campaigns/preview_problems.html", {"reason": str(error).rstrip(".")})
     if asked.get("part") == "text":
         return HttpResponse(copy.text, content_type="text/plain; charset=utf-8")
     return HttpResponse(fixed_scheme(copy.html, dark=asked.get("scheme") == "dark"))

@@ -165,6 +165,7 @@ def test_the_preview_shows_the_chosen_person(client, campaign) -> None:
     preview = f"/campaigns/{campaign.pk}/letter/preview/"
     assert "Dear Żaneta" in client.get(preview, {"as_email": "Reader3@gmx.de"}).content.decode()
     assert "Dear reader" in client.get(preview).content.decode()
+    assert "nobody on your lists" in client.get(preview, {"as_email": "who@gmx.de"}).content.decode()
     text = client.get(preview, {"as_email": person.email, "part": "text"})
     assert text["Content-Type"].startswith("text/plain")
     assert "Dear Żaneta" in text.content.decode()
