@@ -35,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "coming": next_up,
         "results": last_results(),
         "steps": setup_steps(now=now),
-        "troubled": troubled_budgets(),
+        "troubled": troubled_budgets(now=now),
         "has_campaigns": Campaign.objects.exists(),
     }
     return render(request, "home.html", context)
