@@ -39,14 +39,24 @@ def note(task: str) -> None:
 def beat_if_silent() -> int:
     """Run what beat has not run for a while; returns how many. One sweep that fails does not stop the rest."""
     now = timezone.now()  # clock: entry
-    silent = [work for name, (period, work) in ESSENTIAL.items() if _my_turn(name, period, now)]
+    last = dict(Tick.objects.filter(name__in=ESSENTIAL).values_list("name", "at"))
+    silent = [
+        work
+        for name, (period, work) in ESSENTIAL.items()
+        if _is_silent(last.get(name), period, now) and _my_turn(name, period, now)
+    ]
     return sum(_run(work, now) for work in silent)
+
+
+def _is_silent(last: datetime | None, period: float, now: datetime) -> bool:
+    """Told from one look at all of them. A clock that was set back must not silence the sweeps."""
+    missed = timedelta(seconds=MISSED_PERIODS * period)
+    return last is None or last < now - missed or last > now + timedelta(seconds=60)
 
 
 def _my_turn(name: str, period: float, now: datetime) -> bool:
     Tick.objects.get_or_create(name=name, defaults={"at": now})
     silent_since = now - timedelta(seconds=MISSED_PERIODS * period)
-    # A clock that was set back must not silence the sweeps for as long.
     overdue = Q(at__lt=silent_since) | Q(at__gt=now + timedelta(seconds=60))
     # Noted as one period less, so that the next turn comes after one period and not after four.
     turn = now - timedelta(seconds=(MISSED_PERIODS - 1) * period)

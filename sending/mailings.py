@@ -4,7 +4,8 @@ so every one of them is effective within one message per connection.
 
 from datetime import datetime
 
-from sending.models import Mailing, MailingLane
+from reputation.domains import may_send
+from sending.models import Mailing, MailingLane, Stream
 
 State = Mailing.State
 # to → the states it may be reached from
@@ -23,6 +24,19 @@ def pause(*, now: datetime, mailing_id: int, reason: str = "") -> bool:
 def hold(*, now: datetime, mailing_id: int, reason: str) -> bool:
     """The engine stops it; going on needs a person."""
     return _move(now, mailing_id, State.HELD, reason)
+
+
+def hold_what_may_not_leave(*, now: datetime) -> int:
+    """Hold running campaigns whose sending domain may send no more (its authentication failed twice, or could not be
+    looked up for three days); returns how many. Test mail and confirmations go on: they show whether it is mended.
+    """
+    running = Mailing.objects.filter(state=State.RUNNING, stream=Stream.MARKETING, is_test=False)
+    held = 0
+    for mailing in running.select_related("sending_domain"):
+        allowed, sentence = may_send(now=now, domain=mailing.sending_domain)
+        if not allowed:
+            held += hold(now=now, mailing_id=mailing.pk, reason=f"{mailing.sending_domain.name}: {sentence}")
+    return held
 
 
 def resume(*, now: datetime, mailing_id: int) -> bool:

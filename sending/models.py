@@ -21,7 +21,7 @@ class OutcomeKind(models.TextChoices):
     BOUNCED_HARD = "bounced_hard", "The mailbox does not exist"
     BOUNCED_SOFT = "bounced_soft", "Not delivered, tried long enough"
     BOUNCED_POLICY = "bounced_policy", "Refused by the recipient's rules"
-    BLOCKED = "blocked", "Refused because of us; can be sent again"
+    BLOCKED = "blocked", "Refused because of us, not of the person"
     REFUSED = "refused", "We did not send it"
     SKIPPED = "skipped", "Left out at the last moment"
     UNKNOWN = "unknown", "The answer was lost; never sent again by itself"

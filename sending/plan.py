@@ -89,7 +89,8 @@ def live_batches(*, now: datetime) -> list[Batch]:
     with connection.cursor() as cursor:
         cursor.execute(_LIVE, {"window": now - IN_THE_WINDOW, "ghost": now - GHOST_FOR, "stopped": STOPPED})
         ids = [row[0] for row in cursor.fetchall()]
-    return list(Batch.objects.filter(pk__in=ids).select_related("mailing__sending_domain", "route__address"))
+    # A busy minute has hundreds of batches of a few mailings and routes: those are read once, not once for each batch.
+    return list(Batch.objects.filter(pk__in=ids).prefetch_related("mailing__sending_domain", "route__address"))
 
 
 def _demand(known: Capacity, mailing: Mailing, place: Place, amount: Amount) -> Demand:

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
-from sending import completion, takeover, wake
+from sending import completion, mailings, takeover, wake
 
 
 def sweep(*, now: datetime) -> None:
     """Each part is idempotent and may run twice at once."""
     takeover.take_over(now=now)
+    mailings.hold_what_may_not_leave(now=now)
     wake.wake_forgotten(now=now)
     completion.complete_if_finished(now=now)

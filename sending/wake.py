@@ -21,6 +21,7 @@ _COALESCE_SECONDS = 0.5
 
 _lock = threading.Lock()
 _planned_at = float("-inf")
+_timer: threading.Timer | None = None
 n_lost = 0
 
 # Compare-and-set on `woken_at`: of two sweeps one wakes a batch. Due ones only; a worker would just wait with it.
@@ -62,11 +63,18 @@ def queue_of(stream: str, egress_host: str) -> str:
 
 
 def _plan() -> None:
-    global _planned_at
+    """At once, or when the half second since the last one is over: the capacity that came back must not lie idle until
+    beat ticks. One timer serves all who ask meanwhile."""
+    global _planned_at, _timer
     with _lock:
-        if time.monotonic() - _planned_at < _COALESCE_SECONDS:
+        wait = _planned_at + _COALESCE_SECONDS - time.monotonic()
+        if wait > 0.01:
+            if _timer is None or not _timer.is_alive():
+                _timer = threading.Timer(wait, _plan)
+                _timer.daemon = True
+                _timer.start()
             return
-        _planned_at = time.monotonic()
+        _planned_at, _timer = time.monotonic(), None
     _publish(PLAN_TASK, [], "control")
 
 

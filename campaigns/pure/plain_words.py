@@ -48,7 +48,7 @@ _BY_KIND = {
     "bounced_hard": "This mailbox does not exist at {who}.",
     "bounced_soft": "Not delivered, although we tried long enough.",
     "bounced_policy": "The recipient's own rules refuse it.",
-    "blocked": "{who} refused it because of us. It can be sent again once that is mended.",
+    "blocked": "{who} refused it because of us. Nobody is suppressed for that.",
     "refused": "We did not send it.",
     "skipped": "Left out at the last moment.",
     "unknown": "The answer was lost. It may have arrived; we do not send it again by itself.",

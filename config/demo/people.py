@@ -17,34 +17,18 @@ LAST_NAMES = (
 CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrecht Wien Zürich".split()
 
 # Where people have their mail: persona of the lab, its domains, share of the list.
+TENANTS = ("harbour-logistics.example", "alder-and-finch.example", "quarry-engineering.example")
+CLIENTS = ("whitlock-partners.example", "tessera-insurance.example")
 MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
-    (
-        "google",
-        (
-            "gmail.com",
-            "gmail.com",
-            "gmail.com",
-            "googlemail.com",
-            "northwind-books.example",
-        ),
-        0.40,
-    ),
-    ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.16),
-    (
-        "m365",
-        (
-            "harbour-logistics.example",
-            "alder-and-finch.example",
-            "quarry-engineering.example",
-        ),
-        0.07,
-    ),
-    ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.14),
+    ("google", ("gmail.com", "gmail.com", "gmail.com", "googlemail.com", "northwind-books.example"), 0.34),
+    ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.17),
+    ("m365", TENANTS, 0.08),
+    ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.17),
     ("apple", ("icloud.com", "me.com"), 0.08),
     ("gmx", ("gmx.de", "web.de"), 0.05),
-    ("orange", ("orange.fr", "wanadoo.fr"), 0.03),
-    ("mimecast", ("whitlock-partners.example", "tessera-insurance.example"), 0.03),
-    ("hosters", (), 0.04),
+    ("orange", ("orange.fr", "wanadoo.fr"), 0.04),
+    ("mimecast", CLIENTS, 0.04),
+    ("hosters", (), 0.03),
 )
 # What happens to some of them, by the lab's magic local parts: share of the people of these personas. Only what ends
 # within minutes: a mailbox that is full answers 4xx at most receivers and is tried for two days.

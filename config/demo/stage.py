@@ -51,6 +51,8 @@ class Stage:
             "KEYS_DIR": f"{self.folder}/keys",
             "DEBUG": "yes",
             "LAB": "yes",
+            # As many as the receivers of the lab take connections, all together.
+            "TRANSMIT_THREADS": "48",
             "DNS_SERVERS": self.dns,
             "SMTP_PORT": str(self.smtp_port),
             "TIME_FACTOR": str(self.factor),

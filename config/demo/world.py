@@ -37,7 +37,7 @@ Mara, Harbour Books
 """
 LETTER = """Dear {{ contact.first_name | default: "reader" }},
 
-the evenings are long again{% if contact.city %} in {{ contact.city }}{% endif %}, and the shelf by the window is full.
+the evenings are long again in {{ contact.city | default: "town" }}, and the shelf by the window is full.
 Here are three books we could not put down.
 
 ## The lighthouse keeper's daughter

@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                             ("bounced_hard", "The mailbox does not exist"),
                             ("bounced_soft", "Not delivered, tried long enough"),
                             ("bounced_policy", "Refused by the recipient's rules"),
-                            ("blocked", "Refused because of us; can be sent again"),
+                            ("blocked", "Refused because of us, not of the person"),
                             ("refused", "We did not send it"),
                             ("skipped", "Left out at the last moment"),
                             ("unknown", "The answer was lost; never sent again by itself"),

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
@@ -14,6 +15,8 @@ from config.management.commands.dev import start_services
 
 class Command(BaseCommand):
     help = "Started by `manage.py demo`."
+
+    _began = time.monotonic()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("asked")
@@ -68,7 +71,7 @@ class Command(BaseCommand):
         running.supervisor.run()
 
     def _say(self, sentence: str) -> None:
-        self.stdout.write(sentence)
+        self.stdout.write(f"{time.monotonic() - self._began:5.0f} s  {sentence}")
         self.stdout.flush()
 
 
