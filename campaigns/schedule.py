@@ -4,10 +4,11 @@ import logging
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.models.functions import Greatest
+from psycopg.errors import QueryCanceled
 
-from campaigns.launch import NotReady, launch
+from campaigns.launch import NotReady, decision_of, launch
 from campaigns.models import Campaign
 from campaigns.preflight import must_fix
 from campaigns.pure.wall_time import instant_of, missed
@@ -88,11 +89,11 @@ def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
         )
         return False
     try:
-        return launch(now=now, campaign_id=campaign.pk) is not None
+        return launch(now=now, campaign_id=campaign.pk, decided=decision_of(campaign)) is not None
     except NotReady as problem:
         _give_back(now, campaign, State.DRAFT, str(problem))
-    except OperationalError:
-        raise  # the database is away: it stays scheduled, and the next tick tries again
+    except OperationalError as error:
+        _put_off(now, campaign, error)
     except Exception:
         # One campaign that cannot be launched must not keep the others from leaving.
         log.exception("campaign %s could not be launched", campaign.pk)
@@ -105,7 +106,19 @@ def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
     return False
 
 
+def _put_off(now: datetime, campaign: Campaign, error: OperationalError) -> None:
+    """The database would not: it stays scheduled and the next tick tries again, unless trying takes too long."""
+    if isinstance(error.__cause__, QueryCanceled):
+        sentence = "Gathering its people took the database too long; nothing was sent. Send it again at a quieter time."
+        _give_back(now, campaign, State.MISSED, sentence)
+        return
+    if not connection.is_usable():
+        raise error
+    log.warning("campaign %s could not be launched yet: %s", campaign.pk, error)
+
+
 def _give_back(now: datetime, campaign: Campaign, state: str, problem: str) -> None:
-    Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED).update(
+    """Only the decision that was looked at: one made meanwhile is another."""
+    Campaign.objects.filter(pk=campaign.pk, state=State.SCHEDULED, **decision_of(campaign)).update(
         state=state, problem=problem[:300], updated_at=now
     )

@@ -6,7 +6,7 @@ from django.utils import timezone
 from campaigns import confirmations, schedule
 
 
-@shared_task(ignore_result=True)
+@shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def promote_due() -> None:
     """Launch the campaigns whose time has come."""
     schedule.promote_due(now=timezone.now())  # clock: entry

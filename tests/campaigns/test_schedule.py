@@ -1,13 +1,19 @@
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from unittest import mock
 
 import pytest
+from django.db import OperationalError, connection
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
-from campaigns.launch import launch
+from campaigns import launch as launching
+from campaigns.launch import NotReady, decision_of, launch
 from campaigns.models import Campaign
 from campaigns.pure.wall_time import BadWallTime
 from campaigns.schedule import CannotSchedule, promote_due, schedule, unschedule
 from reputation.models import SendingDomain, Workspace
 from sending.models import Delivery, Mailing
+from sending.press import press
 from tests.campaigns.world import ready_campaign
 
 pytestmark = pytest.mark.django_db
@@ -128,11 +134,103 @@ def test_one_campaign_that_cannot_be_launched_does_not_hold_up_the_others(now: d
     schedule(now=now, campaign_id=fine.pk, by=None)
     due = schedule(now=now, campaign_id=broken.pk, by=None)
 
-    def fail_once(*, now, campaign_id):
+    def fail_once(*, campaign_id, **asked):
         if campaign_id == broken.pk:
             raise RuntimeError("a bug")
-        return launch(now=now, campaign_id=campaign_id)
+        return launch(campaign_id=campaign_id, **asked)
 
     monkeypatch.setattr("campaigns.schedule.launch", fail_once)
     assert promote_due(now=due) == 1
     assert (state_of(broken), state_of(fine)) == ("missed", "launched")
+
+
+@pytest.mark.parametrize(("cause", "state"), [(QueryCanceled, "missed"), (LockNotAvailable, "scheduled")])
+def test_a_statement_that_the_database_refuses_does_not_hold_up_the_others(
+    now: datetime, monkeypatch, cause: type[Exception], state: str
+) -> None:
+    slow, fine = ready_campaign(now, name="Slow"), ready_campaign(now, name="Fine")
+    schedule(now=now, campaign_id=slow.pk, by=None)
+    due = schedule(now=now + SECOND, campaign_id=fine.pk, by=None)
+
+    def refused(*, campaign_id, **asked):
+        if campaign_id == slow.pk:
+            raise OperationalError("refused") from cause("refused")
+        return launch(campaign_id=campaign_id, **asked)
+
+    monkeypatch.setattr("campaigns.schedule.launch", refused)
+    assert promote_due(now=due) == 1
+    assert (state_of(slow), state_of(fine)) == (state, "launched")
+    slow.refresh_from_db()
+    assert ("too long" in slow.problem) == (state == "missed")
+
+
+def test_a_database_that_is_away_is_not_taken_for_the_campaigns_fault(now: datetime, monkeypatch) -> None:
+    campaign = ready_campaign(now)
+    due = schedule(now=now, campaign_id=campaign.pk, by=None)
+    monkeypatch.setattr("campaigns.schedule.launch", mock.Mock(side_effect=OperationalError("gone")))
+    monkeypatch.setattr("campaigns.schedule.connection", mock.Mock(is_usable=lambda: False))
+
+    with pytest.raises(OperationalError):
+        promote_due(now=due)
+    assert state_of(campaign) == "scheduled"
+
+
+def test_pressing_may_take_longer_than_other_statements(now: datetime, monkeypatch) -> None:
+    campaign = ready_campaign(now)
+    schedule(now=now, campaign_id=campaign.pk, by=None)
+    allowed = []
+
+    def look(**asked):
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            allowed.append(cursor.fetchone()[0])
+        return press(**asked)
+
+    monkeypatch.setattr("campaigns.launch.press", look)
+    launch(now=now, campaign_id=campaign.pk)
+    assert allowed == ["10min"]
+
+
+@pytest.mark.parametrize("at", ["must_fix", "letters.compiled"])
+def test_a_schedule_made_anew_while_it_is_launched_waits_for_its_own_time(now: datetime, monkeypatch, at: str) -> None:
+    campaign = ready_campaign(now)
+    due = schedule(now=now, campaign_id=campaign.pk, by=None)
+    looked = attrgetter(at)(launching)
+
+    def meanwhile(*args, **asked):
+        monkeypatch.undo()
+        found = looked(*args, **asked)
+        unschedule(now=due, campaign_id=campaign.pk)
+        schedule(now=due, campaign_id=campaign.pk, by=None)
+        return found
+
+    monkeypatch.setattr(f"campaigns.launch.{at}", meanwhile)
+    assert promote_due(now=due) == 0
+    assert not Mailing.objects.exists()
+    assert promote_due(now=due + timedelta(seconds=29)) == 0
+    assert promote_due(now=due + timedelta(seconds=30)) == 1
+
+
+def test_a_decision_taken_back_before_the_launch_began_is_not_launched(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    due = schedule(now=now, campaign_id=campaign.pk, by=None)
+    found_due = decision_of(Campaign.objects.get(pk=campaign.pk))
+    unschedule(now=due, campaign_id=campaign.pk)
+    schedule(now=due, campaign_id=campaign.pk, by=None)
+
+    assert launch(now=due, campaign_id=campaign.pk, decided=found_due) is None
+    assert state_of(campaign) == "scheduled"
+
+
+def test_a_new_decision_is_not_given_back_for_the_old_ones_problem(now: datetime, monkeypatch) -> None:
+    campaign = ready_campaign(now)
+    due = schedule(now=now, campaign_id=campaign.pk, by=None)
+
+    def meanwhile(**_asked):
+        unschedule(now=due, campaign_id=campaign.pk)
+        schedule(now=due, campaign_id=campaign.pk, by=None)
+        raise NotReady("The old problem.")
+
+    monkeypatch.setattr("campaigns.schedule.launch", meanwhile)
+    promote_due(now=due)
+    assert state_of(campaign) == "scheduled"
