@@ -62,7 +62,7 @@ def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
         retrying, next_at = retries.get(lane.provider, (0, None))
         facts = _facts(mailing, lane, known.get(lane.provider, []), retrying, next_at)
         said = say(facts, now=now, zone=zone)
-        name = _capital(catalogue().title(lane.provider))
+        name = catalogue().title(lane.provider)
         rows.append(LaneRow(lane, name, said, _pace(mailing, lane), facts.limit, retrying, next_at))
     return Monitor(progress, rows, has_worker())
 
@@ -108,7 +108,7 @@ def _facts(
     hours = [(hourly_cap_of(row), row) for row in known]
     full_hour = [cap for cap, row in hours if cap is not None and row.usage.last_hour >= cap]
     return Facts(
-        who=_capital(catalogue().title(lane.provider)),
+        who=catalogue().title(lane.provider),
         provider=lane.provider,
         mailing_state=mailing.state,
         paused=lane.paused,
@@ -144,7 +144,3 @@ def _limit(mailing: Mailing, known: Sequence[Advice], *, closed: bool) -> float 
 
 def _pace(mailing: Mailing, lane: LaneProgress) -> float:
     return lane.per_minute if mailing.state == Mailing.State.RUNNING and not lane.paused else 0.0
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]

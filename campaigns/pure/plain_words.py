@@ -64,4 +64,5 @@ def sentence(*, kind: str, who: str, reply_class: str = "", reason: str = "") ->
     else:
         pattern = _BY_REASON.get(reason) or _BY_CLASS.get(reply_class) or _BY_KIND.get(kind) or "Something went wrong."
     said = pattern.format(who=who)
-    return said[0].upper() + said[1:]
+    # A name keeps its own spelling: iCloud.
+    return said if pattern.startswith("{who}") else said[0].upper() + said[1:]

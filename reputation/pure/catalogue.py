@@ -13,7 +13,7 @@ from typing import Any
 OTHER = "other"
 UNKNOWN = "unknown"
 # Keys that are no providers: sending's lane of the many small ones, and those DNS was not asked about yet.
-_NAMES = {UNKNOWN: "providers not looked up yet", "tail": "Small providers"}
+_NAMES = {UNKNOWN: "Not looked up yet", "tail": "Small providers"}
 MARKS = {"O", "C", "2", "P"}
 SITE_LENGTH = 500
 
@@ -76,7 +76,7 @@ class Catalogue:
         return self.providers.get(key) or self.providers[OTHER]
 
     def title(self, key: str) -> str:
-        """The provider's name for people: "Gmail", "example.org", "providers not looked up yet"."""
+        """The provider's name for people: "Gmail", "example.org", "Not looked up yet"."""
         if key in self.providers:
             return self.providers[key].name
         return _NAMES.get(key) or key.removeprefix(f"{OTHER}:")

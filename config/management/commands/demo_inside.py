@@ -48,6 +48,9 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self._say("stopping")
         finally:
+            # A second Ctrl-C must not break off the stopping of the others.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             running.supervisor.stop_all()
 
     def _once(self, running: show.Show, pool: Any, asked: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def test_every_row_has_a_source_and_limits_that_can_be_kept(provider) -> None:
 def test_names_for_people() -> None:
     title = catalogue().title
     assert (title("google"), title("other:foo.org")) == ("Gmail", "foo.org")
-    assert title("unknown") == "providers not looked up yet"
+    assert title("unknown") == "Not looked up yet"
     assert catalogue().get("other:foo.org").key == "other"
 
 
