@@ -179,7 +179,7 @@ class WarmupPlan(models.Model):
 
 
 class Budget(models.Model):
-    """What one scope may spend at one provider. Empty limits fall back to the catalogue; `provider` `*` = all together."""
+    """What one scope may spend at one provider (`*` = all together). Empty limits fall back to the catalogue."""
 
     class Kind(models.TextChoices):
         IP = "ip", "IP address"
