@@ -7,11 +7,12 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 from audiences import activity
+from reputation.pure.reactions import REACTIONS
 from sending.models import Batch, OutcomeKind
 
 # By address, so that two batches that end at once never wait for each other in a ring.
 _OF_BATCH = """
-SELECT d.address_key, o.kind, r.reply_class, r.code, r.text, r.rule
+SELECT d.address_key, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule
 FROM sending_outcome o
 JOIN sending_delivery d ON d.mailing_id = o.mailing_id AND d.id = o.delivery
 LEFT JOIN sending_reply r ON r.id = o.reply_id
@@ -19,6 +20,7 @@ WHERE o.mailing_id = %(mailing)s AND o.batch_id = %(batch)s AND o.delivery IN ({
   AND o.kind IN ('accepted', 'bounced_hard', 'bounced_soft')
 ORDER BY d.address_key
 """
+_AGAINST_THE_PERSON = frozenset({"retry_counted", "soft", "soon_gone", "gone", "gone_by_dns"})
 
 
 def tell_audiences(
@@ -26,7 +28,8 @@ def tell_audiences(
 ) -> None:
     """Suppress mailboxes that do not exist; count soft failures, one a mailing; forget them where mail got through.
 
-    Test mail says nothing about the people it was written for. In the caller's transaction.
+    An answer about us, or about the letter, never counts against the person. Test mail says nothing about the people
+    it was written for. In the caller's transaction.
     """
     if batch.mailing.is_test:
         return
@@ -37,10 +40,19 @@ def tell_audiences(
             reached.append(key)
             continue
         evidence = {"reply": f"{code} {text}", "rule": rule, "mailing": batch.mailing_id}
-        if kind == OutcomeKind.BOUNCED_HARD and reply_class != "inactive":
+        effect = _effect(reply_class)
+        if kind == OutcomeKind.BOUNCED_HARD and effect == "gone":
             activity.hard_bounce(now=now, address_key=key, source=f"mailing {batch.mailing_id}", evidence=evidence)
-        else:
+        elif effect in _AGAINST_THE_PERSON:
             # What was only ever put off has expired by now.
-            soft = "expired" if reply_class in (None, "temp", "greylist") else reply_class
+            soft = "expired" if effect == "retry_counted" else reply_class
             activity.soft_failure(now=now, address_key=key, mailing_ref=batch.mailing_id, kind=soft, evidence=evidence)
     activity.delivered(now=now, address_keys=reached)
+
+
+def _effect(reply_class: str | None) -> str:
+    """What a final answer of this class does to the person's standing. The reason stands in for a reply whose text
+    could not be kept; nothing follows from what nobody knows."""
+    if reply_class == "unreachable":
+        return REACTIONS["temp"].recipient
+    return REACTIONS[reply_class].recipient if reply_class in REACTIONS else ""

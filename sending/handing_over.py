@@ -220,6 +220,9 @@ class Handover:
     # -- What was heard ------------------------------------------------------------------------------------------------
 
     def _refused(self, person: Person, refusal: Refusal, session: Session) -> Step:
+        if refusal.reply.code < 400:
+            # Neither a refusal nor what was asked for: the two of us are out of step, and no dot has left.
+            raise ConnectionLost(refusal.phase, f"an answer out of place: {refusal.reply}")
         self._heard(person, refusal.reply, refusal.phase)
         self._take_back(session)
         return Step.DONE
@@ -302,7 +305,7 @@ class Handover:
         return self._session
 
     def _could_not_open(self, person: Person, error: CouldNotOpen) -> None:
-        if error.refusal is None:
+        if error.refusal is None or error.refusal.reply.code < 400:
             self._unreachable(person, str(error))
             return
         self._heard(person, error.refusal.reply, error.refusal.phase)

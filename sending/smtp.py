@@ -132,10 +132,13 @@ class SmtpSession:
 
     def hear_content(self) -> SmtpReply:
         try:
-            return self._dialogue.read_reply(self._patience.dot)
+            reply = self._dialogue.read_reply(self._patience.dot)
+            if reply.code < 400 and not reply.is_positive:
+                raise Garbled(str(reply))
         except (OSError, Garbled) as error:
             self.drop()
             raise NoAnswer(str(error)) from error
+        return reply
 
     def take_back(self) -> None:
         self._write("rset", b"RSET\r\n")

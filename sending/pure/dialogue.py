@@ -29,7 +29,8 @@ class SmtpReply:
 
     @property
     def is_positive(self) -> bool:
-        return self.code < 400
+        """Done as asked. A 3xx is none: it asks for more, which only DATA expects."""
+        return 200 <= self.code < 300
 
     @property
     def is_transient(self) -> bool:

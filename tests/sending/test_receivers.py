@@ -141,6 +141,36 @@ def test_garbled_answers_to_the_dot_are_unknown_and_two_in_a_row_end_the_batch(
     assert Requeue.objects.filter(reason="handed_back").count() == 2
 
 
+@pytest.mark.parametrize("answer", ["354 Go ahead", "334 More, please", "354-a\r\n354 b"])
+def test_an_answer_to_the_dot_that_is_no_yes_and_no_refusal_is_unknown(mailing: Mailing, deliver, answer: str) -> None:
+    deliver(Script(dot=only("reader1@", answer, "250 Ok")))
+
+    assert kinds(mailing) == {"accepted": 3, "unknown": 1}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [Script(data="250 Ok"), Script(rcpt="354 Go ahead"), Script(mail="334 "), Script(greeting="354 Hello")],
+    ids=["data", "rcpt", "mail", "greeting"],
+)
+def test_a_yes_out_of_place_accepts_nothing(mailing: Mailing, deliver, script: Script) -> None:
+    receiver = deliver(script)
+
+    assert kinds(mailing) == {"deferred": 1} and not receiver.accepted
+    assert Outcome.objects.get().reason == "unreachable"
+    assert Requeue.objects.count() == 4
+
+
+def test_an_inactive_mailbox_is_a_soft_failure_even_when_its_words_could_not_be_kept(
+    mailing: Mailing, deliver, monkeypatch
+) -> None:
+    monkeypatch.setattr("sending.hearing.remember", lambda *_args, **_kwargs: None)
+    deliver(Script(rcpt=only("reader1@", "550 5.2.1 The email account that you tried to reach is inactive", "250 Ok")))
+
+    assert Outcome.objects.get(kind="bounced_hard").reason == "inactive"
+    assert SoftFailure.objects.get().kind == "inactive" and not Suppression.objects.exists()
+
+
 def test_an_answer_in_strange_octets_is_still_an_answer(mailing: Mailing, deliver) -> None:
     deliver(Script(dot="250 2.0.0 queued as caf\x00\xe9\x07"))
 

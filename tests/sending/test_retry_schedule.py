@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connection
 
+from audiences.models import SoftFailure
 from sending import settle, takeover
 from sending.models import Batch, Mailing, Outcome, Reply, Requeue
 from sending.retrying import next_due
@@ -112,3 +113,18 @@ def test_a_takeover_reckons_the_same_from_the_rows(mailing, now, class_, phase, 
     assert back.due_at == now + waits.get(class_, 5 * MINUTE)
     assert Outcome.objects.get().kind == "deferred"
     assert_books_balance(mailing)
+
+
+def test_what_waited_too_long_because_of_us_never_counts_against_the_person(offer, now, mailing) -> None:
+    limited = "451 4.7.650 The mail server has been temporarily rate limited due to IP reputation."
+    assert offer(limited, at=now).counted == 0
+
+    assert offer(limited, at=now + 49 * HOUR) is None
+    assert kinds(mailing)["bounced_soft"] == 1
+    assert not SoftFailure.objects.exists()
+
+
+def test_what_the_receiver_put_off_too_long_is_a_soft_failure(offer, now) -> None:
+    offer(BUSY, at=now)
+    offer(BUSY, at=now + 49 * HOUR)
+    assert SoftFailure.objects.get().kind == "expired"
