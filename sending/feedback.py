@@ -7,7 +7,6 @@ Every verb changes rows only and joins the caller's transaction, so that what wa
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -19,7 +18,7 @@ from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
 from sending import hearing, settle
-from sending.doors.leaving import dedupe_key
+from sending.facts import Fact, insert, same_event
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
 from sending.progress import add_to_counts
 from sending.pure.dialogue import SmtpReply
@@ -30,11 +29,6 @@ BELIEVED_FOR = timedelta(days=30)
 # An outcome may still be on its way from the worker when a quick receiver reports.
 SETTLED_WITHIN = timedelta(minutes=10)
 
-_EVENT = """
-INSERT INTO sending_event (mailing_id, delivery, kind, at, link, reply_id, by_machine, dedupe)
-VALUES (%(mailing)s, %(delivery)s, %(kind)s, %(at)s, %(link)s, %(reply)s, %(by_machine)s, %(dedupe)s)
-ON CONFLICT DO NOTHING RETURNING id
-"""
 # The list is part of the return path: two letters of one day usually differ in it.
 _LAST_TO = """
 SELECT o.mailing_id, o.delivery
@@ -189,7 +183,7 @@ def visited(*, at: datetime, sent: Sent, kind: str, link: int | None, by_machine
     if not by_machine and note(sent=sent, kind=kind, at=at, link=link):
         activity.engaged(now=at, subscriber_ids=[sent.delivery.subscriber_id])
         return True
-    _insert(sent, kind, at, dedupe=same, link=link, by_machine=by_machine)
+    insert(Fact(sent.mailing.pk, sent.delivery.id, kind, at, link=link, by_machine=by_machine), dedupe=same)
     return False
 
 
@@ -216,32 +210,11 @@ def arrived_somewhere(*, sent: Sent) -> None:
 def note(*, sent: Sent, kind: str, at: datetime, link: int | None = None, reply_id: int | None = None) -> bool:
     """Record a fact once per delivery, and count it for the mailing. False when it was known."""
     delivery = sent.delivery
-    if not _insert(sent, kind, at, dedupe=dedupe_key(kind, sent.mailing.pk, delivery.id), link=link, reply_id=reply_id):
+    fact = Fact(sent.mailing.pk, delivery.id, kind, at, link=link, reply_id=reply_id)
+    if not insert(fact, dedupe=same_event(kind, fact.mailing, fact.delivery)):
         return False
     add_to_counts(mailing_id=sent.mailing.pk, wave=delivery.wave, provider=delivery.provider, changes={str(kind): 1})
     return True
-
-
-def _insert(
-    sent: Sent,
-    kind: str,
-    at: datetime,
-    *,
-    dedupe: uuid.UUID | None,
-    link: int | None = None,
-    reply_id: int | None = None,
-    by_machine: bool = False,
-) -> bool:
-    values: dict[str, Any] = {
-        "mailing": sent.mailing.pk,
-        "delivery": sent.delivery.id,
-        "kind": str(kind),
-        "at": at,
-        "link": link,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_EVENT, values | {"reply": reply_id, "by_machine": by_machine, "dedupe": dedupe})
-        return cursor.fetchone() is not None
 
 
 def budgets_of(sent: Sent) -> list[int]:

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid5
 
 from django.db import transaction
 
 from audiences import consent
 from audiences.models import MailingList, Subscriber
-from sending.doors.visits import SAME_EVENT
+from sending.facts import Fact, insert, same_event
 from sending.models import Delivery, Event
 from sending.progress import add_to_counts
 from sending.pure.tokens import Unsubscribe
@@ -57,28 +56,11 @@ def _tell(now: datetime, asked: Unsubscribe) -> None:
     delivery = Delivery.objects.filter(mailing_id=asked.mailing, id=asked.delivery).first()
     if delivery is None or delivery.to_address is not None:
         return
-    row = Event(
-        mailing_id=asked.mailing,
-        delivery=asked.delivery,
-        kind=Event.Kind.UNSUBSCRIBED,
-        at=now,
-        dedupe=dedupe_key(Event.Kind.UNSUBSCRIBED, asked.mailing, asked.delivery),
-    )
+    kind = str(Event.Kind.UNSUBSCRIBED)
+    fact = Fact(asked.mailing, asked.delivery, kind, now)
     with transaction.atomic():
-        if Event.objects.filter(dedupe=row.dedupe).exists():
-            return
-        Event.objects.bulk_create([row], ignore_conflicts=True)
-        add_to_counts(
-            mailing_id=asked.mailing,
-            wave=delivery.wave,
-            provider=delivery.provider,
-            changes={str(Event.Kind.UNSUBSCRIBED): 1},
-        )
-
-
-def dedupe_key(kind: str, mailing_id: int, delivery_id: int) -> UUID:
-    """Equal for the same fact told twice."""
-    return uuid5(SAME_EVENT, f"{kind}:{mailing_id}:{delivery_id}")
+        if insert(fact, dedupe=same_event(kind, asked.mailing, asked.delivery)):
+            add_to_counts(mailing_id=asked.mailing, wave=delivery.wave, provider=delivery.provider, changes={kind: 1})
 
 
 def lists_of(asked: Unsubscribe) -> list[MailingList]:

@@ -2,17 +2,16 @@
 
 from datetime import datetime
 from functools import lru_cache
-from uuid import UUID, uuid5
+
+from django.db import transaction
 
 from audiences.activity import engaged
-
 from audiences.models import Subscriber
+from sending.facts import Fact, insert, same_event
 from sending.models import Delivery, Event, Mailing, MailingMessage
 from sending.progress import add_to_counts
 from sending.pure.message import CompiledMessage
 
-# Names of events that may be told twice but count once.
-SAME_EVENT = UUID("b1d4f2a6-7c0e-4a52-9d4b-2f6a4b0c9e11")
 # Mail programs and scanners that fetch without anybody looking.
 MACHINES = (
     "googleimageproxy-prefetch",
@@ -85,25 +84,12 @@ def _note(
     delivery = Delivery.objects.filter(mailing_id=mailing_id, id=delivery_id).first()
     if delivery is None or delivery.to_address is not None:
         return
-    first = uuid5(SAME_EVENT, f"{kind}:{mailing_id}:{delivery_id}") if not by_machine else None
-    is_first = bool(first) and not Event.objects.filter(dedupe=first).exists()
-    row = Event(
-        mailing_id=mailing_id,
-        delivery=delivery_id,
-        kind=kind,
-        at=now,
-        link=link,
-        by_machine=by_machine,
-    )
-    row.dedupe = first if is_first else None
-    made = Event.objects.bulk_create([row], ignore_conflicts=True)
-    if is_first and made:
-        add_to_counts(
-            mailing_id=mailing_id,
-            wave=delivery.wave,
-            provider=delivery.provider,
-            changes={kind: 1},
-        )
+    fact = Fact(mailing_id, delivery_id, kind, now, link=link, by_machine=by_machine)
+    with transaction.atomic():
+        if by_machine or not insert(fact, dedupe=same_event(kind, mailing_id, delivery_id)):
+            insert(fact, dedupe=None)
+            return
+        add_to_counts(mailing_id=mailing_id, wave=delivery.wave, provider=delivery.provider, changes={kind: 1})
         engaged(now=now, subscriber_ids=[delivery.subscriber_id])
 
 

@@ -19,9 +19,10 @@ from audiences.keys import key_of
 from audiences.pure.addresses import BadAddress
 from sending import feedback
 from sending.doors import leaving
-from sending.doors.visits import SAME_EVENT, is_machine
+from sending.doors.visits import is_machine
 from sending.esp.catalogue import ESPS, Esp
 from sending.esp.rewriting import REFERENCE
+from sending.facts import SAME_EVENT
 from sending.feedback import Sent
 from sending.inbound.acting import NOBODY, Result, as_by_click
 from sending.models import Delivery, Event, Inbound, Outcome, Route
