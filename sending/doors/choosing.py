@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audiences import consent
+from audiences.consent import Confirmed
 from audiences.erase import erase as erase_person
 from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription
 from sending.doors.leaving import Evidence
@@ -63,15 +64,24 @@ def waiting(*, now: datetime, asked: Confirm) -> MailingList | str:
     return found
 
 
-def confirm(*, now: datetime, asked: Confirm, evidence: Evidence) -> None:
+def confirm(*, now: datetime, asked: Confirm, evidence: Evidence) -> Confirmed:
     """Idempotent: confirming twice is a success twice."""
-    consent.confirm(
+    return consent.confirm(
         now=now,
         subscriber_id=asked.subscriber,
         list_id=asked.list,
         evidence=evidence.as_dict(),
         asked_at=datetime.fromtimestamp(asked.issued_at, UTC),
     )
+
+
+def why_not(result: Confirmed) -> str:
+    """Why the person is not subscribed after all; empty when they are."""
+    return {
+        Confirmed.LEFT_SINCE: _("You have unsubscribed since this link was sent. To come back, subscribe again."),
+        Confirmed.SUPPRESSED: _("We may not write to this address any more. Answer one of our letters to change that."),
+        Confirmed.UNKNOWN: _("This subscription is no longer here. Please subscribe again."),
+    }.get(result, "")
 
 
 def erase(*, now: datetime, subscriber_id: int) -> None:

@@ -102,8 +102,7 @@ def preferences(request: HttpRequest, asked: tokens.Preferences) -> HttpResponse
             everything="all" in request.POST,
             evidence=_evidence(request),
         )
-    rows = choosing.choices(asked.subscriber)
-    return _page(request, "preferences", rows=rows, saved=saved, masked=leaving.masked_address(asked.subscriber))
+    return _page(request, "preferences", saved=saved, **_about(asked))
 
 
 @door("confirm", "POST")
@@ -116,7 +115,9 @@ def confirm(request: HttpRequest, asked: tokens.Confirm) -> HttpResponse:
         return _page(request, "confirm", list=found, masked=leaving.masked_address(asked.subscriber))
     if asked.test:
         return _test_note(request)
-    choosing.confirm(now=now, asked=asked, evidence=_evidence(request))
+    refused = choosing.why_not(choosing.confirm(now=now, asked=asked, evidence=_evidence(request)))
+    if refused:
+        return _note(request, _("You are not subscribed"), refused, status=409)
     return _note(
         request,
         _("You are subscribed"),
@@ -208,6 +209,14 @@ def _masked(asked: tokens.Unsubscribe) -> str:
 
 def _links(asked: tokens.Unsubscribe) -> dict[str, str]:
     return {"preferences_url": door_address("preferences", tokens.Preferences(asked.subscriber, asked.test))}
+
+
+def _about(asked: tokens.Preferences) -> dict[str, Any]:
+    return {
+        "rows": choosing.choices(asked.subscriber),
+        "masked": leaving.masked_address(asked.subscriber),
+        "privacy_url": door_address("privacy", tokens.Privacy(asked.subscriber, asked.test)),
+    }
 
 
 def _evidence(request: HttpRequest) -> Evidence:

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -216,6 +217,40 @@ def test_an_old_confirmation_is_refused_in_words(outside: Client, mailing: Maili
 
     assert answer.status_code == 410
     assert state_of(someone, wanted) == "unconfirmed"
+
+
+@pytest.mark.parametrize(
+    ("happened", "said"),
+    [("suppressed", "may not write"), ("left", "unsubscribed since"), ("unknown", "no longer here")],
+)
+def test_who_cannot_be_subscribed_is_not_told_that_they_are(
+    outside: Client, mailing: Mailing, now: datetime, happened: str, said: str
+) -> None:
+    wanted = newsletter("Wanted", opt_in="double")
+    someone = person(mailing)
+    issued = datetime.now(now.tzinfo)
+    if happened != "unknown":
+        state = "unsubscribed" if happened == "left" else "unconfirmed"
+        Subscription.objects.create(
+            subscriber=someone, list=wanted, state=state, since=issued + timedelta(seconds=happened == "left")
+        )
+    if happened == "suppressed":
+        Suppression.objects.create(address_key=someone.address_key, scope="*", reason="complained", created_at=now)
+
+    answer = outside.post(f"/c/{token('confirm', tokens.Confirm(someone.pk, wanted.pk, int(issued.timestamp())))}")
+
+    assert answer.status_code == 409
+    assert said in answer.content.decode()
+    assert "You are subscribed" not in answer.content.decode()
+    assert not Subscription.objects.filter(subscriber=someone, list=wanted, state="subscribed").exists()
+
+
+def test_the_preferences_lead_to_what_is_kept(outside: Client, mailing: Mailing) -> None:
+    page = outside.get(f"/p/{token('preferences', tokens.Preferences(person(mailing).pk))}").content.decode()
+
+    found = re.search(rf'href="{re.escape(settings.PUBLIC_URL)}(/privacy/[^"]+)"', page)
+    assert found is not None
+    assert "Download it" in outside.get(found[1]).content.decode()
 
 
 def test_a_click_leads_only_where_the_letter_says_and_counts_once(outside: Client, mailing: Mailing) -> None:
