@@ -1,11 +1,14 @@
 """Claim a planned batch: a compare-and-set, so that a wake-up lost, repeated or late is harmless."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import Error, connection
 
 from sending.models import Batch, Mailing, Route
+
+log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60
 
@@ -16,6 +19,10 @@ SET state = 'running', epoch = epoch + 1, owner = %(owner)s, started_at = %(now)
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
     intent = NULL, intent_attempt = NULL, intent_token = NULL
 WHERE id = %(batch)s AND state = 'planned' RETURNING epoch
+"""
+_LET_GO = """
+UPDATE sending_batch SET owner = NULL, lease_until = clock_timestamp()
+WHERE id = %s AND epoch = %s AND state = 'running'
 """
 # For a transaction that must not write what belongs to a batch that somebody else has closed.
 STILL_OURS = "SELECT 1 FROM sending_batch WHERE id = %s AND epoch = %s AND state = 'running' FOR NO KEY UPDATE"
@@ -47,6 +54,16 @@ def claimed(batch_id: int) -> Claimed:
     """A batch with all that goes with it."""
     batch = Batch.objects.select_related("mailing__sending_domain", "route__address").get(pk=batch_id)
     return Claimed(batch, batch.mailing, batch.route, batch.epoch)
+
+
+def leave_to_takeover(claimed: Claimed) -> None:
+    """Let the batch go unfinished: the next sweep hands everybody back. Without a database the lease just lapses."""
+    try:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(_LET_GO, [claimed.batch.pk, claimed.epoch])
+    except Error as error:
+        log.warning("Batch %s could not be let go: %s", claimed.batch.pk, type(error).__name__)
 
 
 def size_of(batch: Batch) -> int:

@@ -77,7 +77,7 @@ class Handover:
                 if self._one(person) is Step.AGAIN:
                     self._queue.appendleft(person)
                 self._current = None
-        except Exception:
+        except BaseException:
             self._push_away_the_poison()
             raise
         finally:
@@ -169,6 +169,7 @@ class Handover:
         return Step.DONE
 
     def _question(self, person: Person) -> Question:
+        self._book.asked = person.delivery
         return self._put(
             Intent(
                 delivery=person.delivery,
@@ -270,6 +271,7 @@ class Handover:
         self._silent += 1
         if self._silent >= SILENT_IN_A_ROW:
             self._book.end_reason = "no answers"
+            self._book.told.append((hearing.no_answers(), at))
         kind = OutcomeKind.UNKNOWN
         if self._batch.stream == Stream.TRANSACTIONAL:
             # At least once, with the same Message-ID: one confirmation too many is better than none.

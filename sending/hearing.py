@@ -34,6 +34,18 @@ def hear(reply: SmtpReply, *, provider: str, phase: str) -> Heard:
     return Heard(reply, phase, verdict, react(code=reply.code, class_=verdict.class_, phase=phase))
 
 
+def no_answers() -> Heard:
+    """What a receiver says that takes whole messages and does not answer: each costs somebody an `unknown`, so the lane
+    stops, and then tries one connection."""
+    reply = SmtpReply(451, "No answer came to whole messages, several times in a row.")
+    return Heard(
+        reply,
+        "dot",
+        Verdict(class_="rate", scope="ip", rule_id="no_answers"),
+        react(code=451, class_="rate", phase="dot"),
+    )
+
+
 def remote_id(reply: SmtpReply) -> str:
     """The receiver's own id of a message it took, where it gives one."""
     found = _QUEUE_ID.search(reply.text)

@@ -48,6 +48,8 @@ class Logbook:
     # By minute, and the recipient domain's own budget where it has one.
     minutes: dict[tuple[datetime, int], Spent] = field(default_factory=lambda: defaultdict(Spent))
     end_reason: str = ""
+    # The last delivery the gate was asked about: the only one the batch's row may name as intent.
+    asked: int | None = None
 
     def note(
         self,
@@ -117,9 +119,13 @@ class Logbook:
         )
 
     def evidence(self, *, at: datetime) -> list[Settled]:
-        """All we know, for when the batch was taken over: outcomes, and who was certainly not sent to. Of these only
-        one may matter: the takeover believes that the intent may have left."""
-        not_sent = [self._settled(person, OutcomeKind.DEFERRED, at=at, reason="not_sent") for person in self.untouched]
+        """All we know, for when the batch is not ours to end: outcomes, and that the last one asked about was not sent
+        if it was not, which a takeover would else believe to have left. The others were not tried, and stay so."""
+        not_sent = [
+            self._settled(person, OutcomeKind.DEFERRED, at=at, reason="not_sent")
+            for person in self.untouched
+            if person.delivery == self.asked
+        ]
         return [*self.unsettled, *not_sent]
 
     def entries(self) -> list[Entry]:

@@ -20,10 +20,10 @@ from reputation.budgets import Limits, limits_of
 from reputation.models import Budget
 from reputation.workspace import zone
 from sending import draining, finish, here, sites
-from sending.claim import Claimed, claim
+from sending.claim import Claimed, claim, leave_to_takeover
 from sending.handing_over import Handover
 from sending.letters import Writer, must_be_signed
-from sending.loading import Load, load
+from sending.loading import Load, Person, load
 from sending.logbook import Logbook
 from sending.models import Mailing, Requeue
 from sending.running_clock import RunningClock
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 def transmit(*, now: datetime, batch_id: int) -> bool:
     """Send one planned batch; false when it is not there to be sent (any more). Takes up to its deadline and one reply.
 
-    Raises what is a defect of ours, after the batch has been ended in order.
+    Raises what is a defect of ours, after the batch has been ended in order, or left to the takeover.
     """
     gate = here.gate()
     claimed = claim(now=now, batch_id=batch_id, owner=gate.worker.id)
@@ -44,19 +44,30 @@ def transmit(*, now: datetime, batch_id: int) -> bool:
     slot = {"batch": claimed.batch.pk, "epoch": claimed.epoch}
     gate.watch(**slot)
     clock = RunningClock(now=now)
-    book = Logbook(claimed)
     try:
-        _send(claimed, book, clock)
+        _send_and_finish(claimed, Logbook(claimed), clock)
     finally:
-        try:
-            finish.finish(book=book, clock=clock, gate=gate)
-        finally:
-            gate.unwatch(**slot)
-            connection.close()
+        gate.unwatch(**slot)
+        connection.close()
     return True
 
 
-def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
+def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
+    try:
+        handover, people = _made_ready(claimed, book, clock)
+    except BaseException:
+        # The book does not know its people yet: closing it would drop them. The takeover reads them from the rows.
+        leave_to_takeover(claimed)
+        raise
+    try:
+        if handover is not None:
+            handover.run(people)
+    finally:
+        finish.finish(book=book, clock=clock, gate=here.gate())
+
+
+def _made_ready(claimed: Claimed, book: Logbook, clock: RunningClock) -> tuple[Handover | None, list[Person]]:
+    """Who is to be sent to and how; nobody, with everybody handed back, where the batch must or can not begin."""
     limits = _limits(claimed, clock())
     found = load(now=clock(), claimed=claimed, requires_tls=any(limit.tls_required for limit in limits))
     book.leave_out(found.left_out)
@@ -64,7 +75,7 @@ def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
     if (reason := _must_not_start(claimed, clock())) or draining.is_draining():
         book.hand_back(found.people, due_at=clock())
         book.end_reason = reason or "draining"
-        return
+        return None, []
     shares = sites.take(now=clock(), claimed=claimed, people=found.people, cold=any(limit.cold for limit in limits))
     found.people = shares.people
     for person, due_at in shares.capped:
@@ -72,12 +83,13 @@ def _send(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
     ready = _prepared(claimed, book, found, clock)
     connection.close()
     if ready is None:
-        return
+        return None, []
     writer, transport = ready
     most = min((limit.per_connection for limit in limits if limit.per_connection), default=None)
-    Handover(
+    handover = Handover(
         book=book, gate=here.gate(), clock=clock, writer=writer, transport=transport, most_per_connection=most
-    ).run(found.people)
+    )
+    return handover, found.people
 
 
 def _limits(claimed: Claimed, now: datetime) -> list[Limits]:

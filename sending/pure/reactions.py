@@ -42,7 +42,8 @@ class Reaction:
 def react(*, code: int, class_: str, phase: str) -> Reaction:
     """The reaction to a reply of this code and class (of providers' replies), heard in this phase.
 
-    Accepted is only what the receiver said yes to after the final dot. A 4xx is always a deferral, whatever its class. A class that is not in the table never ends on the person.
+    Accepted is only a yes to the final dot. A 4xx is always a deferral, whatever its class. A class that is not in the
+    table never ends on the person.
     """
     if code < 400:
         return Reaction(ACCEPTED if code < 300 and phase == "dot" else DEFERRED)

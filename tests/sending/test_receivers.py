@@ -240,3 +240,27 @@ def test_messages_arrive_whole_signed_and_with_our_return_path(mailing: Mailing,
         assert dkim.verify(message, dnsfunc=lambda *_args, **_kwargs: record.encode())
     assert any("@bounce.news.harbour.example>" in line for line in receiver.commands if line.startswith("MAIL"))
     assert receiver.sources == {"127.0.1.1"}
+
+
+def test_a_receiver_that_never_answers_costs_two_unknowns_a_connection_and_the_lane_is_slowed(
+    now: datetime, settings
+) -> None:
+    mailing = mailing_to(60, now=now, domain="hotmail.com")
+    ip = Budget.objects.create(kind="ip", scope="127.0.1.1", provider="microsoft")
+    batches = cut(mailing, now=now, size=20, budget_ids=[ip.pk])
+    with receiving(Script(close_in=frozenset({"dot"}))) as receiver:
+        settings.SMTP_PORT = receiver.port
+        assert send(batches, now=now, connections=3) == []
+
+    assert kinds(mailing) == {"unknown": 6}
+    ip.refresh_from_db()
+    assert (ip.state, ip.ladder_step, ip.connection_cap) == ("slowed", 0, 1) and ip.state_until > now
+    assert_books_balance(mailing)
+
+
+def test_one_lost_answer_slows_nobody_down(mailing: Mailing, deliver) -> None:
+    ip = Budget.objects.create(kind="ip", scope="127.0.1.1", provider="microsoft")
+    deliver(Script(dot=only("reader1@", None, "250 Ok")), budget_ids=[ip.pk])
+
+    ip.refresh_from_db()
+    assert ip.state == "open"

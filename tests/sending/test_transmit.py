@@ -1,10 +1,12 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 
-from sending.models import Batch, Outcome
-from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send
-from tests.sending.scripted_receiver import receiving
+from sending import draining, here, takeover
+from sending.models import Batch, Outcome, Requeue
+from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send, send_the_rest, wait_for
+from tests.sending.scripted_receiver import Script, receiving
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -20,4 +22,51 @@ def test_a_mailing_goes_out_exactly_once_over_several_connections(now: datetime,
     assert len(receiver.accepted) == 300 and set(receiver.accepted.values()) == {1}
     assert set(Batch.objects.values_list("state", "end_reason")) == {("done", "sent")}
     assert set(Outcome.objects.values_list("remote_id", flat=True)) == {"Q1"}
+    assert_books_balance(mailing)
+
+
+@pytest.mark.parametrize("broken", ["load", "sites.take", "_limits", "_prepared"])
+def test_a_batch_that_breaks_before_it_begins_gives_everybody_back_untried(
+    now: datetime, settings, monkeypatch, broken: str
+) -> None:
+    mailing = mailing_to(5, now=now)
+
+    def defect(*_args, **_kwargs) -> None:
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"sending.transmit.{broken}", defect)
+        [error] = send(cut(mailing, now=now, size=50), now=now, connections=1)
+    assert isinstance(error, RuntimeError)
+    assert takeover.take_over(now=now) == 1
+
+    assert set(Requeue.objects.values_list("attempt", "counted")) == {(1, 0)}
+    assert_books_balance(mailing)
+    with receiving() as receiver:
+        settings.SMTP_PORT = receiver.port
+        send_the_rest(mailing, now=now)
+    assert kinds(mailing) == {"accepted": 5}
+
+
+def test_when_the_books_cant_be_closed_only_the_last_one_asked_about_is_testified(
+    now: datetime, settings, monkeypatch
+) -> None:
+    """The database is away at the end; the takeover then hands back all the others untried."""
+    mailing = mailing_to(5, now=now)
+
+    def away(*_args, **_kwargs) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr("sending.finish._finish", away)
+    monkeypatch.setattr("sending.finish.PATIENCE_SECONDS", 0.0)
+    with receiving(Script(dot=lambda *_: draining.begin() or "250 2.0.0 Ok")) as receiver:
+        settings.SMTP_PORT = receiver.port
+        assert send(cut(mailing, now=now, size=50), now=now, connections=1) == []
+    here.close()
+    wait_for(lambda: kinds(mailing)["accepted"] == 1)
+    Batch.objects.update(owner=None, lease_until=now - timedelta(days=3650))
+    assert takeover.take_over(now=now) == 1
+
+    assert kinds(mailing) == {"accepted": 1}
+    assert set(Requeue.objects.values_list("attempt", "counted")) == {(1, 0)} and Requeue.objects.count() == 4
     assert_books_balance(mailing)
