@@ -38,6 +38,7 @@ WAITING = """
 
 def send_confirmations(*, now: datetime) -> int:
     """Queue the mails that are due; returns how many. Without a verified domain and a route they wait."""
+    _close_older(now)
     sender = _sender()
     if sender is None:
         return 0
@@ -63,12 +64,13 @@ def _send(now: datetime, to: MailingList, domain: SendingDomain, pool: Pool) -> 
         if not waiting:
             return 0
         mailing = _mailing_of_the_day(now, to, domain, pool)
-        append(now=now, mailing=mailing, audience=Audience(WAITING, {"waiting": waiting}))
+        came = append(now=now, mailing=mailing, audience=Audience(WAITING, {"waiting": waiting}))
+        if came is None:
+            return 0  # paused or stopped by a person: who asked waits
         return Subscription.objects.filter(pk__in=waiting).update(confirmation_queued_at=now)
 
 
 def _mailing_of_the_day(now: datetime, to: MailingList, domain: SendingDomain, pool: Pool) -> Mailing:
-    _close_older(now, to)
     owner = workspace()
     new = NewMailing(
         name=f"Confirmations for {to.name}",
@@ -85,8 +87,10 @@ def _mailing_of_the_day(now: datetime, to: MailingList, domain: SendingDomain, p
     return press(now=now, new=new, messages=[_compiled(to, owner, new.from_address)], audience=Audience(_NOBODY, {}))
 
 
-def _close_older(now: datetime, to: MailingList) -> None:
-    older = Mailing.objects.filter(is_open=True, included_lists=[to.pk]).exclude(launch_key=_key(now, to))
+def _close_older(now: datetime) -> None:
+    """Those of the days before, of every list: a list that nobody asks for today would keep its mailing open."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    older = Mailing.objects.filter(is_open=True, launch_key__startswith="confirm:", launched_at__lt=today)
     older.update(is_open=False)
 
 

@@ -7,7 +7,9 @@
 2. `recorded`: outcomes are written whatever becomes of the intents. Late evidence is never fenced either: what a stale
    asker knows of the message its batch still names as intent is written, and where a takeover has recorded `unknown`,
    `settle.resolve` replaces it. What else it knows is of deliveries that went back, and will be tried again.
-3. `ruled`: does the mailing run, is its lane open, is nobody's suppression in the way?
+3. `ruled`: does the mailing run, is its lane open, is nobody's suppression in the way? What stands everywhere and
+   outlives the person's own new consent (a complaint, a mailbox that is gone; not a leaving) is in every mail's way,
+   confirmations that are tried again among them. Beside a leaving, such a reason stands in `also`.
 4. `moved`: the intent, granted or cleared, with the counters and the lease.
 
 A token grows with every question of a slot. A statement that was sent, believed lost and carried out late is older than
@@ -51,7 +53,9 @@ WITH asked AS (
                 WHEN l.state = 'paused' THEN 'lane_paused'
                 WHEN EXISTS (SELECT 1 FROM audiences_suppression s
                              WHERE s.address_key = ANY(ARRAY[a.key_then, a.key_now])
-                               AND s.scope = ANY(m.scopes || a.via_scope)) THEN 'suppressed'
+                               AND (s.scope = ANY(m.scopes || a.via_scope) OR s.scope = '*' AND
+                                    (s.reason NOT IN ('unsubscribed', 'erased') OR s.evidence ? 'also')))
+                     THEN 'suppressed'
                 ELSE 'granted' END AS verdict
     FROM held h
     JOIN asked a ON a.batch = h.id

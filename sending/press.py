@@ -72,13 +72,21 @@ def press(
     return mailing
 
 
-def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int:
-    """Add people to an open mailing (a day's confirmations); returns how many came in. Nobody comes in twice."""
+def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int | None:
+    """Add people to an open mailing (a day's confirmations); returns how many came in. Nobody comes in twice.
+
+    None, and nothing is written, when the mailing was closed, paused or stopped: then nobody would be written to.
+    """
     with transaction.atomic():
-        locked = Mailing.objects.select_for_update(no_key=True).get(pk=mailing.pk)
+        still_open = Mailing.objects.filter(pk=mailing.pk, is_open=True, state=Mailing.State.RUNNING)
+        locked = still_open.select_for_update(no_key=True).first()
+        if locked is None:
+            return None
         before = locked.total
         _choose(now, audience)
         _drop_those_already_in(locked.pk)
+        _leave_out(locked.pk)
+        _take_in_those_left_out(locked.pk)
         _deliver(locked.pk)
         _open_lanes(locked.pk)
         _count(locked)
@@ -159,6 +167,18 @@ def _drop_those_already_in(mailing_id: int) -> None:
             """
             DELETE FROM chosen c USING sending_delivery d
             WHERE d.mailing_id = %s AND d.address_key = c.address_key
+            """,
+            [mailing_id],
+        )
+
+
+def _take_in_those_left_out(mailing_id: int) -> None:
+    """Whoever may be written to by now is on one side of the account only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM sending_excluded x USING chosen c
+            WHERE x.mailing_id = %s AND x.subscriber_id = c.subscriber_id AND c.reason IS NULL
             """,
             [mailing_id],
         )

@@ -5,8 +5,8 @@ import pytest
 from audiences import consent
 from audiences.models import Subscriber, Subscription, Suppression
 from campaigns.confirmations import send_confirmations
-from reputation.models import SendingDomain
-from sending.models import Delivery, Mailing, MailingMessage
+from reputation.models import RecipientDomain, SendingDomain
+from sending.models import Delivery, Excluded, Mailing, MailingMessage
 from sending.pure.message import CompiledMessage
 from tests.cast import direct_route, domains_known, newsletter, pool_of, shop, verified_domain
 
@@ -108,3 +108,41 @@ def test_without_a_verified_domain_they_wait(now: datetime) -> None:
 
     assert send_confirmations(now=now) == 0
     assert Subscription.objects.filter(confirmation_queued_at=None).count() == 1
+
+
+def test_a_quiet_lists_mailing_of_yesterday_is_closed_as_well(now: datetime) -> None:
+    ask(now)
+    send_confirmations(now=now)
+
+    assert send_confirmations(now=now + timedelta(days=1)) == 0
+
+    assert not Mailing.objects.get().is_open
+
+
+@pytest.mark.parametrize("change", [{"is_open": False}, {"state": "paused"}, {"state": "stopped"}])
+def test_while_the_days_mailing_takes_nobody_who_asks_waits(now: datetime, change: dict[str, object]) -> None:
+    ask(now)
+    send_confirmations(now=now)
+    Mailing.objects.update(**change)
+    ask(now, "bo@yahoo.com")
+
+    assert send_confirmations(now=now) == 0
+
+    assert Mailing.objects.get().total == 1
+    assert Subscription.objects.get(confirmation_queued_at=None).subscriber.email == "bo@yahoo.com"
+
+
+def test_whose_domain_takes_no_mail_is_on_record_as_left_out(now: datetime) -> None:
+    RecipientDomain.objects.filter(domain="yahoo.com").update(state="no_mail", bad_since=now - timedelta(days=2))
+    ask(now)
+    ask(now, "bo@yahoo.com")
+
+    send_confirmations(now=now)
+
+    assert (Mailing.objects.get().total, Mailing.objects.get().n_excluded) == (1, 1)
+    assert Excluded.objects.get().reason == "no_mail_domain"
+
+    RecipientDomain.objects.update(state="ok", bad_since=None)
+    Subscription.objects.update(confirmation_queued_at=None)
+    send_confirmations(now=now + timedelta(minutes=1))
+    assert (Mailing.objects.get().total, Mailing.objects.get().n_excluded) == (2, 0)

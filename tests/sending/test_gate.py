@@ -108,6 +108,29 @@ def test_a_suppression_of_another_list_or_stream_is_none_here(gate: Gate, batch:
     assert ask(gate, batch, wanted).is_granted
 
 
+@pytest.mark.parametrize(
+    ("reason", "also", "verdict"),
+    [
+        ("unsubscribed", {}, "granted"),
+        ("erased", {}, "granted"),
+        ("unsubscribed", {"bounced": {}}, "suppressed"),
+        ("complained", {}, "suppressed"),
+        ("bounced", {}, "suppressed"),
+        ("manual", {}, "suppressed"),
+    ],
+)
+def test_a_confirmation_reaches_who_left_everything_but_not_who_complained_since(
+    gate: Gate, batch: Batch, now: datetime, reason: str, also: dict[str, object], verdict: str
+) -> None:
+    Mailing.objects.update(stream="transactional", scopes=["stream:transactional"])
+    wanted = intent(batch, via_scope="")
+    Suppression.objects.create(
+        address_key=wanted.key_then, scope="*", reason=reason, created_at=now, evidence={"also": also} if also else {}
+    )
+
+    assert ask(gate, batch, wanted).verdict == verdict
+
+
 def test_both_the_address_at_launch_and_the_address_now_are_asked_for(gate: Gate, batch: Batch, now: datetime) -> None:
     moved = intent(batch, key_now=key_for("new@gmail.com"))
     Suppression.objects.create(address_key=moved.key_now, scope="*", reason="bounced", created_at=now)
