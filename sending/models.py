@@ -1,8 +1,7 @@
 """One message to one person, exactly accounted for.
 
-The hot tables (Delivery, Excluded, Requeue, Outcome, Event) carry no database foreign key to Mailing: every insert
-would take a key-share lock on one hot row. `Delivery` and `Outcome` are range-partitioned by mailing, made in SQL by
-the first migration, and therefore `managed = False`.
+Hot tables carry no database foreign key to Mailing: each insert would lock one hot row. `Delivery` and `Outcome` are
+range-partitioned by mailing, made in SQL by a migration, and therefore `managed = False`.
 """
 
 from django.contrib.postgres.fields import ArrayField
