@@ -141,13 +141,14 @@ def close(
     bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
     ledger.record(entries=entries, zone=zone())
     sites.give_back(cursor, batch=batch)
+    if any(entry.sent for entry in entries):
+        # The mailing before its lanes, as whoever adds people to it locks them.
+        Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
     requeue.put_back(cursor, batch=batch, returns=returned)
     counted = {} if counters is None else _columns(counters)
     Batch.objects.filter(pk=batch.pk).update(
         state=Batch.State.DONE, ended_at=now, end_reason=reason[:120], intent=None, intent_attempt=None, **counted
     )
-    if any(entry.sent for entry in entries):
-        Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
 
 
 def _columns(counters: Counters) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from reputation import backoff
 from reputation.workspace import workspace
 from sending import placing, wake
 from sending.capacity import Capacity, WayOut, capacity
+from sending.lane_totals import lock_lanes
 from sending.models import Batch, Mailing
 from sending.pure import pacing
 from sending.pure.lanes import BatchSpec, Demand, LiveBatch, Plan
@@ -141,6 +142,8 @@ def _write(now: datetime, made: Plan) -> int:
         Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(gap=gap)
     for batch_id in made.yields:
         Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(yield_requested=True)
+    with connection.cursor() as cursor:
+        lock_lanes(cursor, {(spec.mailing, spec.wave, spec.provider) for spec in made.batches})
     written = [batch for spec in made.batches if (batch := _write_batch(now, spec)) is not None]
     wake.wake(Batch.objects.filter(pk__in=[batch.pk for batch in written]).select_related("route"))
     return len(written)

@@ -8,8 +8,8 @@ from datetime import datetime
 from django.db.backends.utils import CursorWrapper
 
 from sending.array_literals import numbers, stamps, texts
+from sending.lane_totals import Move, move_totals
 from sending.models import Batch
-from sending.placing import move_total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ def put_back(cursor: CursorWrapper, *, batch: Batch, returns: Sequence[Return]) 
         cursor.execute(_PUT_BACK, {"mailing": batch.mailing_id, "wave": batch.wave, **_columns(returns)})
     cursor.execute("DELETE FROM sending_requeue WHERE batch = %s", [batch.pk])
     moved = Counter(back.lane for back in returns if back.lane != batch.provider)
-    for lane, n in sorted(moved.items()):
-        move_total(cursor, mailing_id=batch.mailing_id, wave=batch.wave, old=batch.provider, new=lane, n=n)
+    moves = [Move(batch.mailing_id, batch.wave, batch.provider, lane, n) for lane, n in sorted(moved.items())]
+    move_totals(cursor, moves)
 
 
 def _columns(returns: Sequence[Return]) -> dict[str, str]:

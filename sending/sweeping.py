@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from sending import completion, mailings, takeover, wake
+from django.db import connection
+
+from sending import completion, mailings, takeover, wake, workers
 
 
 def sweep(*, now: datetime) -> None:
@@ -11,3 +13,5 @@ def sweep(*, now: datetime) -> None:
     mailings.hold_what_may_not_leave(now=now)
     wake.wake_forgotten(now=now)
     completion.complete_if_finished(now=now)
+    with connection.cursor() as cursor:
+        workers.prune(cursor)

@@ -8,15 +8,23 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-_FRESH = """
+# Where every way out is a relay or an ESP, nobody waits for our DNS.
+LOOKS_UP_ITSELF = """EXISTS (
+    SELECT 1 FROM sending_mailing pooled WHERE pooled.id = {mailing}
+      AND EXISTS (SELECT 1 FROM sending_poolroute p WHERE p.pool_id = pooled.pool_id)
+      AND NOT EXISTS (SELECT 1 FROM sending_poolroute p JOIN sending_route way ON way.id = p.route_id
+                      WHERE p.pool_id = pooled.pool_id AND way.kind = 'direct'))"""
+_FRESH = f"""
 SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0), last_given_at
 FROM sending_mailinglane
-WHERE mailing_id = ANY(%(mailings)s) AND state = 'open' AND provider <> 'unknown'
+WHERE mailing_id = ANY(%(mailings)s) AND state = 'open'
+  AND (provider <> 'unknown' OR {LOOKS_UP_ITSELF.format(mailing="mailing_id")})
 """
-_DUE = """
+_DUE = f"""
 SELECT mailing_id, wave, provider_now, pinned_route, count(*)
 FROM sending_requeue
-WHERE mailing_id = ANY(%(mailings)s) AND batch IS NULL AND due_at <= %(now)s AND provider_now <> 'unknown'
+WHERE mailing_id = ANY(%(mailings)s) AND batch IS NULL AND due_at <= %(now)s
+  AND (provider_now <> 'unknown' OR {LOOKS_UP_ITSELF.format(mailing="mailing_id")})
 GROUP BY 1, 2, 3, 4
 """
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from reputation.models import Budget, Tally
-from sending import completion, settle, takeover, workers
+from sending import completion, settle, sweeping, takeover, workers
 from sending.models import Batch, Mailing, Outcome, Requeue, Worker
 from sending.settle import Settled
 from tests.sending.engine import (
@@ -250,3 +250,14 @@ def _lease(batch: Batch, interval: str) -> None:
             "UPDATE sending_batch SET lease_until = clock_timestamp() + %s::interval WHERE id = %s",
             [interval, batch.pk],
         )
+
+
+def test_the_sweep_forgets_workers_that_have_been_gone_for_a_day(now: datetime) -> None:
+    for number in (1, 2):
+        Worker.objects.create(id=number, egress_host="main", kind="transmit", pid=1)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sending_worker SET seen_at = clock_timestamp() - interval '25 hours' WHERE id = 1")
+
+    sweeping.sweep(now=now)
+
+    assert list(Worker.objects.values_list("id", flat=True)) == [2]
