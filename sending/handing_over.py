@@ -13,7 +13,7 @@ from sending.gate_questions import FAILED, SILENT, STALE, Answer, Intent, Questi
 from sending.letters import Writer
 from sending.loading import Person
 from sending.logbook import Logbook
-from sending.models import OutcomeKind, Stream
+from sending.models import OutcomeKind, Route, Stream
 from sending.pure.dialogue import BadPath, SmtpReply
 from sending.pure.personalise import PersonalisationFailed
 from sending.pure.reactions import BEFORE_THE_MESSAGE
@@ -30,6 +30,7 @@ OPEN_BEFORE_SECONDS = 2.0
 # The offer is made a little before the dot is due, at most so much.
 LONGEST_LEAD_SECONDS = 0.5
 LOST_IN_A_ROW = 3
+MOST_RENEWALS = 5
 SILENT_IN_A_ROW = 2
 SILENT_PAUSE_SECONDS = 1.0
 
@@ -140,13 +141,21 @@ class Handover:
             return Step.AGAIN
         if (refusal := session.begin_content()) is not None:
             return self._refused(person, refusal, session)
-        if not answer.is_fresh(monotonic=time.monotonic()):
-            answer = self._wait_for(self._gate.ask(question.renewed()))
-            if not answer.is_granted:
-                # After 354 there is no way back but to drop the connection: never a dot.
-                self._drop()
-                return self._not_granted(person, answer, None)
+        session.send_ahead(letter)
+        answer = self._kept_fresh(question, answer)
+        if not answer.is_granted:
+            # After 354 there is no way back but to drop the connection: never a dot.
+            self._drop()
+            return self._not_granted(person, answer, None)
         return self._send_dot(person, letter, session)
+
+    def _kept_fresh(self, question: Question, answer: Answer) -> Answer:
+        """A grant young enough for the dot, or what the gate says instead; it is as good as silent when it is slow."""
+        for _ in range(MOST_RENEWALS):
+            if not answer.is_granted or answer.is_fresh(monotonic=time.monotonic()):
+                return answer
+            answer = self._wait_for(self._gate.ask(question.renewed()))
+        return Answer(SILENT)
 
     def _send_dot(self, person: Person, letter: Letter, session: Session) -> Step:
         """From here on an end without a reply means that nobody knows."""
@@ -287,7 +296,11 @@ class Handover:
         self._lost += 1
         if self._lost < LOST_IN_A_ROW:
             return Step.AGAIN
-        self._unreachable(person, f"{error.phase}: {error}")
+        why = f"{error.phase}: {error}"
+        if error.phase == "connect":
+            self._unreached(person, why)
+        else:
+            self._unreachable(person, why)
         return Step.DONE
 
     # -- Connections ---------------------------------------------------------------------------------------------------
@@ -308,10 +321,19 @@ class Handover:
 
     def _could_not_open(self, person: Person, error: CouldNotOpen) -> None:
         if error.refusal is None or error.refusal.reply.code < 400:
-            self._unreachable(person, str(error))
+            self._unreached(person, str(error))
             return
         self._heard(person, error.refusal.reply, error.refusal.phase)
         self._send_site_back(person)
+
+    def _unreached(self, person: Person, why: str) -> None:
+        """Nobody there to talk to. A relay of ours that is away is no try of anybody's: all wait for it."""
+        if self._book.claimed.route.kind == Route.Kind.DIRECT:
+            self._unreachable(person, why)
+            return
+        self._book.end_reason = f"way out not reached: {why}"[:120]
+        self._book.hand_back([person, *self._queue], due_at=self._clock() + SITE_AGAIN / settings.TIME_FACTOR)
+        self._queue.clear()
 
     def _unreachable(self, person: Person, why: str) -> None:
         """No server of the site answers: this one is put off as a try, its neighbours wait untried."""

@@ -1,6 +1,6 @@
 """Locks and sums of mailings' lanes. Whoever changes several lanes locks them here first, in the order of their ids, so
-that the planner, ending batches, placing and pressing never wait for each other in a ring. A mailing's own row is locked
-before its lanes.
+that the planner, ending batches and placing never wait for each other in a ring. A mailing's own row is locked before
+its lanes.
 """
 
 from collections.abc import Collection, Sequence

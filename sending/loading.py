@@ -141,7 +141,7 @@ def _sort_in(found: Load, *, now: datetime, claimed: Claimed, row: dict[str, Any
     elif (back := _moved(now, claimed, row)) is not None:
         found.returned.append(back)
     else:
-        found.people.append(_person(row, requires_tls=requires_tls))
+        found.people.append(_person(claimed, row, requires_tls=requires_tls))
 
 
 def _left_out(now: datetime, claimed: Claimed, row: dict[str, Any], kind: str, reason: str) -> Settled:
@@ -186,7 +186,7 @@ def _back(row: dict[str, Any], lane: str, due_at: datetime, *, first_tried_at: d
     )
 
 
-def _person(row: dict[str, Any], *, requires_tls: bool) -> Person:
+def _person(claimed: Claimed, row: dict[str, Any], *, requires_tls: bool) -> Person:
     return Person(
         delivery=row["id"],
         attempt=row["attempt"],
@@ -201,12 +201,17 @@ def _person(row: dict[str, Any], *, requires_tls: bool) -> Person:
         via_list=row["via_list"],
         key_then=row["address_key"],
         key_now=row["key_now"],
-        destination=Destination(
-            site=row["site"] or row["domain"], hosts=tuple(row["mx"] or ()), requires_tls=requires_tls
-        ),
+        destination=_destination(claimed.route, row, requires_tls=requires_tls),
         domain=row["domain"],
         provider=row["provider"] if row["provider"] != UNKNOWN and row["domain_state"] == "ok" else "",
     )
+
+
+def _destination(route: Route, row: dict[str, Any], *, requires_tls: bool) -> Destination:
+    """A relay or an ESP is one site, whoever the message is for: its connection serves them all."""
+    if route.kind != Route.Kind.DIRECT:
+        return Destination(site=f"route:{route.pk}", requires_tls=requires_tls)
+    return Destination(site=row["site"] or row["domain"], hosts=tuple(row["mx"] or ()), requires_tls=requires_tls)
 
 
 def _decoded(fields: Any) -> Mapping[str, Any]:

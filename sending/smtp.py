@@ -22,7 +22,7 @@ from sending.pure.dialogue import (
 )
 from sending.transports import ConnectionLost, CouldNotOpen, Letter, NoAnswer, Patience, Refusal
 
-# More than this may block in the kernel; the dot is then written by itself, after a look at the gate.
+# More than this may block in the kernel; the dot is then written by itself, behind a grant that is still fresh.
 GOES_IN_ONE_WRITE = 65536
 
 
@@ -100,8 +100,10 @@ class SmtpSession:
         self._dialogue = dialogue
         self._patience = patience
         self._pipelining = dialogue.has_extn("pipelining")
+        self._rest: bytes | None = None
 
     def offer(self, letter: Letter) -> None:
+        self._rest = None
         self._mail = envelope_command("MAIL FROM", letter.mail_from)
         self._rcpt = envelope_command("RCPT TO", letter.rcpt_to)
         self._write("mail", self._mail + self._rcpt if self._pipelining else self._mail)
@@ -122,13 +124,15 @@ class SmtpSession:
         reply = self._read("data")
         return None if reply.code == 354 else Refusal("data", reply)
 
+    def send_ahead(self, letter: Letter) -> None:
+        self._rest = stuffed(letter.content)
+        if len(self._rest) > GOES_IN_ONE_WRITE:
+            self._write("data", self._rest)
+            self._rest = b""
+
     def send_content(self, letter: Letter) -> None:
-        content = stuffed(letter.content)
-        if len(content) <= GOES_IN_ONE_WRITE:
-            self._write_dot(content + FINAL_DOT)
-        else:
-            self._write("data", content)
-            self._write_dot(FINAL_DOT)
+        rest = stuffed(letter.content) if self._rest is None else self._rest
+        self._write_dot(rest + FINAL_DOT)
 
     def hear_content(self) -> SmtpReply:
         try:

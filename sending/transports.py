@@ -68,8 +68,14 @@ class Session(Protocol):
     def begin_content(self) -> Refusal | None:
         """None: the receiver waits for the content. Raises ConnectionLost."""
 
+    def send_ahead(self, letter: Letter) -> None:
+        """What of a large content may take long, without the final dot. Raises ConnectionLost."""
+
     def send_content(self, letter: Letter) -> None:
-        """Content and final dot. ConnectionLost: the dot surely did not leave. NoAnswer: it may have."""
+        """The content, or what is left of it, and the final dot.
+
+        ConnectionLost: the dot surely did not leave. NoAnswer: it may have.
+        """
 
     def hear_content(self) -> SmtpReply:
         """The receiver's decision. Raises NoAnswer."""

@@ -46,6 +46,9 @@ class EspSession:
     def begin_content(self) -> Refusal | None:
         return None
 
+    def send_ahead(self, letter: Letter) -> None:
+        """Nothing: all of a call leaves at once."""
+
     def send_content(self, letter: Letter) -> None:
         try:
             self._backend.send_messages([self._message])

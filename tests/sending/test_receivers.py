@@ -1,12 +1,17 @@
 """What receivers do to us, phase by phase, and what becomes of the message, the batch, the person and the lane."""
 
+import time
 from datetime import datetime, timedelta
 
 import pytest
 
-from audiences.models import SoftFailure, Suppression
-from reputation.models import Budget, Tally
-from sending.models import Batch, Mailing, Outcome, Reply, Requeue
+from audiences.models import SoftFailure, Subscriber, Suppression
+from audiences.suppress import suppress
+from reputation.models import Budget, RecipientDomain, Tally
+from sending.models import Batch, Delivery, Mailing, Outcome, Reply, Requeue, Route
+from sending.pure.message import Envelope, build_message
+from sending.smtp import SmtpSession
+from sending.transports import Letter
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send, send_the_rest
 from tests.sending.scripted_receiver import Receiver, Script, receiving
 
@@ -264,3 +269,79 @@ def test_one_lost_answer_slows_nobody_down(mailing: Mailing, deliver) -> None:
 
     ip.refresh_from_db()
     assert ip.state == "open"
+
+
+def test_a_large_letters_dot_leaves_on_a_fresh_grant_only(now: datetime, settings, monkeypatch) -> None:
+    """The content took longer than a grant lives, and meanwhile the person asked not to be written to."""
+    mailing = mailing_to(1, now=now, domain="hotmail.com")
+    large(mailing)
+    monkeypatch.setattr("sending.smtp.GOES_IN_ONE_WRITE", 1000)
+    send_ahead = SmtpSession.send_ahead
+
+    def slowly(session: SmtpSession, letter: Letter) -> None:
+        send_ahead(session, letter)
+        time.sleep(1.1)
+        key = Delivery.objects.get(mailing_id=mailing.pk).address_key
+        suppress(now=now, address_key=key, scope="*", reason="unsubscribed", source="test")
+
+    monkeypatch.setattr(SmtpSession, "send_ahead", slowly)
+    with receiving() as receiver:
+        settings.SMTP_PORT = receiver.port
+        assert send(cut(mailing, now=now), now=now, connections=1) == []
+
+    assert kinds(mailing) == {"skipped": 1} and not receiver.dots
+    assert_books_balance(mailing)
+
+
+def test_a_large_letter_arrives_whole(now: datetime, settings) -> None:
+    mailing = mailing_to(2, now=now, domain="hotmail.com")
+    large(mailing)
+    with receiving() as receiver:
+        settings.SMTP_PORT = receiver.port
+        assert send(cut(mailing, now=now), now=now, connections=1) == []
+
+    assert kinds(mailing) == {"accepted": 2} and receiver.connections == 1
+    assert all(len(message) > 200_000 and message.endswith(b"\r\n") for message in receiver.messages.values())
+
+
+def large(mailing: Mailing) -> None:
+    compiled = build_message(
+        envelope=Envelope(from_name="Harbour Books", from_address="hello@news.harbour.example"),
+        subject="A long letter",
+        text=".A line that begins with a dot, and is long enough.\n" * 2000 + "\nleave: {{ unsubscribe_url }}\n",
+        html="<html><body>" + "<p>A paragraph of some length</p>\n" * 4000 + "</body></html>",
+    )
+    mailing.messages.update(compiled=compiled.to_json())
+
+
+def through_a_relay(now: datetime, n: int, port: int) -> tuple[Mailing, list[Batch]]:
+    relay = Route.objects.create(name="relay", kind="relay", host="127.0.0.1", security="none", port=port)
+    mailing = mailing_to(n, now=now, domain="hotmail.com")
+    elsewhere = RecipientDomain.objects.get(domain="hotmail.com")
+    for number, delivery in enumerate(Delivery.objects.filter(mailing_id=mailing.pk)):
+        elsewhere.pk, elsewhere.domain, elsewhere.site = None, f"d{number}.example", f"site {number}"
+        elsewhere.save(force_insert=True)
+        Subscriber.objects.filter(pk=delivery.subscriber_id).update(
+            domain=elsewhere.domain, email=f"reader{number}@{elsewhere.domain}"
+        )
+    return mailing, cut(mailing, now=now, route=relay)
+
+
+def test_a_relays_connection_serves_all_domains(now: datetime) -> None:
+    with receiving() as receiver:
+        mailing, batches = through_a_relay(now, 5, receiver.port)
+        assert send(batches, now=now, connections=1) == []
+
+    assert kinds(mailing) == {"accepted": 5}
+    assert receiver.connections == 1
+
+
+def test_a_relay_that_cant_be_reached_is_no_try_of_anybodys(now: datetime) -> None:
+    mailing, batches = through_a_relay(now, 5, 1)
+    assert send(batches, now=now, connections=1) == []
+
+    assert kinds(mailing) == {}
+    assert set(Requeue.objects.values_list("reason", "attempt", "counted")) == {("handed_back", 1, 0)}
+    assert Requeue.objects.filter(due_at__gt=now).count() == 5
+    assert end_reason().startswith("way out not reached: ")
+    assert_books_balance(mailing)
