@@ -144,6 +144,15 @@ def watch_beat(**_: Any) -> None:
     threading.Thread(target=_stand_in_for_beat, name="stand-in-for-beat", daemon=True).start()
 
 
+@signals.worker_ready.connect(weak=False)
+def say_that_we_can_send(**_: Any) -> None:
+    """A sending worker enrols before its first batch: the planner gives a host without workers nothing."""
+    if settings.PROCESS_KIND in ("transmit", "transactional"):
+        from sending import here
+
+        here.gate()
+
+
 def _stand_in_for_beat() -> None:
     # Looked up here: the engine imports this module's app while it loads.
     from config import heart

@@ -22,8 +22,8 @@ HOUR = timedelta(minutes=61)
 PARTS_OF_AN_HOUR = 20
 
 _WORKERS = """
-SELECT egress_host, count(*) FROM sending_worker
-WHERE kind = 'transmit' AND seen_at > clock_timestamp() - interval '15 seconds' GROUP BY 1
+SELECT egress_host, count(*) FILTER (WHERE kind = 'transmit') FROM sending_worker
+WHERE kind IN ('transmit', 'transactional') AND seen_at > clock_timestamp() - interval '15 seconds' GROUP BY 1
 """
 _SENT_IN_THE_HOUR = """
 SELECT mailing_id, sum(n_sent) FROM sending_batch
@@ -146,12 +146,17 @@ def _as_budget(row: Advice) -> Budget:
 
 
 def _add_hosts(found: Capacity) -> None:
-    """A host's worker threads are connections too: a batch that no thread is free for would only hold its place."""
+    """A host's worker threads are connections too: a batch that no thread is free for would only hold its place.
+
+    A host without a worker has none, so that another route takes over. While no host has one the system is starting,
+    and the first batches are to lie ready.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_WORKERS)
         processes = dict(cursor.fetchall())
     for number, host in enumerate(sorted({route.egress_host for route in found.routes.values()}), 1):
-        threads = settings.TRANSMIT_THREADS * max(1, processes.get(host, 1))
+        alive = max(1, processes.get(host, 1)) if host in processes or not processes else 0
+        threads = settings.TRANSMIT_THREADS * alive
         found.hosts[host] = -number
         found.budgets[-number] = Budget(id=-number, kind="host", limits=Limits(connections=threads))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from django.conf import settings as installation
 from django.db import transaction
 
 from reputation import sealed
@@ -47,6 +48,9 @@ def _write(route: Route, kind: str, *fields: str) -> None:
     """Of a route that exists, only what its form holds: somebody may be draining it at this moment."""
     route.kind = kind
     if route.pk is None:
+        if kind != Route.Kind.DIRECT:
+            # Any machine can reach a relay: the one that is here has a worker.
+            route.egress_host = installation.EGRESS_HOST
         route.save()
     else:
         route.save(update_fields=["name", *fields])

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from sending import completion, mailings, takeover, wake, workers
+from sending import completion, mailings, takeover, unclaimed, wake, workers
 
 
 def sweep(*, now: datetime) -> None:
@@ -15,3 +15,4 @@ def sweep(*, now: datetime) -> None:
     completion.complete_if_finished(now=now)
     with connection.cursor() as cursor:
         workers.prune(cursor)
+    unclaimed.give_back(now=now)

@@ -91,7 +91,7 @@ def take_over(*, now: datetime) -> int:
     """End all batches whose workers are dead or stopped; returns how many. Any number of sweeps may run at once."""
     n = 0
     while (taken := _raise_one()) is not None:
-        _close(*taken, now=now)
+        close(*taken, now=now)
         n += 1
     if n:
         wake.plan_soon()
@@ -105,7 +105,8 @@ def _raise_one() -> tuple[int, int, str] | None:
     return row
 
 
-def _close(batch_id: int, epoch: int, why: str, *, now: datetime) -> None:
+def close(batch_id: int, epoch: int, why: str, *, now: datetime, may_have_sent: bool = True) -> None:
+    """End a batch whose epoch was raised, and give its people back; nothing when somebody else has closed it."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(STILL_OURS, [batch_id, epoch])
         if cursor.fetchone() is None:
@@ -121,14 +122,18 @@ def _close(batch_id: int, epoch: int, why: str, *, now: datetime) -> None:
             now=now,
             settled=settled,
             returned=returned,
-            entries=[
-                Entry(budget_ids=batch.budget_ids, minute=now, sent=size_of(batch), last_dot_at=now),
-                *(Entry(budget_ids=[site], minute=now, sent=n) for site, n in sites.held_by(batch).items()),
-            ],
+            entries=_in_full(batch, now) if may_have_sent else [],
             counters=None,
             reason=why,
         )
     log.warning("Batch %s %s: %s unknown, %s back in the queue", batch_id, why, len(settled), len(returned))
+
+
+def _in_full(batch: Batch, now: datetime) -> list[Entry]:
+    return [
+        Entry(budget_ids=batch.budget_ids, minute=now, sent=size_of(batch), last_dot_at=now),
+        *(Entry(budget_ids=[site], minute=now, sent=n) for site, n in sites.held_by(batch).items()),
+    ]
 
 
 def _held(cursor: CursorWrapper, batch: Batch) -> list[_Held]:

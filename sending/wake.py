@@ -4,10 +4,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from celery import current_app
 from django.db import connection, transaction
+from kombu import Queue
+from kombu.exceptions import LimitExceeded, OperationalError
 
 from sending.models import Batch, Stream
 
@@ -75,22 +79,35 @@ def _plan() -> None:
                 _timer.start()
             return
         _planned_at, _timer = time.monotonic(), None
-    _publish(PLAN_TASK, [], "control")
+    with suppress(BrokerAway):
+        _publish(PLAN_TASK, [], "control")
 
 
 def _publish_all(messages: Iterable[tuple[int, str]]) -> None:
+    """What one queue does not take holds up no other; a broker that is away would cost each its time limit."""
     for batch_id, queue in messages:
-        if not _publish(TRANSMIT_TASK, [batch_id], queue):
-            return  # the broker is away; each of them would wait for its time limit
+        try:
+            _publish(TRANSMIT_TASK, [batch_id], queue)
+        except BrokerAway:
+            return
 
 
-def _publish(task: str, args: list[int], queue: str) -> bool:
-    """False when the broker did not take it: counted, and found by the sweep."""
+class BrokerAway(Exception):
+    """Nothing can be published now."""
+
+
+def _publish(task: str, args: list[int], queue: str) -> None:
+    """What the broker does not take is counted, and found by the sweep. Raises BrokerAway.
+
+    The queue goes as an object: by its name, Celery looks among those that this process serves, and another host's
+    `egress.…` is not there.
+    """
     global n_lost
+    there: Any = Queue(queue)  # the stubs know of names only
     try:
-        current_app.send_task(task, args=args, queue=queue, expires=EXPIRES_SECONDS)
-    except Exception as error:  # noqa: BLE001 every broker's transport has errors of its own
+        current_app.send_task(task, args=args, queue=there, expires=EXPIRES_SECONDS)
+    except Exception as error:
         n_lost += 1
         log.warning("A wake-up was lost (%s so far): %s", n_lost, type(error).__name__)
-        return False
-    return True
+        if isinstance(error, OperationalError | LimitExceeded | OSError):
+            raise BrokerAway from error
