@@ -91,7 +91,9 @@ def test_an_unwelcome_licence_is_found(monkeypatch):
 
 def test_a_known_vulnerability_fails_the_audit():
     hole = {"id": "CVE-1", "fix_versions": ["2"]}
-    passed, text = packages.judge(json.dumps({"dependencies": [{"name": "a", "version": "1", "vulns": [hole]}]}))
+    judged = packages.judge(json.dumps({"dependencies": [{"name": "a", "version": "1", "vulns": [hole]}]}))
+    assert judged is not None
+    passed, text = judged
     assert not passed
     assert "a 1: CVE-1" in text
 

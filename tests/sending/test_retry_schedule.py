@@ -1,6 +1,7 @@
 """When what a receiver put off comes back, by what it said, and when it is given up."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -28,7 +29,8 @@ def offer(mailing: Mailing, settings):
     """Offer the mailing's one message to a receiver that answers RCPT so, and read when it is due again."""
 
     def run(reply: str, *, at: datetime, phase: str = "rcpt") -> Requeue | None:
-        with receiving(Script(**{phase: reply})) as receiver:
+        said: dict[str, Any] = {phase: reply}
+        with receiving(Script(**said)) as receiver:
             settings.SMTP_PORT = receiver.port
             batch = take_due(mailing, now=at, provider="microsoft")
             assert send([batch] if batch else cut(mailing, now=at), now=at, connections=1) == []

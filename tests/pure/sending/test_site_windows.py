@@ -1,6 +1,7 @@
 """When a window has room again for one more, by brute force over the minutes."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -57,7 +58,7 @@ def test_nobody_who_comes_when_told_finds_a_full_window(limit: int) -> None:
 
 def test_a_day_has_room_again_when_the_next_one_begins_in_the_workspaces_zone() -> None:
     midnight = datetime(2026, 3, 11, tzinfo=WARSAW)
-    asked = {"now": NOW, "zone": WARSAW, "limit": 5}
+    asked: dict[str, Any] = {"now": NOW, "zone": WARSAW, "limit": 5}
     assert day_opens(**asked, spent=4, ahead=0) == NOW
     assert day_opens(**asked, spent=5, ahead=0) == day_opens(**asked, spent=9, ahead=4) == midnight
     assert day_opens(**asked, spent=5, ahead=5) == midnight + timedelta(days=1)
