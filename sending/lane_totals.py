@@ -46,16 +46,18 @@ def lock_lanes(cursor: CursorWrapper, lanes: Collection[LaneKey]) -> None:
     cursor.execute(_LOCK, _as_params(lanes))
 
 
-def move_totals(cursor: CursorWrapper, moves: Sequence[Move]) -> None:
-    """A lane's `total` is who is counted there now, so it moves with the people and the sums stay right.
+def make_and_lock(cursor: CursorWrapper, new: Collection[LaneKey], old: Collection[LaneKey] = ()) -> None:
+    """Make the lanes that are not there yet, before any lock is held; then lock all of them."""
+    cursor.execute(_MAKE, _as_params(new))
+    lock_lanes(cursor, {*new, *old})
 
-    Lanes that are not there yet are made first, before any lock is held.
-    """
+
+def move_totals(cursor: CursorWrapper, moves: Sequence[Move]) -> None:
+    """A lane's `total` is who is counted there now, so it moves with the people and the sums stay right."""
     if not moves:
         return
     new = {(move.mailing, move.wave, move.new) for move in moves}
-    cursor.execute(_MAKE, _as_params(new))
-    lock_lanes(cursor, new | {(move.mailing, move.wave, move.old) for move in moves})
+    make_and_lock(cursor, new, {(move.mailing, move.wave, move.old) for move in moves})
     for move in moves:
         cursor.execute(_ADD, [move.n, move.mailing, move.wave, move.new])
         cursor.execute(_ADD, [-move.n, move.mailing, move.wave, move.old])

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from sending.lane_totals import make_and_lock
 from sending.models import Mailing, MailingMessage
 
 # Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
@@ -87,6 +88,7 @@ def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int | None
         _drop_those_already_in(locked.pk)
         _leave_out(locked.pk)
         _take_in_those_left_out(locked.pk)
+        _lock_lanes(locked.pk)
         _deliver(locked.pk)
         _open_lanes(locked.pk)
         _count(locked)
@@ -182,6 +184,13 @@ def _take_in_those_left_out(mailing_id: int) -> None:
             """,
             [mailing_id],
         )
+
+
+def _lock_lanes(mailing_id: int) -> None:
+    """Of an open mailing others move lanes at the same time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT provider FROM chosen WHERE reason IS NULL")
+        make_and_lock(cursor, {(mailing_id, 0, provider) for (provider,) in cursor.fetchall()})
 
 
 def _deliver(mailing_id: int) -> None:
