@@ -104,7 +104,8 @@ app.conf.update(
     task_routes={"audiences.tasks.run_import": {"queue": "import"}},
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
-    worker_max_tasks_per_child=500,
+    # A new child costs seconds of work; the ticks alone are two tasks a second.
+    worker_max_tasks_per_child=5000,
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=True,
     worker_soft_shutdown_timeout=30,

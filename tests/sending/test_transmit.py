@@ -59,7 +59,11 @@ def test_when_the_books_cant_be_closed_only_the_last_one_asked_about_is_testifie
 
     monkeypatch.setattr("sending.finish._finish", away)
     monkeypatch.setattr("sending.finish.PATIENCE_SECONDS", 0.0)
-    with receiving(Script(dot=lambda *_: draining.begin() or "250 2.0.0 Ok")) as receiver:
+    def ok_while_draining(*_: object) -> str:
+        draining.begin()
+        return "250 2.0.0 Ok"
+
+    with receiving(Script(dot=ok_while_draining)) as receiver:
         settings.SMTP_PORT = receiver.port
         assert send(cut(mailing, now=now, size=50), now=now, connections=1) == []
     here.close()
