@@ -20,15 +20,15 @@ CITIES = "Berlin Gdańsk Gent Lisboa London Lyon Madrid Milano Oslo Praha Utrech
 TENANTS = ("harbour-logistics.example", "alder-and-finch.example", "quarry-engineering.example")
 CLIENTS = ("whitlock-partners.example", "tessera-insurance.example")
 MAIL_DOMAINS: tuple[tuple[str, tuple[str, ...], float], ...] = (
-    ("google", ("gmail.com", "gmail.com", "gmail.com", "googlemail.com", "northwind-books.example"), 0.34),
-    ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.17),
-    ("m365", TENANTS, 0.08),
-    ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.17),
-    ("apple", ("icloud.com", "me.com"), 0.08),
-    ("gmx", ("gmx.de", "web.de"), 0.05),
-    ("orange", ("orange.fr", "wanadoo.fr"), 0.04),
-    ("mimecast", CLIENTS, 0.04),
-    ("hosters", (), 0.03),
+    ("google", ("gmail.com", "gmail.com", "gmail.com", "googlemail.com", "northwind-books.example"), 0.26),
+    ("microsoft", ("hotmail.com", "outlook.com", "live.com"), 0.18),
+    ("m365", TENANTS, 0.09),
+    ("yahoo", ("yahoo.com", "aol.com", "ymail.com"), 0.20),
+    ("apple", ("icloud.com", "me.com"), 0.09),
+    ("gmx", ("gmx.de", "web.de"), 0.06),
+    ("orange", ("orange.fr", "wanadoo.fr"), 0.05),
+    ("mimecast", CLIENTS, 0.05),
+    ("hosters", (), 0.02),
 )
 # What happens to some of them, by the lab's magic local parts: share of the people of these personas. Only what ends
 # within minutes: a mailbox that is full answers 4xx at most receivers and is tried for two days.
