@@ -294,7 +294,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
-# -- Mail to the people who work here (password resets); campaigns never go this way -----------------------------------
+# -- Forwards people's answers where no route of ours can; campaigns never go this way ------------------------------
 
 _EMAIL = parsed(
     "EMAIL_URL",

@@ -1,10 +1,9 @@
 """Wake-ups of this app: when, not what."""
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
-from reputation import backoff, domains, ledger, recipients, warmup
+from reputation import domains, ledger, recipients, warmup
 from reputation.workspace import zone
 
 
@@ -21,11 +20,6 @@ def check_sending_domains() -> None:
 @shared_task
 def advance_warmup() -> None:
     warmup.advance(now=timezone.now(), zone=zone())  # clock: entry
-
-
-@shared_task
-def recover() -> None:
-    backoff.recover(now=timezone.now(), time_factor=settings.TIME_FACTOR)  # clock: entry
 
 
 @shared_task
