@@ -1,0 +1,179 @@
+"""The whole path through real Celery workers to a raw sink: `python -m benchmarks.send`.
+
+Plan, claim, compose, sign, gate, hand over, settle, with PostgreSQL (durable commits), broker and sink on this machine.
+The letter has about 10 KB, 12 personal fields and 10 tracked links. Beside it, in the same run: a Django loop as most
+would write it, RSA signatures a second on one core, and ready-made messages over plain sockets. With `--rtt` and
+`--accept-delay` (milliseconds) the sink answers as a receiver far away does; then only the signed run is made, and it
+is compared with what so many connections can carry. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _cpu, _sink, _world
+
+
+def send(asked: argparse.Namespace, folder: Path, port: int, *, signed: bool) -> dict[str, Any]:
+    """One mailing to everybody, from the first dot to the last; rates in messages a second, CPU in ms a message."""
+    from benchmarks.compose import compiled_letter
+    from sending.models import Mailing
+    from tests.cast import newsletter, pressed
+
+    key = "signed" if signed else "unsigned"
+    worker = _world.kind("transmit") if signed else [sys.executable, "-m", "benchmarks._worker"]
+    commands = {f"transmit-{n}": worker for n in range(asked.processes)}
+    before = _sink.stat(port).messages
+    with _world.started({**_world.ENGINE, **commands}, folder) as pids:
+        _wait_for_workers(asked.processes)
+        roots = {
+            "worker": [pids[name] for name in commands],
+            "postgres": [_cpu.pid_in(folder / "postgres" / "postmaster.pid")],
+            "broker": _broker_pids(folder),
+            "control": [pids["control"]],
+        }
+        used = {name: sum(map(_cpu.seconds, those)) for name, those in roots.items()}
+        began = time.time()
+        mailing = pressed(datetime.now(UTC), newsletter(), key=key, messages=[compiled_letter().to_json()])
+        memory = _until_done(mailing, roots["worker"][0], port, before)
+        spent = {name: sum(map(_cpu.seconds, those)) - used[name] for name, those in roots.items()}
+        seconds = _sink.stat(port).last - began
+    arrived = _sink.stat(port).messages - before
+    assert Mailing.objects.get(pk=mailing.pk).total == mailing.total == arrived, f"{arrived} of {mailing.total} arrived"
+    return {
+        "per_s": arrived / seconds,
+        "cpu_ms": {name: round(1000 * s / arrived, 3) for name, s in spent.items()},
+        **memory,
+    }
+
+
+def _broker_pids(folder: Path) -> list[int]:
+    return [
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and (entry / "cmdline").exists() and str(folder).encode() in _cmdline(entry)
+        and b"valkey" in _cmdline(entry)
+    ]  # fmt: skip
+
+
+def _cmdline(entry: Path) -> bytes:
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _wait_for_workers(n: int) -> None:
+    from django.db import connection
+
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM sending_worker WHERE kind = 'transmit' AND seen_at > clock_timestamp() - interval '3s'"
+            )
+            if (cursor.fetchone() or (0,))[0] >= n:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("The workers did not start; see their logs.")
+
+
+def _until_done(mailing: Any, pid: int, port: int, before: int) -> dict[str, float]:
+    """Wait for the last message; the worker's memory when a fifth was sent, and the most after that, in MB."""
+    early, most, last, moved = 0.0, 0.0, 0, time.monotonic()
+    while (done := _sink.stat(port).messages - before) < mailing.total:
+        memory = _cpu.rss_mb(pid)
+        if done >= mailing.total / 5:
+            early = early or memory
+        most = max(most, memory)
+        if done != last:
+            last, moved = done, time.monotonic()
+        if time.monotonic() - moved > 15:
+            raise RuntimeError(f"Nothing moves: {done} of {mailing.total} arrived. {_why(mailing)}")
+        time.sleep(0.25)
+    return {"rss_mb": round(most, 1), "rss_growth_mb": round(most - early, 1)}
+
+
+def _why(mailing: Any) -> str:
+    """What the engine says of it."""
+    from sending.models import Batch, Reply, Requeue
+
+    ends = Batch.objects.filter(mailing=mailing).values_list("state", "end_reason").distinct()
+    waits = Requeue.objects.filter(mailing=mailing).values_list("reason", flat=True).distinct()
+    return f"Batches: {list(ends)}; waiting: {list(waits)}; replies: {list(Reply.objects.values_list('text', flat=True)[:3])}"
+
+
+def near(asked: argparse.Namespace, folder: Path, port: int) -> dict[str, Any]:
+    """As fast as the machine goes, beside its floors."""
+    from benchmarks import _floors
+
+    rsa = _floors.signatures_per_second()
+    floor = _floors.smtp_per_second(port, content=_sample())
+    baseline = _floors.django_loop_per_second(port)
+    print(f"baseline {baseline:,.0f}/s, RSA {rsa:,.0f}/s, SMTP {floor:,.0f}/s", flush=True)
+    unsigned = send(asked, folder, port, signed=False)
+    print(f"unsigned {unsigned['per_s']:,.0f}/s {unsigned['cpu_ms']}", flush=True)
+    signed = send(asked, folder, port, signed=True)
+    print(f"signed {signed['per_s']:,.0f}/s {signed['cpu_ms']}", flush=True)
+    return {
+        "unsigned_per_s": round(unsigned["per_s"]),
+        "signed_per_s": round(signed["per_s"]),
+        "baseline_per_s": round(baseline),
+        "unsigned_vs_baseline": round(unsigned["per_s"] / baseline, 2),
+        "rsa_per_s_per_core": round(rsa),
+        "signed_vs_rsa_core": round(signed["per_s"] / rsa, 2),
+        "smtp_floor_per_s": round(floor),
+        "cpu_ms": {"unsigned": unsigned["cpu_ms"], "signed": signed["cpu_ms"]},
+    }
+
+
+def far(asked: argparse.Namespace, folder: Path, port: int) -> dict[str, Any]:
+    """Three round trips and the receiver's thinking are the time of a message; connections are what multiplies it."""
+    sent = send(asked, folder, port, signed=True)
+    possible = asked.connections / ((3 * asked.rtt + asked.accept_delay) / 1000)
+    return {
+        "share_of_possible": round(sent["per_s"] / possible, 3),
+        "per_s": round(sent["per_s"]),
+        "possible_per_s": round(possible),
+        "rss_mb": sent["rss_mb"],
+        "rss_growth_mb": sent["rss_growth_mb"],
+        "cpu_ms": sent["cpu_ms"],
+    }
+
+
+def _sample() -> bytes:
+    from benchmarks.compose import compiled_letter, recipient, system
+    from sending.pure.compose import compose, prepare
+
+    return compose(prepare(compiled_letter()), recipient=recipient(1), system=system(1)).as_bytes(b"")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipients", type=int, default=20000)
+    parser.add_argument("--connections", type=int, default=32, help="over all worker processes")
+    parser.add_argument("--processes", type=int, default=0, help="worker processes (2; 1 with --rtt)")
+    parser.add_argument("--rtt", type=float, default=0, help="milliseconds")
+    parser.add_argument("--accept-delay", type=float, default=0, help="milliseconds")
+    asked = parser.parse_args()
+    is_far = bool(asked.rtt or asked.accept_delay)
+    asked.processes = asked.processes or (1 if is_far else 2)
+    with _sink.running(rtt=asked.rtt, accept_delay=asked.accept_delay) as port:
+        threads = max(1, asked.connections // asked.processes)
+        with _world.installed({"SMTP_PORT": str(port), "TRANSMIT_THREADS": str(threads)}) as folder:
+            from tests.sending.engine import sign_with_a_key
+
+            now = datetime.now(UTC)
+            _world.readers(asked.recipients, now=now)
+            sign_with_a_key(now)
+            _world.without_limits(now=now, connections=asked.connections)
+            report = (far if is_far else near)(asked, folder, port)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
