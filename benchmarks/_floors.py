@@ -51,7 +51,9 @@ def smtp_per_second(port: int, *, content: bytes, messages: int = 8000, connecti
 def django_loop_per_second(port: int, *, messages: int = 600) -> float:
     """As most would write it: templates, EmailMultiAlternatives, one kept SMTP connection, one UPDATE a recipient."""
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS bench_recipient (id int PRIMARY KEY, status text, sent_at timestamptz)")
+        cursor.execute(
+            "CREATE TABLE IF NOT EXISTS bench_recipient (id int PRIMARY KEY, status text, sent_at timestamptz)"
+        )
         cursor.execute("TRUNCATE bench_recipient")
         cursor.execute("INSERT INTO bench_recipient SELECT n, 'queued' FROM generate_series(1, %s) n", [messages])
     text, html = _templates()
@@ -73,7 +75,9 @@ def _send_one(backend: object, text: Template, html: Template, number: int) -> N
     message.attach_alternative(html.render(values), "text/html")
     message.send()
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE bench_recipient SET status = 'sent', sent_at = clock_timestamp() WHERE id = %s", [number])
+        cursor.execute(
+            "UPDATE bench_recipient SET status = 'sent', sent_at = clock_timestamp() WHERE id = %s", [number]
+        )
 
 
 def _templates() -> tuple[Template, Template]:

@@ -1,6 +1,7 @@
 """A receiver that says yes to everything as fast as it can, in a process of its own: `python -m benchmarks._sink`.
 
-Prints its port. `XSTAT` over any connection answers how many messages came, and when the first and the last did.
+Prints its port. `XSTAT` over any connection answers how many messages came, and when the first and the last did;
+`XZERO` begins the count anew.
 With `--rtt` and `--accept-delay` (milliseconds) it answers as late as a receiver far away would.
 """
 
@@ -70,8 +71,10 @@ class Receiver(asyncio.Protocol):
         if verb.startswith(b"DATA"):
             self._in_content = True
             return b"354 go\r\n"
+        seen = self._seen
+        if verb == b"XZERO":
+            seen.messages, seen.first, seen.last = 0, 0.0, 0.0
         if verb == b"XSTAT":
-            seen = self._seen
             return f"250 {seen.messages} {seen.first:.6f} {seen.last:.6f}\r\n".encode()
         return {b"EHLO ": b"250-sink\r\n250 PIPELINING\r\n", b"QUIT\r": b"221 bye\r\n"}.get(verb, b"250 Ok\r\n")
 
@@ -109,8 +112,17 @@ def running(*, rtt: float = 0, accept_delay: float = 0) -> Iterator[int]:
         process.wait()
 
 
+def zero(port: int) -> None:
+    """Begin to count anew."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        lines = sock.makefile("rb")
+        lines.readline()
+        sock.sendall(b"XZERO\r\n")
+        lines.readline()
+
+
 def stat(port: int) -> Seen:
-    """What the sink at this port has seen up to now."""
+    """What the sink at this port has seen since the count began."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
         lines = sock.makefile("rb")
         lines.readline()

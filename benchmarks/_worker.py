@@ -1,4 +1,4 @@
-"""A real sending worker that leaves the signature out, to see what all the rest costs: `python -m benchmarks._worker`."""
+"""A real sending worker that leaves the signature out, to see what the rest costs: `python -m benchmarks._worker`."""
 
 import os
 import sys

@@ -18,7 +18,13 @@ UNLIMITED = 10_000_000
 def installed(settings: Mapping[str, str]) -> Iterator[Path]:
     """Servers started and the database migrated, in this process too; yields the folder."""
     folder = Path(tempfile.mkdtemp(prefix="letterpace-bench-"))
-    own = {"VAR_DIR": str(folder), "KEYS_DIR": str(folder / "keys"), "DEBUG": "yes", "LAB": "yes", "LOG_LEVEL": "WARNING"}
+    own = {
+        "VAR_DIR": str(folder),
+        "KEYS_DIR": str(folder / "keys"),
+        "DEBUG": "yes",
+        "LAB": "yes",
+        "LOG_LEVEL": "WARNING",
+    }
     os.environ.update({**own, **settings})
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
@@ -86,7 +92,8 @@ def readers(n: int, *, now: datetime) -> int:
             f"""
             WITH people AS (
                 INSERT INTO audiences_subscriber (email, address_key, domain, fields, language)
-                SELECT 'reader' || n || '@yahoo.com', md5('reader' || n)::uuid, 'yahoo.com', jsonb_build_object({fields}), ''
+                SELECT 'reader' || n || '@yahoo.com', md5('reader' || n)::uuid, 'yahoo.com',
+                       jsonb_build_object({fields}), ''
                 FROM generate_series(1, %s) n RETURNING id
             )
             INSERT INTO audiences_subscription (subscriber_id, list_id, state, since, source)
