@@ -50,6 +50,7 @@ EMBEDDED_FSYNC = switch("EMBEDDED_FSYNC", default=True)
 _PLACE = embedded.place(VAR_DIR)
 
 _STATEMENT_SECONDS = {"web": 5, "command": 0}
+_POOLED = ("transmit", "transactional")
 
 
 def _database() -> dict[str, Any]:
@@ -70,13 +71,15 @@ def _database() -> dict[str, Any]:
 def _connection_options(given: dict[str, Any]) -> dict[str, Any]:
     statement_ms = _STATEMENT_SECONDS.get(PROCESS_KIND, 60) * 1000
     return {
-        # Celery's threads and forks come and go: only the web keeps connections, and checks them.
+        # Celery's forks come and go: only the web keeps connections, and checks them. A sending worker opens and lets
+        # go one several times a batch; from a pool that costs no new server process each time.
         "CONN_MAX_AGE": 60 if PROCESS_KIND == "web" else 0,
-        "CONN_HEALTH_CHECKS": PROCESS_KIND == "web",
+        "CONN_HEALTH_CHECKS": PROCESS_KIND in ("web", *_POOLED),
         "OPTIONS": {
             "connect_timeout": 5,
             "application_name": f"letterpace-{PROCESS_KIND}",
             "options": f"-c statement_timeout={statement_ms} -c idle_in_transaction_session_timeout=60000",
+            **({"pool": {"min_size": 1, "max_size": 16, "timeout": 10.0}} if PROCESS_KIND in _POOLED else {}),
             **given,
         },
     }
