@@ -10,7 +10,7 @@ from campaigns.models import Campaign
 from reputation.models import Budget as BudgetRow
 from reputation.warmup import cap_on
 from reputation.workspace import today
-from sending.capacity import Capacity, capacity
+from sending.capacity import Capacity, Choice, capacity
 from sending.models import Mailing
 from sending.press import TAIL_BELOW
 from sending.pure.forecast import STEP, ProviderForecast, forecast
@@ -54,7 +54,12 @@ def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Cam
     others = {row.pk: row for row in _running()}
     places = waiting(now=now, mailings=others) if others else {}
     wanted = [*((us, provider) for provider in shares), *((others[place.mailing], place.provider) for place in places)]
-    known = capacity(now=now, zone=zone, wanted=wanted, live=[])
+    known = capacity(
+        now=now,
+        zone=zone,
+        choices=[_choice(mailing, provider) for mailing, provider in wanted],
+        per_hour={mailing.pk: mailing.per_hour for mailing, _provider in wanted if mailing.per_hour},
+    )
     theirs = [
         _demand(known, others[place.mailing], place.provider, amount.fresh + amount.retry)
         for place, amount in places.items()
@@ -83,10 +88,14 @@ def _demand(known: Capacity, mailing: Mailing, provider: str, people: int) -> De
     return Demand(
         mailing=mailing.pk,
         provider=provider if mailing.pk == 0 else OTHERS,
-        lanes=known.lanes_of(mailing, provider),
+        lanes=known.lanes_of(_choice(mailing, provider), mailing.pk),
         fresh=people,
         overflow=mailing.pool.overflow,
     )
+
+
+def _choice(mailing: Mailing, provider: str) -> Choice:
+    return Choice(mailing.pool_id, mailing.sending_domain.name, provider)
 
 
 class _Ahead:

@@ -8,9 +8,10 @@ A limit is found in this order, each step over the one before:
 4. the state: closed, or a share of the rate and of the connections while it recovers.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from django.db import connection, transaction
 
 from reputation.catalogue import catalogue
 from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
-from reputation.pure.catalogue import Ceiling
+from reputation.pure.catalogue import Ceiling, Provider
 from reputation.pure.warmup import cap_of, is_cold
 from reputation.workspace import today
 
@@ -91,6 +92,12 @@ def budgets_of(*, now: datetime, wanted: Sequence[tuple[str, str, str]]) -> dict
         Budget.objects.bulk_create((_new(key, plans) for key in sorted(missing)), ignore_conflicts=True)
         found |= _read(missing)
     return {key: found[key] for key in wanted}
+
+
+def providers_met(*, kind: str, scopes: Collection[str]) -> set[tuple[str, str]]:
+    """The (scope, provider) pairs of a kind that have a budget already."""
+    rows = Budget.objects.filter(kind=kind, scope__in=scopes)
+    return set(rows.values_list("scope", "provider"))
 
 
 def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False) -> Limits:
@@ -241,15 +248,19 @@ def _new(key: tuple[str, str, str], plans: Mapping[tuple[str, str], WarmupPlan |
 def _from_catalogue(budget: Budget, *, cold: bool) -> Limits:
     if budget.provider == ALL:
         return Limits()
-    provider = catalogue().get(budget.provider)
-    is_site = budget.kind == Budget.Kind.RECIPIENT_DOMAIN
+    return _stock(catalogue().get(budget.provider), budget.kind, cold=cold)
+
+
+@lru_cache(maxsize=1000)
+def _stock(provider: Provider, kind: str, *, cold: bool) -> Limits:
+    is_site = kind == Budget.Kind.RECIPIENT_DOMAIN
     warm, chilled = (provider.site_warm, provider.site_cold) if is_site else (provider.warm, provider.cold)
     values = asdict(warm) | (
         {name: value for name, value in asdict(chilled).items() if value is not None} if cold else {}
     )
-    if budget.kind in _NOT_CONNECTED:
+    if kind in _NOT_CONNECTED:
         values |= dict.fromkeys(_OF_A_CONNECTION)
-    if budget.kind == Budget.Kind.ACCOUNT:
+    if kind == Budget.Kind.ACCOUNT:
         values |= {name: value for name, value in asdict(RELAY).items() if name in _OF_A_CONNECTION}
     temperature = "cold" if cold else "warm"
     sources = {
@@ -267,6 +278,8 @@ RELAY = Ceiling(connections=4, per_connection=100)
 
 def _with_overrides(budget: Budget, limits: Limits) -> Limits:
     own = {name: value for name in LIMITS if (value := getattr(budget, name)) is not None}
+    if not own:
+        return limits
     return replace(limits, **own, sources={**limits.sources, **dict.fromkeys(own, "set by hand")})
 
 

@@ -1,7 +1,7 @@
 """What may be spent: every budget the planner must know, and the lanes that spend from them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
-from sending.models import Batch, Mailing, PoolRoute, Route
+from sending.models import PoolRoute, Route
 from sending.pure.lanes import Lane
 from sending.pure.windows import Budget, Limits, State
 
@@ -39,6 +40,14 @@ class WayOut(NamedTuple):
     provider: str
 
 
+class Choice(NamedTuple):
+    """What decides which lanes a message may take: its mailing's pool and sending domain, and its provider."""
+
+    pool: int
+    domain: str
+    provider: str
+
+
 @dataclass
 class Capacity:
     """Budgets that live in no table (a host's threads, a mailing's own limit) have negative ids."""
@@ -49,47 +58,55 @@ class Capacity:
     hosts: dict[str, int] = field(default_factory=dict)
     own_limits: dict[int, int] = field(default_factory=dict)
     ways: dict[WayOut, tuple[int, ...]] = field(default_factory=dict)
-    _choices: dict[tuple[int, str, int, str], tuple[Lane, ...]] = field(default_factory=dict)
+    _choices: dict[tuple[Choice, int], tuple[Lane, ...]] = field(default_factory=dict)
 
-    def lanes_of(self, mailing: Mailing, provider: str) -> tuple[Lane, ...]:
-        """The lanes of a mailing at a provider in its pool's order; equal ones are one tuple for all mailings."""
-        own = self.own_limits.get(mailing.pk, 0)
-        asked = (mailing.pool_id, mailing.sending_domain.name, own, provider)
-        if asked not in self._choices:
-            self._choices[asked] = tuple(
-                Lane(way.route, way.domain, provider, self.budgets_of(way, own))
-                for way in ways_of(mailing, provider, self.pools)
+    def lanes_of(self, choice: Choice, mailing: int = 0) -> tuple[Lane, ...]:
+        """Its lanes in the pool's order, with the mailing's own limit; equal ones are one tuple for all mailings."""
+        own = self.own_limits.get(mailing, 0)
+        lanes = self._choices.get((choice, own))
+        if lanes is None:
+            lanes = self._choices[choice, own] = tuple(
+                Lane(way.route, way.domain, way.provider, self.budgets_of(way, own))
+                for way in ways_of(choice, self.pools)
                 if way in self.ways
             )
-        return self._choices[asked]
+        return lanes
 
     def budgets_of(self, way: WayOut, own: int = 0) -> tuple[int, ...]:
         host = self.hosts.get(self.routes[way.route].egress_host) if way.route in self.routes else None
         return (*self.ways.get(way, ()), *((host,) if host else ()), *((own,) if own else ()))
 
 
-def ways_of(mailing: Mailing, provider: str, pools: Mapping[int, Sequence[int]]) -> list[WayOut]:
-    return [WayOut(route, mailing.sending_domain.name, provider) for route in pools.get(mailing.pool_id, ())]
+def ways_of(choice: Choice, pools: Mapping[int, Sequence[int]]) -> list[WayOut]:
+    return [WayOut(route, choice.domain, choice.provider) for route in pools.get(choice.pool, ())]
 
 
 def capacity(
-    *, now: datetime, zone: ZoneInfo, wanted: Iterable[tuple[Mailing, str]], live: Sequence[Batch]
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+    choices: Iterable[Choice],
+    taken: Collection[WayOut] = (),
+    per_hour: Mapping[int, int] | None = None,
 ) -> Capacity:
-    """All budgets of the lanes wanted, as (mailing, provider), and of the live batches; in a handful of queries.
+    """All budgets of the lanes of these choices, and of those that live batches have taken; in a handful of queries.
 
-    `live` needs `route__address` and `mailing__sending_domain` selected.
+    `per_hour`: the mailings that have a limit of their own.
     """
-    routes = {route.pk: route for route in Route.objects.filter(active=True).select_related("address")}
-    found = Capacity(routes, _pools())
-    wanted = list(wanted)
-    mailings = {mailing.pk: mailing for mailing, _provider in wanted}
-    asked = {way: routes[way.route] for mailing, provider in wanted for way in ways_of(mailing, provider, found.pools)}
-    for batch in live:
-        asked.setdefault(WayOut(batch.route_id, batch.mailing.sending_domain.name, batch.provider), batch.route)
-    _add_advice(found, now, zone, asked)
+    pools = _pools()
+    routes = {route.pk: route for route in _routes({way.route for way in taken})}
+    found = Capacity({pk: route for pk, route in routes.items() if route.active}, pools)
+    ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, pools))
+    ways |= dict.fromkeys(taken)
+    _add_advice(found, now, zone, {way: routes[way.route] for way in ways})
     _add_hosts(found)
-    _add_own_limits(found, now, mailings)
+    _add_own_limits(found, now, per_hour or {})
     return found
+
+
+def _routes(of_batches: Collection[int]) -> Iterable[Route]:
+    """Those that may be used, and those of batches that still run."""
+    return Route.objects.filter(Q(active=True) | Q(pk__in=of_batches)).select_related("address")
 
 
 def scopes_of(route: Route, domain: str) -> tuple[tuple[str, str], ...]:
@@ -106,8 +123,9 @@ def account(route: Route) -> str:
 
 def _pools() -> dict[int, list[int]]:
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for member in PoolRoute.objects.filter(route__active=True).order_by("pool", "position"):
-        found[member.pool_id].append(member.route_id)
+    members = PoolRoute.objects.filter(route__active=True).order_by("pool", "position")
+    for pool, route in members.values_list("pool", "route"):
+        found[pool].append(route)
     return found
 
 
@@ -161,9 +179,8 @@ def _add_hosts(found: Capacity) -> None:
         found.budgets[-number] = Budget(id=-number, kind="host", limits=Limits(connections=threads))
 
 
-def _add_own_limits(found: Capacity, now: datetime, mailings: Mapping[int, Mailing]) -> None:
+def _add_own_limits(found: Capacity, now: datetime, limited: Mapping[int, int]) -> None:
     """A mailing's own "at most so many an hour" is a budget like any other."""
-    limited = {pk: mailing.per_hour for pk, mailing in mailings.items() if mailing.per_hour}
     if not limited:
         return
     with connection.cursor() as cursor:

@@ -8,6 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from sending.inbound.models import Inbound as Inbound
+
 
 class Stream(models.TextChoices):
     MARKETING = "marketing", "Marketing"
@@ -226,6 +228,16 @@ class MailingLane(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["mailing", "wave", "provider"], name="one_lane_per_wave_and_provider"),
         ]
+        # `line.first`: who of those that wait at a provider was given something longest ago; else the smallest.
+        indexes = [
+            models.Index(
+                models.F("provider"),
+                models.F("last_given_at").asc(nulls_first=True),
+                models.F("release_seq") - models.F("next_seq"),
+                name="lane_waiting",
+                condition=models.Q(state="open", next_seq__lte=models.F("release_seq")),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mailing_id}/{self.wave}/{self.provider}"
@@ -289,8 +301,7 @@ class Batch(models.Model):
             # The planner and the sweep read live batches; claims go by primary key. Not on columns that a gate writes.
             models.Index(fields=["state"], name="batch_live", condition=~models.Q(state="done")),
             models.Index(fields=["mailing", "provider"], name="batch_of_mailing"),
-            # `plan.live_batches`: those that ended in the last minutes. A running row has no `ended_at` and so no entry
-            # here: gates go on updating it in place (HOT).
+            # `live.live_batches`: who ended lately. A running row has no entry here: gates update it in place (HOT).
             models.Index(fields=["ended_at"], name="batch_ended", condition=models.Q(ended_at__isnull=False)),
         ]
 
@@ -345,10 +356,11 @@ class Requeue(models.Model):
             models.UniqueConstraint(fields=["mailing", "delivery"], name="requeued_once_per_delivery"),
         ]
         indexes = [
-            # What is due, for the planner (free rows), and what a batch took, for its claim and takeover.
+            # What is due (free rows), of one mailing and of all; and what a batch took, for its claim and takeover.
             models.Index(
                 fields=["mailing", "provider_now", "due_at"], name="requeue_due", condition=models.Q(batch=None)
             ),
+            models.Index(fields=["provider_now", "due_at"], name="requeue_waiting", condition=models.Q(batch=None)),
             models.Index(fields=["batch"], name="requeue_taken", condition=models.Q(batch__isnull=False)),
         ]
 
@@ -445,34 +457,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.mailing_id}/{self.delivery}"
-
-
-class Inbound(models.Model):
-    """A message or webhook call that came in, kept raw before anything is read from it."""
-
-    class State(models.TextChoices):
-        NEW = "new", "Not read yet"
-        DONE = "done", "Read"
-        FAILED = "failed", "Could not be read"
-        FORWARDED = "forwarded", "Forwarded to a person"
-
-    source = models.CharField(max_length=40, help_text="smtp, pipe or hook:<route>")
-    mail_from = models.CharField(max_length=320, blank=True)
-    rcpt_to = models.CharField(max_length=320, blank=True)
-    headers = models.JSONField(default=dict, blank=True)
-    raw = models.BinaryField()
-    digest = models.UUIDField(unique=True)
-    received_at = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=State, default=State.NEW)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    kind = models.CharField(max_length=20, blank=True)
-    note = models.CharField(max_length=400, blank=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["id"], name="inbound_to_read", condition=models.Q(state="new"))]
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.received_at:%Y-%m-%d %H:%M} {self.state}"
 
 
 class Worker(models.Model):

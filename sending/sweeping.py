@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from sending import completion, mailings, takeover, unclaimed, wake, workers
+from sending import completion, mailings, placing, takeover, unclaimed, wake, workers
 
 
 def sweep(*, now: datetime) -> None:
@@ -12,6 +12,7 @@ def sweep(*, now: datetime) -> None:
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)
     wake.wake_forgotten(now=now)
+    placing.place(now=now)
     completion.complete_if_finished(now=now)
     with connection.cursor() as cursor:
         workers.prune(cursor)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from celery import current_app
@@ -13,7 +14,7 @@ from django.db import connection, transaction
 from kombu import Queue
 from kombu.exceptions import LimitExceeded, OperationalError
 
-from sending.models import Batch, Stream
+from sending.models import Stream
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,9 @@ RETURNING b.id, b.stream, r.egress_host
 """
 
 
-def wake(batches: Iterable[Batch]) -> None:
-    """Tell the workers of these batches, once the transaction commits. Routes are read, so `select_related` them."""
-    messages = [(batch.pk, queue_of(batch.stream, batch.route.egress_host)) for batch in batches]
+def wake(batches: Iterable[tuple[int, str, str]]) -> None:
+    """Tell the workers of these batches, once the transaction commits: (id, stream, egress host)."""
+    messages = [(batch_id, queue_of(stream, host)) for batch_id, stream, host in batches]
     transaction.on_commit(lambda: _publish_all(messages))
 
 
@@ -96,6 +97,11 @@ class BrokerAway(Exception):
     """Nothing can be published now."""
 
 
+@cache
+def _queue(name: str) -> Any:  # the stubs know of names only
+    return Queue(name)
+
+
 def _publish(task: str, args: list[int], queue: str) -> None:
     """What the broker does not take is counted, and found by the sweep. Raises BrokerAway.
 
@@ -103,9 +109,8 @@ def _publish(task: str, args: list[int], queue: str) -> None:
     `egress.…` is not there.
     """
     global n_lost
-    there: Any = Queue(queue)  # the stubs know of names only
     try:
-        current_app.send_task(task, args=args, queue=there, expires=EXPIRES_SECONDS)
+        current_app.send_task(task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS)
     except Exception as error:
         n_lost += 1
         log.warning("A wake-up was lost (%s so far): %s", n_lost, type(error).__name__)

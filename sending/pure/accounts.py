@@ -33,6 +33,10 @@ class Account:
     """Rates are messages a minute; times are seconds from the planning instant."""
 
     __slots__ = (
+        "_batches",
+        "_now",
+        "_paced_live",
+        "_peak",
         "_slot_rates",
         "budget",
         "burst",
@@ -47,7 +51,6 @@ class Account:
         "live",
         "margins",
         "paced",
-        "peak",
         "rates",
         "size",
         "slots",
@@ -67,7 +70,8 @@ class Account:
         self.fast = self.paced and not self.slow
         self.rates = sum(60 / batch.gap for batch in self.live if batch.gap > 0)
         self.slots = sum(1 for batch in self.live if batch.gap > 0)
-        self.peak = _peak(batches, now, self.slots)
+        self._batches, self._now, self._paced_live = batches, now, self.slots
+        self._peak: int | None = None
         self.slow_gap = slow_gap(limits.per_minute or 0, margins) if self.slow else 0.0
         self.express = self._express_left(batches)
         self.connections = _or_plenty(limits.connections) - len(self.live)
@@ -76,6 +80,13 @@ class Account:
         self.burst, self.earliest = self._burst(now)
         self.edit_lag = 0.0
         self._slot_rates: dict[float, float] = {}
+
+    @property
+    def peak(self) -> int:
+        """The most paced batches at once within the last minute. Worked out when asked: most accounts never are."""
+        if self._peak is None:
+            self._peak = _peak(self._batches, self._now, self._paced_live)
+        return self._peak
 
     def _express_left(self, batches: Sequence[LiveBatch]) -> int:
         """What is left of the minute's reserve: unpaced mail counts from its planning to one minute after its end."""

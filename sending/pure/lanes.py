@@ -29,7 +29,8 @@ class Demand:
     `lanes`: the pool's routes in order; give mailings with equal routes the same tuple (it is compared by identity
     first). `overflow`: may the next lane take what the first cannot? `fresh`: released and not handed out; `retry`:
     rows of the requeue that are due and free; `pinned`: the same by the route they must go by. `last_given`: when a
-    batch was last planned for this mailing at this provider; `None` = never.
+    batch was last planned for this mailing at this provider; `None` = never. `unseen`: so many more, about, wait for
+    the same lanes behind those that are given; said by one of them.
     """
 
     mailing: int
@@ -43,6 +44,7 @@ class Demand:
     overflow: bool = False
     deadline: datetime | None = None
     last_given: datetime | None = None
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,23 +50,32 @@ def plan(
     checks would be exceeded). `running`: all live batches and those that ended less than 60 s ago. Write the whole plan
     in one transaction under the planner's lock; a batch that is not written must not be sent.
     """
-    desk = _Desk(now, budgets, running, margins)
+    return plan_at(Desk(now, budgets, running, margins), demand)
+
+
+def plan_at(desk: "Desk", demand: Sequence[Demand], *, waiting: Iterable[Lane] = ()) -> Plan:
+    """The same at a desk that was asked before what is open. A desk is for one plan.
+
+    `waiting`: first lanes of those who wait and are not in `demand`, since nothing is open to them.
+    """
+    now = desk.now
     edits, yields = cut_down(desk.accounts)
     urgent, rest = _by_lane(desk, demand)
     _give_out(desk, urgent)
     yields |= _asked_to_yield(urgent, yields)
-    edits |= make_room(now, desk.accounts, [queue.lanes[0].lane for queue in rest], edits)
+    edits |= make_room(now, desk.accounts, [*(queue.lanes[0].lane for queue in rest), *waiting], edits)
     _give_out(desk, rest)
     wake_at = None if desk.opens_in is None else now + timedelta(seconds=desk.opens_in)
     return Plan(tuple(desk.specs), tuple(sorted(edits.items())), tuple(sorted(yields)), wake_at)
 
 
-class _Desk:
+class Desk:
     """All accounts, and what has been given out in this call."""
 
     def __init__(
-        self, now: datetime, budgets: Iterable[Budget], running: Sequence[LiveBatch], margins: Margins
+        self, now: datetime, budgets: Iterable[Budget], running: Sequence[LiveBatch], margins: Margins = MARGINS
     ) -> None:
+        """As for `plan`."""
         self.now = now
         spending: defaultdict[int, list[LiveBatch]] = defaultdict(list)
         for batch in running:
@@ -80,6 +89,10 @@ class _Desk:
         self.margins = margins
         self.specs: list[BatchSpec] = []
         self.opens_in: float | None = None
+
+    def takes(self, lane: Lane, stream: str) -> bool:
+        """Would this lane take one more batch now?"""
+        return self.lane(lane).offer(stream == TRANSACTIONAL) is not None
 
     def lane(self, lane: Lane) -> "_OpenLane":
         return _OpenLane(lane, [self.accounts[key] for key in lane.budgets], self)
@@ -102,7 +115,7 @@ class _Offer:
 class _OpenLane:
     """A lane with its accounts: what it can offer to one more batch."""
 
-    def __init__(self, lane: Lane, accounts: list[Account], desk: _Desk) -> None:
+    def __init__(self, lane: Lane, accounts: list[Account], desk: Desk) -> None:
         if not accounts:
             raise ValueError(f"Route {lane.route} has no budget at {lane.provider}: nothing would limit it.")
         self.lane, self.accounts, self.desk = lane, accounts, desk
@@ -183,9 +196,10 @@ class _Queue:
     """All that waits for the same lanes. The order is made only when a lane is open: most are busy most of the
     time, and there may be thousands waiting."""
 
-    def __init__(self, desk: _Desk, lanes: Sequence[_OpenLane], transactional: bool) -> None:
+    def __init__(self, desk: Desk, lanes: Sequence[_OpenLane], transactional: bool) -> None:
         self.desk, self.lanes, self.transactional = desk, lanes, transactional
         self.demand: list[Demand] = []
+        self.unseen = 0
         self.pinned: list[_Waiting] = []
         self.waiting: list[_Waiting] = []
         self.entries: list[Entry] = []
@@ -201,6 +215,7 @@ class _Queue:
     def line_up(self) -> bool:
         """Make the order; is anybody there?"""
         self.waiting = self._everybody()
+        self.unseen = sum(one.unseen for one in self.demand)
         live, provider = self.desk.at_provider, self.lanes[0].lane.provider
         self.entries = [
             self._entry(index, waiting, live[waiting.demand.mailing, provider])
@@ -247,7 +262,7 @@ class _Queue:
 
     def _fair_room(self, lane: _OpenLane, offer: _Offer) -> int:
         """How many messages this turn is worth: what fits into its time, and a fair part of a scarce hour."""
-        others = len(self.entries)
+        others = len(self.entries) + self.unseen
         turn = SHARED_TURN if others else TURN
         room = min(offer.room, max(1, int(turn / max(offer.gap, lane.lane.seconds, QUICKEST))))
         if others:
@@ -275,7 +290,7 @@ def _spec(now: datetime, demand: Demand, lane: Lane, offer: _Offer, kind: Kind, 
     )
 
 
-def _by_lane(desk: _Desk, demand: Sequence[Demand]) -> tuple[list[_Queue], list[_Queue]]:
+def _by_lane(desk: Desk, demand: Sequence[Demand]) -> tuple[list[_Queue], list[_Queue]]:
     """Queues of transactional and of other demand, each with its lanes."""
     groups: defaultdict[tuple[int, bool, str], list[Demand]] = defaultdict(list)
     for one in demand:
@@ -310,7 +325,7 @@ def _pinned(members: Sequence[Demand]) -> Iterator[tuple[Lane, _Waiting]]:
                     yield by_route[route], _Waiting(one, n, 0, pinned=True)
 
 
-def _give_out(desk: _Desk, queues: Sequence[_Queue]) -> None:
+def _give_out(desk: Desk, queues: Sequence[_Queue]) -> None:
     """Batch by batch, the queue first whose next mailing has the fewest live batches anywhere: a mailing with
     hundreds of small sites does not take the connections that they share with others."""
     order: list[tuple[int, Entry, int]] = []
