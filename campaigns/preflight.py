@@ -9,7 +9,7 @@ from django.conf import settings
 
 from audiences.models import Subscriber
 from campaigns import letters
-from campaigns.audience import Crowd, crowd_of, lists_of, sample_of, without_field
+from campaigns.audience import Headcount, headcount_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
 from campaigns.models import Campaign, Revision
@@ -28,7 +28,7 @@ SAMPLES = 100
 SAME_PEOPLE_WITHIN = timedelta(hours=24)
 
 
-def preflight(*, now: datetime, campaign: Campaign, crowd: Crowd | None = None) -> list[Finding]:
+def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = None) -> list[Finding]:
     """All findings, the worst first. Reads the database only: what needs the network was looked up before.
 
     `crowd` is given where it was counted already.
@@ -124,12 +124,12 @@ def _of_reverse_name(address_id: int, ip: str) -> Iterator[Finding]:
         yield fine("route.reverse_name_ok", Place.DOMAIN, f"{ip} and its name point to each other.")
 
 
-def _of_audience(now: datetime, campaign: Campaign, crowd: Crowd | None) -> Iterator[Finding]:
+def _of_audience(now: datetime, campaign: Campaign, crowd: Headcount | None) -> Iterator[Finding]:
     included, _excluded = lists_of(campaign)
     if not included:
         yield must("audience.none", Place.AUDIENCE, "Choose at least one list.")
         return
-    crowd = crowd or crowd_of(campaign)
+    crowd = crowd or headcount_of(campaign)
     if not crowd.recipients:
         yield must("audience.empty", Place.AUDIENCE, "Nobody is left to write to. Look at who is left out, and why.")
         return

@@ -194,26 +194,30 @@ def _lock_lanes(mailing_id: int) -> None:
 
 
 def _deliver(mailing_id: int) -> None:
-    """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart."""
+    """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart.
+
+    Both numbers come out of one sort, which is half of the work here.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH ranked AS (
-                SELECT *, row_number() OVER (PARTITION BY domain ORDER BY md5(address_key::text)) AS turn
-                FROM chosen WHERE reason IS NULL
+            WITH people AS NOT MATERIALIZED (
+                SELECT *, md5(address_key::text)::uuid AS chance FROM chosen WHERE reason IS NULL
+            ), turns AS (
+                SELECT *, NULL::bigint AS turn FROM people WHERE provider <> 'tail'
+                UNION ALL
+                SELECT *, row_number() OVER (PARTITION BY domain ORDER BY chance) FROM people WHERE provider = 'tail'
             ), placed AS (
-                SELECT *, row_number() OVER (
-                    PARTITION BY provider
-                    ORDER BY CASE WHEN provider = 'tail' THEN turn END,
-                             engaged_at DESC NULLS LAST, md5(address_key::text)
-                ) AS place
-                FROM ranked
+                SELECT *,
+                       row_number() OVER (PARTITION BY provider ORDER BY turn, engaged_at DESC NULLS LAST, chance)
+                           AS place,
+                       row_number() OVER (ORDER BY provider, turn, engaged_at DESC NULLS LAST, chance) AS number
+                FROM turns
             )
             INSERT INTO sending_delivery
                 (mailing_id, id, wave, provider, seq, subscriber_id, address_key, domain, via_list, rank, to_address)
             SELECT %(mailing)s,
-                   (SELECT coalesce(max(id), 0) FROM sending_delivery WHERE mailing_id = %(mailing)s)
-                       + row_number() OVER (ORDER BY provider, place),
+                   number + (SELECT coalesce(max(id), 0) FROM sending_delivery WHERE mailing_id = %(mailing)s),
                    0, provider,
                    place + coalesce((SELECT l.release_seq FROM sending_mailinglane l
                                      WHERE l.mailing_id = %(mailing)s AND l.wave = 0
