@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from config import embedded_broker, embedded_postgres
@@ -79,6 +80,7 @@ class _Membership:
 _memberships: dict[Path, _Membership] = {}
 
 
+@lru_cache(maxsize=16)
 def place(var_dir: Path) -> Place:
     """The place that belongs to a VAR_DIR: the same for every process of one account. Touches nothing."""
     var_dir = var_dir.resolve()

@@ -71,10 +71,10 @@ def _database() -> dict[str, Any]:
 def _connection_options(given: dict[str, Any]) -> dict[str, Any]:
     statement_ms = _STATEMENT_SECONDS.get(PROCESS_KIND, 60) * 1000
     return {
-        # Celery's forks come and go: only the web keeps connections, and checks them. A sending worker opens and lets
-        # go one several times a batch; from a pool that costs no new server process each time.
-        "CONN_MAX_AGE": 60 if PROCESS_KIND == "web" else 0,
-        "CONN_HEALTH_CHECKS": PROCESS_KIND in ("web", *_POOLED),
+        # The web and what ticks every second keep connections, and check them: in a new one the first statements cost
+        # several times as much. A sending worker opens and lets go one several times a batch; it has a pool.
+        "CONN_MAX_AGE": 60 if PROCESS_KIND in ("web", "control") else 0,
+        "CONN_HEALTH_CHECKS": PROCESS_KIND in ("web", "control", *_POOLED),
         "OPTIONS": {
             "connect_timeout": 5,
             "application_name": f"letterpace-{PROCESS_KIND}",
