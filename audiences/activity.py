@@ -15,31 +15,36 @@ from audiences.suppress import suppress
 ONCE_IN = timedelta(days=1)
 
 
-def engaged(*, now: datetime, subscriber_ids: Iterable[int]) -> int:
-    """These people opened or clicked. Returns how many rows were written: at most one a person and day.
+def engaged(*, at: Mapping[int, datetime]) -> int:
+    """These people (by id) opened or clicked then. Returns how many rows were written: at most one a person and day.
 
     Rows somebody else holds are passed over: an open is not worth waiting for an import.
     """
-    ids = sorted(set(subscriber_ids))
-    if not ids:
+    if not at:
         return 0
+    params: dict[str, Any] = {"ids": list(at), "times": list(at.values()), "once_in": ONCE_IN}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_ENGAGED, {"now": now, "before": now - ONCE_IN, "ids": ids})
+        cursor.execute(_ENGAGED, params)
         written: int = cursor.rowcount
-        cursor.execute(_FORGET_FAILURES_OF, {"now": now, "ids": ids})
+        cursor.execute(_FORGET_FAILURES_OF, params)
         return written
 
 
 _ENGAGED = """
-UPDATE audiences_subscriber SET last_engaged_at = %(now)s
-WHERE id IN (SELECT id FROM audiences_subscriber
-             WHERE id = ANY(%(ids)s) AND (last_engaged_at IS NULL OR last_engaged_at < %(before)s)
-             ORDER BY id FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE audiences_subscriber s SET last_engaged_at = news.at
+FROM (SELECT s.id, t.at FROM unnest(%(ids)s::bigint[], %(times)s::timestamptz[]) AS t (id, at)
+      JOIN audiences_subscriber s ON s.id = t.id
+      WHERE s.last_engaged_at IS NULL OR s.last_engaged_at < t.at - %(once_in)s
+      ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED) news
+WHERE s.id = news.id
 """
 
 _FORGET_FAILURES_OF = """
-DELETE FROM audiences_softfailure f USING audiences_subscriber s
-WHERE s.id = ANY(%(ids)s) AND f.address_key = s.address_key AND f.at <= %(now)s
+DELETE FROM audiences_softfailure WHERE id IN (
+    SELECT f.id FROM unnest(%(ids)s::bigint[], %(times)s::timestamptz[]) AS t (id, at)
+    JOIN audiences_subscriber s ON s.id = t.id
+    JOIN audiences_softfailure f ON f.address_key = s.address_key AND f.at <= t.at
+    ORDER BY f.id FOR UPDATE OF f SKIP LOCKED)
 """
 
 

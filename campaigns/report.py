@@ -12,7 +12,7 @@ from audiences.pure.csv_export import csv_lines
 from campaigns.pure.plain_words import sentence
 from reputation.catalogue import catalogue
 from sending.doors.visits import links_of
-from sending.models import Event, Excluded, Mailing
+from sending.models import Event, Excluded, LinkCount, Mailing
 from sending.progress import LaneProgress, Progress, progress_of
 
 PAGE = 50
@@ -32,8 +32,6 @@ class Report:
     """`machine_opens` and `machine_clicks`: people whose copy only programs opened or followed."""
 
     progress: Progress
-    machine_opens: int
-    machine_clicks: int
     links: list[LinkRow]
     excluded: list[tuple[str, str, int]] = field(default_factory=list)
 
@@ -42,19 +40,21 @@ class Report:
         return self.progress.sum
 
     @property
+    def machine_opens(self) -> int:
+        return self.sum.n(f"{Event.Kind.OPENED}_by_machine")
+
+    @property
+    def machine_clicks(self) -> int:
+        return self.sum.n(f"{Event.Kind.CLICKED}_by_machine")
+
+    @property
     def n_excluded(self) -> int:
         return sum(n for _, _, n in self.excluded)
 
 
 def report_of(mailing: Mailing) -> Report:
-    """About nine queries; only those over events grow with how many people did something."""
-    return Report(
-        progress_of(mailing),
-        _by_machines_only(mailing, Event.Kind.OPENED),
-        _by_machines_only(mailing, Event.Kind.CLICKED),
-        _links(mailing),
-        excluded_of(mailing),
-    )
+    """From counters alone, whatever the size of the mailing and however many people did something."""
+    return Report(progress_of(mailing), _links(mailing), excluded_of(mailing))
 
 
 def excluded_of(mailing: Mailing) -> list[tuple[str, str, int]]:
@@ -63,21 +63,8 @@ def excluded_of(mailing: Mailing) -> list[tuple[str, str, int]]:
     return [(reason, str(Excluded.Reason(reason).label), n) for reason, n in rows]
 
 
-def _by_machines_only(mailing: Mailing, kind: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT count(*) FROM (SELECT delivery FROM sending_event WHERE mailing_id = %s AND kind = %s
-                                  GROUP BY delivery HAVING bool_and(by_machine)) m
-            """,
-            [mailing.pk, kind],
-        )
-        return int((cursor.fetchone() or (0,))[0])
-
-
 def _links(mailing: Mailing) -> list[LinkRow]:
-    clicks = Event.objects.filter(mailing=mailing, kind=Event.Kind.CLICKED, by_machine=False)
-    people = dict(clicks.values_list("link").annotate(n=Count("delivery", distinct=True)))
+    people = dict(LinkCount.objects.filter(mailing=mailing).values_list("link", "n"))
     rows = [LinkRow(url, people.get(number, 0)) for number, url in enumerate(links_of(mailing.pk))]
     return sorted(rows, key=lambda row: -row.people)
 

@@ -17,12 +17,13 @@ from reputation import backoff, ledger
 from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
-from sending import hearing, settle
+from sending import hearing, settle, visit_book
 from sending.facts import Fact, insert, same_event
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
 from sending.progress import add_to_counts
 from sending.pure.dialogue import SmtpReply
 from sending.settle import Settled
+from sending.visit_book import Visit
 
 # A report is believed for so long after the message was accepted: old tokens are what backscatter is made of.
 BELIEVED_FOR = timedelta(days=30)
@@ -180,11 +181,7 @@ def delivered(*, at: datetime, sent: Sent) -> None:
 def visited(*, at: datetime, sent: Sent, kind: str, link: int | None, by_machine: bool, same: uuid.UUID | None) -> bool:
     """An open or a click told by somebody else; the first by a person counts. `same`: the key of this very telling."""
     arrived_somewhere(sent=sent)
-    if not by_machine and note(sent=sent, kind=kind, at=at, link=link):
-        activity.engaged(now=at, subscriber_ids=[sent.delivery.subscriber_id])
-        return True
-    insert(Fact(sent.mailing.pk, sent.delivery.id, kind, at, link=link, by_machine=by_machine), dedupe=same)
-    return False
+    return bool(visit_book.write([Visit(sent.mailing.pk, sent.delivery.id, kind, at, link, by_machine, same)]))
 
 
 def arrived_somewhere(*, sent: Sent) -> None:

@@ -9,6 +9,9 @@ from django.db import models
 from django.db.models.functions import Now
 
 from sending.inbound.models import Inbound as Inbound
+from sending.report_models import Event as Event
+from sending.report_models import LinkCount as LinkCount
+from sending.report_models import MailingCount as MailingCount
 
 
 class Stream(models.TextChoices):
@@ -409,54 +412,6 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mailing_id}/{self.delivery}#{self.attempt}: {self.kind}"
-
-
-class MailingCount(models.Model):
-    """Counters per mailing × wave × provider × kind, folded in when a batch ends; repairable from the rows."""
-
-    mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="counts", db_constraint=False)
-    wave = models.SmallIntegerField(default=0)
-    provider = models.CharField(max_length=120)
-    kind = models.CharField(max_length=20)
-    n = models.IntegerField(default=0)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["mailing", "wave", "provider", "kind"], name="one_count_per_kind"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.mailing_id} {self.provider} {self.kind}: {self.n}"
-
-
-class Event(models.Model):
-    """A later fact about a delivery."""
-
-    class Kind(models.TextChoices):
-        BOUNCED = "bounced", "Bounced later"
-        COMPLAINED = "complained", "Complained"
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
-        OPENED = "opened", "Opened"
-        CLICKED = "clicked", "Clicked"
-        AUTO_REPLIED = "auto_replied", "Answered automatically"
-
-    mailing = models.ForeignKey(
-        Mailing, on_delete=models.CASCADE, related_name="events", db_constraint=False, db_index=False
-    )
-    delivery = models.BigIntegerField()
-    kind = models.CharField(max_length=12, choices=Kind)
-    at = models.DateTimeField()
-    link = models.SmallIntegerField(null=True)
-    reply_id = models.BigIntegerField(null=True)
-    by_machine = models.BooleanField(default=False)
-    # Same key = same fact told twice.
-    dedupe = models.UUIDField(null=True, unique=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["mailing", "delivery"], name="events_of_delivery")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.mailing_id}/{self.delivery}"
 
 
 class Worker(models.Model):

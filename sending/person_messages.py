@@ -73,7 +73,10 @@ ORDER BY d.mailing_id DESC LIMIT %(most)s
 def _events(found: list[Sent]) -> dict[tuple[int, int], list[Event]]:
     ours = {(sent.mailing_id, sent.delivery) for sent in found}
     rows = Event.objects.filter(
-        mailing_id__in={mailing for mailing, _ in ours}, delivery__in={delivery for _, delivery in ours}
+        mailing_id__in={mailing for mailing, _ in ours},
+        # By the index, which has the kind before the delivery.
+        kind__in=Event.Kind.values,
+        delivery__in={delivery for _, delivery in ours},
     )
     by_delivery: dict[tuple[int, int], list[Event]] = defaultdict(list)
     for event in rows.order_by("at"):

@@ -95,16 +95,9 @@ def progress_of(mailing: Mailing) -> Progress:
     lanes: dict[str, LaneProgress] = {}
     _add_lanes(lanes, MailingLane.objects.filter(mailing=mailing))
     _add_counts(lanes, MailingCount.objects.filter(mailing=mailing))
-    _add_live_batches(
-        lanes, Batch.objects.filter(mailing=mailing).exclude(state=Batch.State.DONE)
-    )
+    _add_live_batches(lanes, Batch.objects.filter(mailing=mailing).exclude(state=Batch.State.DONE))
     requeued = Requeue.objects.filter(mailing=mailing)
-    first = (
-        requeued.filter(batch=None)
-        .order_by("due_at")
-        .values_list("due_at", flat=True)
-        .first()
-    )
+    first = requeued.filter(batch=None).order_by("due_at").values_list("due_at", flat=True).first()
     return Progress(
         mailing,
         sorted(lanes.values(), key=lambda lane: -lane.total),
@@ -146,9 +139,7 @@ def _add_live_batches(lanes: dict[str, LaneProgress], rows: Iterable[Batch]) -> 
                 lane.counts[kind] = lane.counts.get(kind, 0) + n
 
 
-def add_to_counts(
-    *, mailing_id: int, wave: int, provider: str, changes: dict[str, int]
-) -> None:
+def add_to_counts(*, mailing_id: int, wave: int, provider: str, changes: dict[str, int]) -> None:
     """Change counters by so much, in a fixed order of kinds so that two writers never wait for each other in a ring."""
     for kind, n in sorted(changes.items()):
         if not n:
@@ -167,9 +158,7 @@ def add_to_counts(
 def totals(mailing_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     """Counter sums by kind for a list page: one query."""
     found: dict[int, dict[str, int]] = {}
-    rows = MailingCount.objects.filter(mailing_id__in=list(mailing_ids)).values(
-        "mailing_id", "kind"
-    )
+    rows = MailingCount.objects.filter(mailing_id__in=list(mailing_ids)).values("mailing_id", "kind")
     for row in rows.annotate(total=Sum("n")):
         found.setdefault(row["mailing_id"], {})[row["kind"]] = row["total"]
     return found

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def pytest_configure() -> None:
     import django
 
     django.setup()
+
+
+@pytest.fixture(autouse=True)
+def _visits_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread writes visits down behind a test's back: it calls `waiting.flush()` on its own connection."""
+    from sending.doors.waiting_visits import WaitingVisits, waiting
+
+    monkeypatch.setattr(WaitingVisits, "start", lambda _self: None)
+    yield
+    waiting.forget()
 
 
 @pytest.fixture

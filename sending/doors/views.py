@@ -187,10 +187,15 @@ def _note(request: HttpRequest, heading: str, sentence: str, *, status: int = 20
 
 def _damaged(request: HttpRequest) -> HttpResponse:
     """No hint whether anybody exists; the address in the letter always works."""
-    sentence = _(
-        "Parts of it are missing. Open the letter again and use its link, or answer the letter: we read that too."
+    heading, sentence = (
+        _("This link is not complete"),
+        _("Parts of it are missing. Open the letter again and use its link, or answer the letter: we read that too."),
     )
-    return _note(request, _("This link is not complete"), sentence, status=404)
+    try:
+        return _note(request, heading, sentence, status=404)
+    except DatabaseError:
+        # The page's letterhead is in the database; that the link is damaged is true without it.
+        return HttpResponse(f"{heading}. {sentence}\n", status=404, content_type="text/plain; charset=utf-8")
 
 
 def _try_again() -> HttpResponse:

@@ -3,14 +3,11 @@
 from datetime import datetime
 from functools import lru_cache
 
-from django.db import transaction
-
-from audiences.activity import engaged
 from audiences.models import Subscriber
-from sending.facts import Fact, insert, same_event
+from sending.doors.waiting_visits import waiting
 from sending.models import Delivery, Event, Mailing, MailingMessage
-from sending.progress import add_to_counts
 from sending.pure.message import CompiledMessage
+from sending.visit_book import Visit
 
 # Mail programs and scanners that fetch without anybody looking.
 MACHINES = (
@@ -38,10 +35,19 @@ def target_of(mailing_id: int, link: int) -> str | None:
     return links[link] if link < len(links) else None
 
 
-@lru_cache(maxsize=256)
 def links_of(mailing_id: int) -> tuple[str, ...]:
-    message = MailingMessage.objects.filter(mailing_id=mailing_id, variant=0).first()
-    return tuple(message.compiled.get("links", ())) if message else ()
+    """The addresses of a mailing's links, by number; empty when its letter is gone."""
+    try:
+        return _frozen_links(mailing_id)
+    except MailingMessage.DoesNotExist:
+        return ()
+
+
+@lru_cache(maxsize=512)
+def _frozen_links(mailing_id: int) -> tuple[str, ...]:
+    """A letter is frozen with its mailing, so what was read once leads readers on without the database."""
+    links = MailingMessage.objects.values_list("compiled__links", flat=True).get(mailing_id=mailing_id, variant=0)
+    return tuple(links or ())
 
 
 def compiled_of(mailing_id: int, variant: int = 0) -> CompiledMessage | None:
@@ -50,47 +56,12 @@ def compiled_of(mailing_id: int, variant: int = 0) -> CompiledMessage | None:
 
 
 def clicked(*, now: datetime, mailing_id: int, delivery_id: int, link: int, by_machine: bool) -> None:
-    _note(
-        now,
-        mailing_id,
-        delivery_id,
-        Event.Kind.CLICKED,
-        link=link,
-        by_machine=by_machine,
-    )
+    """Every visit is kept, within a second; the first of its kind by a person counts."""
+    waiting.add(Visit(mailing_id, delivery_id, Event.Kind.CLICKED, now, link, by_machine))
 
 
 def opened(*, now: datetime, mailing_id: int, delivery_id: int, by_machine: bool) -> None:
-    _note(
-        now,
-        mailing_id,
-        delivery_id,
-        Event.Kind.OPENED,
-        link=None,
-        by_machine=by_machine,
-    )
-
-
-def _note(
-    now: datetime,
-    mailing_id: int,
-    delivery_id: int,
-    kind: str,
-    *,
-    link: int | None,
-    by_machine: bool,
-) -> None:
-    """Every visit is kept; the first of its kind by a person counts, and says that the person is engaged."""
-    delivery = Delivery.objects.filter(mailing_id=mailing_id, id=delivery_id).first()
-    if delivery is None or delivery.to_address is not None:
-        return
-    fact = Fact(mailing_id, delivery_id, kind, now, link=link, by_machine=by_machine)
-    with transaction.atomic():
-        if by_machine or not insert(fact, dedupe=same_event(kind, mailing_id, delivery_id)):
-            insert(fact, dedupe=None)
-            return
-        add_to_counts(mailing_id=mailing_id, wave=delivery.wave, provider=delivery.provider, changes={kind: 1})
-        engaged(now=now, subscriber_ids=[delivery.subscriber_id])
+    waiting.add(Visit(mailing_id, delivery_id, Event.Kind.OPENED, now, None, by_machine))
 
 
 def person_of(mailing_id: int, delivery_id: int) -> tuple[Mailing, Delivery, Subscriber] | None:

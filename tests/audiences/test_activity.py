@@ -16,12 +16,12 @@ def fail(day, mailing, kind="full"):
 
 def test_engagement_is_written_once_a_day():
     person = reader(JANE, make_list())
-    assert activity.engaged(now=NOW, subscriber_ids=[person.pk, person.pk]) == 1
-    assert activity.engaged(now=NOW + 23 * HOUR, subscriber_ids=[person.pk]) == 0
+    assert activity.engaged(at={person.pk: NOW}) == 1
+    assert activity.engaged(at={person.pk: NOW + 23 * HOUR}) == 0
     person.refresh_from_db()
     assert person.last_engaged_at == NOW
-    assert activity.engaged(now=NOW + 25 * HOUR, subscriber_ids=[person.pk]) == 1
-    assert activity.engaged(now=NOW, subscriber_ids=[]) == 0
+    assert activity.engaged(at={person.pk: NOW + 25 * HOUR}) == 1
+    assert activity.engaged(at={}) == 0
 
 
 def test_five_failed_mailings_over_a_fortnight_suppress_with_the_evidence():
@@ -49,7 +49,7 @@ def test_a_click_in_between_starts_the_count_anew():
     person = reader(JANE, make_list())
     for mailing, day in enumerate((0, 3, 7, 10)):
         fail(day, mailing)
-    activity.engaged(now=NOW + 12 * DAY, subscriber_ids=[person.pk])
+    activity.engaged(at={person.pk: NOW + 12 * DAY})
     assert not fail(14, 4)
     assert suppressions(JANE) == set()
 

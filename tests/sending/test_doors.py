@@ -5,10 +5,11 @@ from unittest import mock
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription, Suppression
+from sending.doors.waiting_visits import waiting
 from sending.models import Event, Mailing, MailingCount, MailingMessage
 from sending.pure import tokens
 from tests.cast import deliveries, newsletter, people, pressed
@@ -262,6 +263,7 @@ def test_a_click_leads_only_where_the_letter_says_and_counts_once(outside: Clien
         answer = outside.get(where, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140"})
 
     assert (answer.status_code, answer["Location"]) == (302, "https://www.harbour.example/books?a=1")
+    waiting.flush()
     assert Event.objects.filter(kind="clicked").count() == 2
     assert MailingCount.objects.get(mailing=mailing, kind="clicked").n == 1
     assert Subscriber.objects.get(pk=first.subscriber_id).last_engaged_at is not None
@@ -273,11 +275,38 @@ def test_scanners_are_told_apart_and_head_is_no_click(outside: Client, mailing: 
     where = f"/l/{token('link', tokens.Link(mailing.pk, first.id, 0))}"
 
     outside.head(where)
-    assert not Event.objects.exists()
+    assert len(waiting) == 0
     outside.get(where, headers={"User-Agent": "Proofpoint-Scanner/1.0"})
+    waiting.flush()
 
     assert Event.objects.get().by_machine
     assert not MailingCount.objects.filter(kind="clicked").exists()
+
+
+def _away(*_statement: Any) -> Any:
+    raise OperationalError("the database is away")
+
+
+def test_a_link_that_was_followed_before_leads_on_while_the_database_is_away(outside: Client, mailing: Mailing) -> None:
+    MailingMessage.objects.filter(mailing=mailing).update(compiled={"links": ["https://www.harbour.example/"]})
+    first, second = deliveries(mailing)[:2]
+    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140"}
+    outside.get(f"/l/{token('link', tokens.Link(mailing.pk, first.id, 0))}", headers=browser)
+
+    with connection.execute_wrapper(_away):
+        answer = outside.get(f"/l/{token('link', tokens.Link(mailing.pk, second.id, 0))}", headers=browser)
+        with pytest.raises(OperationalError):
+            waiting.flush()
+
+    assert (answer.status_code, answer["Location"]) == (302, "https://www.harbour.example/")
+    waiting.flush()
+    assert sorted(Event.objects.values_list("delivery", flat=True)) == [first.id, second.id]
+
+
+def test_a_damaged_link_is_called_so_while_the_database_is_away(outside: Client, mailing: Mailing) -> None:
+    with connection.execute_wrapper(_away):
+        assert outside.get(f"/l/{'A' * 34}").status_code == 404
+        assert outside.get(f"/l/{token('link', tokens.Link(987654, 1, 0))}").status_code == 503
 
 
 def test_an_open_is_a_picture_and_an_event(outside: Client, mailing: Mailing) -> None:
@@ -287,6 +316,7 @@ def test_an_open_is_a_picture_and_an_event(outside: Client, mailing: Mailing) ->
 
     assert answer["Content-Type"] == "image/gif"
     assert answer.content.startswith(b"GIF89a")
+    waiting.flush()
     assert Event.objects.get().kind == "opened"
 
 

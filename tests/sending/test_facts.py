@@ -5,7 +5,7 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from sending.doors import leaving, visits
+from sending.doors import leaving
 from sending.models import Event, MailingCount
 from sending.pure.tokens import Unsubscribe
 from tests.cast import deliveries, newsletter
@@ -33,19 +33,6 @@ def two_at_once(act, monkeypatch, module) -> None:
     monkeypatch.setattr(module, "insert", insert)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(run, range(2)))
-
-
-def test_two_clicks_at_the_same_moment_are_both_kept_and_counted_once(now: datetime, monkeypatch) -> None:
-    mailing = mailing_to(1, now=now)
-    [delivery] = deliveries(mailing)
-
-    def click() -> None:
-        visits.clicked(now=now, mailing_id=mailing.pk, delivery_id=delivery.id, link=0, by_machine=False)
-
-    two_at_once(click, monkeypatch, visits)
-
-    assert sorted(event.dedupe is None for event in Event.objects.all()) == [False, True]
-    assert MailingCount.objects.get(mailing=mailing, kind="clicked").n == 1
 
 
 def test_leaving_twice_at_the_same_moment_counts_once(now: datetime, monkeypatch) -> None:
