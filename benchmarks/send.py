@@ -21,7 +21,7 @@ from benchmarks import _cpu, _sink, _world
 def send(asked: argparse.Namespace, folder: Path, port: int, *, signed: bool) -> dict[str, Any]:
     """One mailing to everybody, from the first dot to the last; rates in messages a second, CPU in ms a message."""
     from benchmarks.compose import compiled_letter
-    from sending.models import Mailing
+    from sending.models import Batch, Mailing
     from tests.cast import newsletter, pressed
 
     key = "signed" if signed else "unsigned"
@@ -45,6 +45,7 @@ def send(asked: argparse.Namespace, folder: Path, port: int, *, signed: bool) ->
     assert Mailing.objects.get(pk=mailing.pk).total == mailing.total == arrived, f"{arrived} of {mailing.total} arrived"
     return {
         "per_s": arrived / seconds,
+        "batches": Batch.objects.filter(mailing=mailing).count(),
         "cpu_ms": {name: round(1000 * s / arrived, 3) for name, s in spent.items()},
         **memory,
     }
@@ -116,9 +117,9 @@ def near(asked: argparse.Namespace, folder: Path, port: int) -> dict[str, Any]:
     baseline = _floors.django_loop_per_second(port)
     print(f"baseline {baseline:,.0f}/s, RSA {rsa:,.0f}/s, SMTP {floor:,.0f}/s", flush=True)
     unsigned = send(asked, folder, port, signed=False)
-    print(f"unsigned {unsigned['per_s']:,.0f}/s {unsigned['cpu_ms']}", flush=True)
+    print(f"unsigned {unsigned['per_s']:,.0f}/s {unsigned['cpu_ms']}, {unsigned['batches']} batches", flush=True)
     signed = send(asked, folder, port, signed=True)
-    print(f"signed {signed['per_s']:,.0f}/s {signed['cpu_ms']}", flush=True)
+    print(f"signed {signed['per_s']:,.0f}/s {signed['cpu_ms']}, {signed['batches']} batches", flush=True)
     return {
         "unsigned_per_s": round(unsigned["per_s"]),
         "signed_per_s": round(signed["per_s"]),

@@ -1,11 +1,13 @@
 """What a connection asks the gate, and what it hears."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from sending import hub
 from sending.settle import Settled
 
 GRANTED = "granted"
@@ -96,26 +98,39 @@ class Answer:
 class Ticket:
     """A question under way. The asker may withdraw its intent; what it settles is carried out all the same."""
 
-    __slots__ = ("_done", "answer", "question")
+    __slots__ = ("_waker", "answer", "is_answered", "question")
 
     def __init__(self, question: Question) -> None:
         self.question = question
         self.answer = Answer(SILENT)
-        self._done = threading.Event()
-
-    @property
-    def is_answered(self) -> bool:
-        return self._done.is_set()
+        self.is_answered = False
+        self._waker: Callable[[], object] | None = None
 
     def reply(self, answer: Answer) -> None:
         self.answer = answer
-        self._done.set()
+        self.is_answered = True
+        if (wake := self._waker) is not None:
+            wake()
 
     def wait(self, seconds: float) -> Answer:
         """The answer; `silent` when there is none in time, and the intent is withdrawn then."""
-        if not self._done.wait(seconds):
+        if not self.is_answered:
+            self._wait(seconds)
+        if not self.is_answered:
             self.withdraw()
-        return self.answer if self._done.is_set() else Answer(SILENT)
+        return self.answer if self.is_answered else Answer(SILENT)
+
+    def _wait(self, seconds: float) -> None:
+        """First the waker, then one more look: an answer that comes between the two is not missed."""
+        if (current := hub.strand()) is not None:
+            self._waker = current.hub.waker(current)
+            if not self.is_answered:
+                current.hub.park(current, time.monotonic() + seconds)
+        else:
+            heard = threading.Event()
+            self._waker = heard.set
+            if not self.is_answered:
+                heard.wait(seconds)
 
     def strip_texts(self) -> None:
         """Leave out what came from outside, so that at least the outcome is recorded."""

@@ -4,10 +4,11 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 
 from django.conf import settings
 
-from sending import draining, hearing
+from sending import draining, hearing, hub
 from sending.gate import Gate
 from sending.gate_questions import FAILED, SILENT, STALE, Answer, Intent, Question, Ticket
 from sending.letters import Writer
@@ -312,7 +313,7 @@ class Handover:
             self._hang_up()
         if self._session is None:
             try:
-                self._session = self._transport.open(person.destination)
+                self._session = hub.errand(partial(self._transport.open, person.destination))
             except CouldNotOpen as error:
                 self._could_not_open(person, error)
                 return None

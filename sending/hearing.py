@@ -6,10 +6,12 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import Error, connection
 
 from reputation.pure.replies import Verdict, classify, mask, normalise_reply
+from sending import hub
 from sending.models import Reply
 from sending.pure.dialogue import SmtpReply
 from sending.pure.reactions import Reaction, react
@@ -63,8 +65,12 @@ def remember(heard: Heard, *, provider: str, now: datetime) -> int | None:
     digest = uuid.UUID(bytes=hashlib.sha256(key.encode("utf-8", "replace")).digest()[:16])
     if (known := _known.get(digest)) is not None:
         return known
+    return hub.errand(partial(_looked_up, digest, heard, provider, said.enhanced, text, now))
+
+
+def _looked_up(digest: uuid.UUID, heard: Heard, provider: str, enhanced: str, text: str, now: datetime) -> int | None:
     try:
-        return _keep(digest, heard, provider, said.enhanced, text, now)
+        return _keep(digest, heard, provider, enhanced, text, now)
     except Error as error:
         log.warning("A reply's text could not be kept: %s", type(error).__name__)
         return None

@@ -1,4 +1,4 @@
-"""This worker process: its gate, started at the first need, one for all its threads."""
+"""This worker process: its gate and its hub, started at the first need, one for all its threads."""
 
 import threading
 from typing import Any
@@ -8,10 +8,12 @@ from django.conf import settings
 from django.db import connection as django_connection
 
 from sending.gate import Gate
+from sending.hub import Hub
 from sending.workers import Worker
 
 _lock = threading.Lock()
 _gate: Gate | None = None
+_hub: Hub | None = None
 
 # What a lost network would otherwise hang on for many minutes.
 _SOCKET_OPTIONS = {
@@ -40,6 +42,16 @@ def gate() -> Gate:
             _gate = Gate(worker=worker, connect=connect)
             _gate.start()
         return _gate
+
+
+def hub() -> Hub:
+    """What drives the dialogues of this process."""
+    global _hub
+    with _lock:
+        if _hub is None or not _hub.is_alive():
+            _hub = Hub()
+            _hub.start()
+        return _hub
 
 
 def close() -> None:

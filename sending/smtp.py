@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 
+from sending import hub
 from sending.pure.dialogue import (
     FINAL_DOT,
     LONGEST_LINE,
@@ -24,6 +25,9 @@ from sending.transports import ConnectionLost, CouldNotOpen, Letter, NoAnswer, P
 
 # More than this may block in the kernel; the dot is then written by itself, behind a grant that is still fresh.
 GOES_IN_ONE_WRITE = 65536
+
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Closed(OSError):
@@ -60,7 +64,15 @@ class Dialogue(smtplib.SMTP):
 
     def write(self, data: bytes, seconds: float) -> None:
         """All of `data`, within so many seconds. Raises OSError."""
-        self._open_socket(seconds).sendall(data)
+        if (current := hub.strand()) is not None:
+            self._write_in_hub(current, data, time.monotonic() + seconds)
+        else:
+            self._blocking(seconds).sendall(data)
+
+    def close(self) -> None:
+        if (current := hub.strand()) is not None:
+            current.hub.forget(current)
+        super().close()
 
     def _line(self, deadline: float) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
@@ -74,23 +86,56 @@ class Dialogue(smtplib.SMTP):
         return line.rstrip(b"\r")
 
     def _receive(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the receiver did not answer in time")
-        chunk = self._open_socket(left).recv(65536)
+        if (current := hub.strand()) is not None:
+            chunk = self._receive_in_hub(current, deadline)
+        else:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the receiver did not answer in time")
+            chunk = self._blocking(left).recv(65536)
         if not chunk:
             raise Closed("the receiver closed the connection")
         return chunk
 
-    def _open_socket(self, seconds: float) -> socket.socket:
+    def _receive_in_hub(self, current: hub.Strand, deadline: float) -> bytes:
+        sock = self._limited_to(0)
+        while True:
+            try:
+                return sock.recv(65536)
+            except _WOULD_BLOCK as error:
+                _watch(current, sock, error, hub.READ, deadline)
+
+    def _write_in_hub(self, current: hub.Strand, data: bytes, deadline: float) -> None:
+        sock = self._limited_to(0)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[sock.send(rest) :]
+            except _WOULD_BLOCK as error:
+                _watch(current, sock, error, hub.WRITE, deadline)
+
+    def _blocking(self, seconds: float) -> socket.socket:
         """The socket, with a time limit in whole seconds: each change is a system call, six for a message."""
+        return self._limited_to(math.ceil(seconds))
+
+    def _limited_to(self, seconds: int) -> socket.socket:
         if self.sock is None:
             raise Closed("the connection is closed")
-        limited = (self.sock, math.ceil(seconds))
-        if self._limited != limited:
-            self.sock.settimeout(limited[1])
-            self._limited = limited
+        if self._limited != (self.sock, seconds):
+            self.sock.settimeout(seconds)
+            self._limited = (self.sock, seconds)
         return self.sock
+
+
+def _watch(current: hub.Strand, sock: socket.socket, error: OSError, event: int, deadline: float) -> None:
+    """Wait until the socket can do it; TLS may have to read before it can write, and the other way round."""
+    if time.monotonic() >= deadline:
+        raise TimeoutError("the receiver did not answer in time")
+    if isinstance(error, ssl.SSLWantReadError):
+        event = hub.READ
+    elif isinstance(error, ssl.SSLWantWriteError):
+        event = hub.WRITE
+    current.hub.watch(current, sock, event, deadline)
 
 
 class SmtpSession:

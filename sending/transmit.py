@@ -6,11 +6,13 @@
 3. Granted and taken: DATA, content, final dot, reply. Else take the offer back; the connection lives.
 4. At the end, or when something says stop: settle what is left, hand the rest back.
 
-No database connection is held during 2 and 3: the gate owns the only one. All waiting is `draining.wait`.
+No database connection is held during 2 and 3: the gate owns the only one. They run in the hub, beside the dialogues of
+all other batches; all waiting is `draining.wait` or the hub's.
 """
 
 import logging
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import connection
@@ -61,7 +63,7 @@ def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock) -> No
         raise
     try:
         if handover is not None:
-            handover.run(people)
+            here.hub().drive(partial(handover.run, people))
     finally:
         finish.finish(book=book, clock=clock, gate=here.gate())
 

@@ -4,6 +4,7 @@ Providers' batch calls carry up to 50 letters; a lost answer would then leave 50
 key could tell. A session hands over one letter at a time behind its own gate, so batch calls are not used.
 """
 
+from functools import partial
 from typing import Any
 
 from anymail.exceptions import AnymailError
@@ -11,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
-from sending import egress
+from sending import egress, hub
 from sending.esp import answers
 from sending.esp.catalogue import Esp
 from sending.esp.rewriting import CanNotBeSent, as_api_message
@@ -51,7 +52,7 @@ class EspSession:
 
     def send_content(self, letter: Letter) -> None:
         try:
-            self._backend.send_messages([self._message])
+            hub.errand(partial(self._backend.send_messages, [self._message]))
         except AnymailError as error:
             self._answer = self._meaning(error)
         else:
