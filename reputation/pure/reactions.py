@@ -118,5 +118,37 @@ REACTIONS: dict[str, Reaction] = {
     ),
 }  # fmt: skip
 
+# What each class is called, for pages and commands.
+TITLES = {
+    "temp": "A passing fault at the receiver",
+    "greylist": "Asked to come back later, as everybody new",
+    "rcpt_rate": "The mailbox gets too much mail at the moment",
+    "rcpt_temp": "The mailbox takes no mail at the moment",
+    "rate": "We are too fast",
+    "conn_limit": "Too many connections of ours",
+    "msgs_per_conn": "Too many messages in one connection",
+    "too_many_rcpt": "Too many recipients in one message",
+    "reputation": "The receiver distrusts us",
+    "blocklist": "We are on a list of bad senders",
+    "auth": "SPF, DKIM or DMARC does not match",
+    "tls": "The encryption does not suit",
+    "ptr": "Our address and its name do not point to each other",
+    "config": "Something in our set-up is wrong",
+    "smarthost": "Our relay refuses it",
+    "bug": "We speak SMTP wrongly",
+    "content": "The content is unwanted",
+    "format": "The form of the message is wrong",
+    "too_big": "The message is too big",
+    "rcpt_policy": "The recipient's own rules refuse it",
+    "misroute": "The server does not serve this domain",
+    "expired": "Nobody took it for days",
+    "full": "The mailbox is full",
+    "inactive": "The mailbox is closed or asleep",
+    "unknown": "There is no such mailbox",
+    "bad_addr": "That is no address",
+    "bad_domain": "The domain takes no mail or does not exist",
+    "unclassified": "Refused in words that nobody has classified",
+}
+
 HARD = frozenset({"unknown", "bad_addr", "bad_domain"})
 SUPPRESSING = HARD | {"inactive"}

@@ -130,8 +130,8 @@ def _tell(row: Inbound, reading: Reading, sent: Sent) -> Result:
 
 def said_of(report: Report, address: str) -> RecipientReport:
     """What a bounce says of the one recipient our message had; the first one where none is named like it."""
-    fitting = (said for said in report.recipients if said.recipient == address)
-    return next(fitting, report.recipients[0]) if report.recipients else RecipientReport(None)
+    failed = [said for said in report.recipients if said.action == "failed"]
+    return next((said for said in failed if said.recipient == address), (failed or [RecipientReport(None)])[0])
 
 
 def with_sent(reading: Reading, sent: Sent | None, understood: Understood | None) -> Reading:

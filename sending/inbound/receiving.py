@@ -16,7 +16,7 @@ from reputation.models import SendingDomain
 log = logging.getLogger(__name__)
 
 # Larger messages are refused; of the others the head is kept: reports say what they have to say in it.
-LARGEST = 10 * 1024 * 1024
+LARGEST = 32 * 1024 * 1024
 KEPT = 1024 * 1024
 
 READ_TASK = "sending.tasks.read_inbound"

@@ -4,6 +4,8 @@ import binascii
 import email
 import re
 from collections.abc import Iterator
+from email.errors import HeaderParseError
+from email.header import decode_header
 from email.message import Message
 
 MAX_OCTETS = 512 * 1024
@@ -11,10 +13,13 @@ MAX_HEADER_OCTETS = 64 * 1024
 MAX_PARTS = 200
 MAX_DEPTH = 12
 MAX_BLANK_LINES = 2_000
+MAX_FIELDS = 1_000
+MAX_CONTENT_TYPE = 2_000
 MAX_TEXT = 64 * 1024
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n|\r\r")
 _DELIMITER = re.compile(rb"^--", re.MULTILINE)
+_CONTENT_TYPE = re.compile(rb"^content-(?:type|disposition):[^\n]*(?:\n[ \t][^\n]*)*", re.IGNORECASE | re.MULTILINE)
 _CONTAINER = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 
 
@@ -23,7 +28,7 @@ def parse(raw: bytes) -> Message:
 
     The head of a message says all we need: what is over MAX_OCTETS, MAX_PARTS or MAX_DEPTH is not looked at.
     """
-    return email.message_from_bytes(_flattened(_limited(raw)))
+    return email.message_from_bytes(_flattened(_CONTENT_TYPE.sub(_shortened, _limited(raw))))
 
 
 def _limited(raw: bytes) -> bytes:
@@ -41,6 +46,11 @@ def _limited(raw: bytes) -> bytes:
         if number >= MAX_BLANK_LINES:  # each may part two groups of a report
             return raw[: blank.start()]
     return raw
+
+
+def _shortened(found: re.Match[bytes]) -> bytes:
+    """The stdlib takes parameters apart in quadratic time."""
+    return found[0] if len(found[0]) <= MAX_CONTENT_TYPE else found[0][:MAX_CONTENT_TYPE].replace(b"\r", b"").rstrip()
 
 
 def _flattened(raw: bytes) -> bytes:
@@ -88,6 +98,19 @@ def header(message: Message, name: str) -> str:
         return ""
 
 
+def words_of(message: Message, name: str) -> str:
+    """The first header of that name as people read it: encoded words (RFC 2047) decoded where they can be."""
+    value = header(message, name)
+    if "=?" not in value:
+        return value
+    try:
+        pieces = decode_header(value)
+    except (HeaderParseError, ValueError, LookupError):
+        return value
+    read = [piece if isinstance(piece, str) else decoded(piece, charset or "utf-8") for piece, charset in pieces]
+    return " ".join("".join(read).split())[:2000]
+
+
 def text_of(part: Message) -> str:
     """The text of a part, transfer encoding undone; a charset that is unknown or wrong costs some letters at most."""
     payload = payload_of(part)
@@ -126,9 +149,12 @@ _ONCE = {"final-recipient", "original-recipient", "action", "status"}
 def _singles(group: Message) -> list[Message]:
     """Groups of fields that a sloppy server has run together, told apart by the field that comes again."""
     singles = [Message()]
-    for name, value in group.items():
-        if name.lower() in _ONCE and name in singles[-1] and len(singles) < MAX_PARTS:
+    seen: set[str] = set()
+    for name, value in group.items()[:MAX_FIELDS]:
+        if name.lower() in _ONCE and name.lower() in seen:
             singles.append(Message())
+            seen.clear()
+        seen.add(name.lower())
         singles[-1][name] = value
     return singles
 

@@ -14,7 +14,7 @@ from flufl.bounce import all_failures
 
 from sending.pure import bounce_text
 from sending.pure.autoreply import is_auto_reply
-from sending.pure.mime_parts import fields_of, header, parse, parts, quoted_headers, text_of
+from sending.pure.mime_parts import fields_of, header, parse, parts, quoted_headers, text_of, words_of
 from sending.pure.ses_notices import read_notice
 
 logging.getLogger("flufl.bounce").setLevel(logging.WARNING)  # it tells of every detector it runs
@@ -66,6 +66,7 @@ def read_report(raw: bytes, *, rcpt_to: str = "") -> Report:
     return (
         _feedback(found, quoted)
         or _delivery(found, quoted)
+        or _refused_on_arrival(found, quoted)
         or _ses_notice(found, quoted)
         or _unsubscription(message, rcpt_to, quoted)
         or _free_text(message, found, quoted)
@@ -116,20 +117,21 @@ def _delivery(found: list[Message], quoted: str) -> Report | None:
     if part is None:
         return None
     texts = "\n".join(text_of(part) for part in found if part.get_content_type() == "text/plain")[: 64 * 1024]
-    recipients = [said for group in fields_of(part) if (said := _recipient(group, texts))]
+    groups = fields_of(part)[: bounce_text.MAX_RECIPIENTS + 1]  # the first is about the message
+    recipients = [said for group in groups if (said := _recipient(group, texts))]
     if not recipients:
         return None
     return _delivery_report(tuple(recipients), quoted + "\n" + _own_fields(part))
 
 
 def _delivery_report(recipients: tuple[RecipientReport, ...], quoted: str) -> Report:
-    actions = {said.action for said in recipients}
-    if "failed" in actions:
-        failed = tuple([said for said in recipients if said.action == "failed"])
-        return _report("bounce", f"Could not be delivered: {failed[0].diagnostic[:200]}", failed, quoted)
-    if "delayed" in actions:
-        late = tuple([said for said in recipients if said.action == "delayed"])
-        return _report("delayed", "Not delivered yet, the server goes on trying.", late, quoted)
+    failed = [said for said in recipients if said.action == "failed"]
+    # In the order of the report: whoever was reached is of no interest beside somebody who was not.
+    told = tuple([said for said in recipients if said.action != "other"])
+    if failed:
+        return _report("bounce", f"Could not be delivered: {failed[0].diagnostic[:200]}", told, quoted)
+    if told:
+        return _report("delayed", "Not delivered yet, the server goes on trying.", told, quoted)
     return _report("none", "A report that says the message was delivered or passed on.", recipients, quoted)
 
 
@@ -165,6 +167,20 @@ def _recipient(group: Message, texts: str) -> RecipientReport | None:
         phase,
         _host(header(group, "remote-mta")),
     )
+
+
+def _refused_on_arrival(found: list[Message], quoted: str) -> Report | None:
+    """A disposition notification (RFC 8098) of a mailbox whose filter threw the message away or refused it."""
+    part = next((part for part in found if "disposition-notification" in part.get_content_type()), None)
+    groups = fields_of(part) if part else []
+    what = header(groups[0], "disposition").lower().rpartition(";")[2].strip() if groups else ""
+    if not what.startswith(("deleted", "denied", "failed")):
+        return None
+    named = [header(groups[0], name) for name in ("original-recipient", "final-recipient")]
+    text = "\n".join(text_of(part) for part in found if part.get_content_type() == "text/plain")
+    words = " ".join(bounce_text.explanation(text).split())[:1000]
+    said = RecipientReport(next(iter(_addresses(named)), None), diagnostic=words or what, phase="dot")
+    return _delivery_report((said,), quoted)
 
 
 def _own_fields(part: Message) -> str:
@@ -215,20 +231,30 @@ def _ses_notice(found: list[Message], quoted: str) -> Report | None:
 # Free text
 
 _DAEMON = re.compile(
-    r"mailer[-_. ]?daemon|post[-_]?master|mail (?:delivery|administrator)|system administrator|delivery subsystem|"
-    r"mdaemon|exchange|"
-    r"mail[-_ ]?system|bounce|mailerdaemon|double-bounce|listserv|no-?reply@sns",
+    r"mailer[-_. ]?daemon|post[-_. ]?(?:master|office)|mail (?:delivery|administrator)|system administrator|"
+    r"delivery (?:subsystem|notif|status|system)|mdaemon|exchange|mail[-_. ]?(?:system|service|gateway|router|server)|"
+    r"smtp[-_. ]?(?:gateway|server|mail)|antivirus|bounce|mailerdaemon|double-bounce|listserv|no-?reply@sns",
     re.IGNORECASE,
 )
 _BARE_REPLY = re.compile(r"^[45]\d\d[ -]", re.MULTILINE)
 _FAILED = re.compile(
     r"undeliver|not (?:be )?deliver|deliver(?:y|ed)?.{0,30}(?:fail|error|problem|status|notif|unsuccess)|"
-    r"returned (?:mail|to sender|message)"
-    r"|failure notice|mail (?:system )?(?:error|failure)|(?:message|mail).{0,20}(?:rejected|bounced|delayed|"
-    r"blocked|failed)|warning: could not|bounce"
-    r"|could not send|unzustellbar|non remis|non (?:è stato possibile )?recapit|no se (?:ha podido|"
-    r"pudo) entregar|cannot be delivered|"
-    r"(?:failed|unable) to (?:deliver|send)|did not reach|nondeliverable|mail could not",
+    r"returned (?:mail|to sender|message)|failure notice|mail (?:system )?(?:error|failure)|"
+    r"(?:message|mail).{0,20}(?:rejected|bounced|delayed|blocked|failed)|warning: could not|bounce|could not send|"
+    r"cannot be delivered|(?:failed|unable) to (?:deliver|send)|did not reach|nondeliverable|mail could not|"
+    # The same in the languages that servers are installed in.
+    r"unzustellbar|nicht (?:zugestellt|zustellbar|ausgeliefert|übermittelt)|zustellung.{0,30}(?:fehl|nicht)|"
+    r"non remis|non (?:dé|de)livré|n.a (?:pas )?pu (?:ê|e)tre|(?:é|e)chec de (?:la )?(?:remise|distribution|livraison)|"
+    r"(?:non|mancat[oa]|impossibile).{0,20}(?:recapit|consegn)|"
+    r"no (?:se )?(?:ha |pudo |puede |fue |ha sido )*(?:podido )?(?:ser )?entreg|(?:fallo|error).{0,20}entrega|"
+    r"n(?:ã|a)o (?:foi |p(?:ô|o)de |puderam )?(?:poss(?:í|i)vel |ser )*entreg|falha.{0,20}entrega|"
+    r"niet (?:worden |kon |kunnen )*(?:bezorgd|afgeleverd)|onbestelbaar|"
+    r"kunde inte levereras|inte (?:att )?leverera|kunne ikke (?:leveres|levere)|ei voitu toimittaa|"
+    r"nie (?:mo(?:ż|z)na |zosta(?:ł|l)a? |mog(?:ł|l)a )?(?:by(?:ć|c) )?dor(?:ę|e)cz|nie.{0,20}dostarcz|"
+    r"nedoru(?:č|c)|nelze doru(?:č|c)it|teslim edilem|iletilem|k(?:é|e)zbes(?:í|i)t(?:hetetlen|etlen)|nem k(?:é|e)zbes|"
+    r"не (?:может быть |может |было |удалось |удаётся )?доставл?|недоставл|ошибка доставки|"
+    r"退信|无法(?:投递|送达|发送)|未能送达|投递失败|"
+    r"配信(?:不能|できません|エラー)|送信できません|届きません|배달되지|전송 실패|전달되지",
     re.IGNORECASE,
 )
 
@@ -262,8 +288,8 @@ def _from_text(one: bounce_text.Found, action: Action) -> RecipientReport:
 
 
 def _looks_like_bounce(message: Message, text: str) -> bool:
-    sender = header(message, "from") + " " + header(message, "return-path")
-    told = header(message, "subject") + "\n" + bounce_text.explanation(text)[:3000]
+    sender = words_of(message, "from") + " " + header(message, "return-path")
+    told = words_of(message, "subject") + "\n" + bounce_text.explanation(text)[:3000]
     automatic = (
         _DAEMON.search(sender)
         or header(message, "return-path") == "<>"

@@ -118,7 +118,7 @@ def test_a_defect_of_ours_is_a_temporary_failure(now: datetime, monkeypatch) -> 
 def test_of_a_long_message_the_head_is_kept_and_the_longest_is_refused(now: datetime) -> None:
     verified_domain()
     line = b"x" * 76 + b"\r\n"
-    long, too_long = line * (3 * 1024 * 1024 // 78), line * (11 * 1024 * 1024 // 78)
+    long, too_long = line * (3 * 1024 * 1024 // 78), line * (33 * 1024 * 1024 // 78)
     with listening(now) as (address, _), smtplib.SMTP(*address) as client:
         client.sendmail("", [OURS], b"Subject: long\r\n\r\n" + long)
         client.mail("")

@@ -34,10 +34,10 @@ def judged() -> Iterator[tuple[dict, bool]]:
 
 
 def test_hard_agrees_with_the_labels():
-    """Where we differ on purpose: a reply that names no reason, a user unknown where DATA was the last command or none
-    is told and no 5.1.x is quoted, a delayed message, a bounce that a person forwards."""
+    """Where we differ on purpose: words of which the report does not say where they were said and no 5.1.x confirms
+    them, a domain that is still being tried, "access denied" that may be a policy, a bounce that a person forwards."""
     verdicts = [label["hard"] == hard for label, hard in judged()]
-    assert sum(verdicts) / len(verdicts) >= 0.96
+    assert sum(verdicts) / len(verdicts) >= 0.97
 
 
 def test_no_answer_about_us_counts_against_the_person():

@@ -243,3 +243,104 @@ def test_hostile_messages_end_soon_and_in_little_memory(name):
 )
 def test_nothing_that_comes_in_raises(octets, start):
     read_report(start.encode() + octets)
+
+
+DAEMON = "From: MAILER-DAEMON@mx.example.net\nSubject: Undelivered mail"
+
+
+@pytest.mark.parametrize(
+    ("text", "recipient", "phase", "hard"),
+    [
+        (
+            "<a@shop.example>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 no such user",
+            "a@shop.example",
+            "rcpt",
+            True,
+        ),
+        (
+            "<a@shop.example>:\n192.0.2.1 failed after I sent the message.\nRemote host said: 550 no such user",
+            "a@shop.example",
+            "dot",
+            False,
+        ),
+        (
+            "a@shop.example\n  hMailServer sent: RCPT TO:<a@shop.example>\n  Remote server replied: 550 Unknown user",
+            "a@shop.example",
+            "rcpt",
+            True,
+        ),
+        (
+            "did not reach the following recipient(s):\n\nc=US;a= ;p=SHOP;o=Harbour;dda:SMTP=a@shop.example; on Fri, 4 Oct 2002\n    The recipient name is not recognized",
+            "a@shop.example",
+            "rcpt",
+            True,
+        ),
+        (
+            "The following address failed:\n\n  an undisclosed address\n    (generated from a@shop.example)",
+            "a@shop.example",
+            "rcpt",
+            False,
+        ),
+        (
+            "   ----- The following addresses had permanent fatal errors -----\n<a@shop.example>\n\n   ----- Transcript of session follows -----\nmail.local: unknown user: a\n554 <a@shop.example>... Service unavailable",
+            "a@shop.example",
+            "rcpt",
+            True,
+        ),
+        ("Error-for:  a@shop.example\nError-Text: 552 Quota exceeded", "a@shop.example", "report", False),
+        ("Local mailbox a@shop.example is unavailable: user not found", "a@shop.example", "rcpt", True),
+    ],
+)
+def test_old_and_rare_servers_are_read(text, recipient, phase, hard):
+    report = read_report(message(headers=DAEMON, body=text))
+    (said,) = report.recipients
+    assert (report.kind, said.recipient, said.phase) == ("bounce", recipient, phase)
+    assert classify(said.reply, provider="", phase=said.phase).hard is hard
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "Unzustellbar: Rundbrief",
+        "Non remis : lettre",
+        "Correo no entregado",
+        "Mancata consegna del messaggio",
+        "Falha na entrega",
+        "Onbestelbaar: brief",
+        "Недоставленное сообщение",
+        "Nedoručitelné: dopis",
+        "系统退信",
+        "配信不能",
+    ],
+)
+def test_a_bounce_is_known_by_its_subject_in_many_languages(subject):
+    encoded = base64.b64encode(subject.encode()).decode()
+    report = read_report(
+        message(headers=f"From: postmaster@shop.example\nSubject: =?utf-8?b?{encoded}?=", body="<a@shop.example>")
+    )
+    assert (report.kind, [said.recipient for said in report.recipients]) == ("bounce", ["a@shop.example"])
+
+
+@pytest.mark.parametrize(
+    ("disposition", "kind"),
+    [
+        ("automatic-action/MDN-sent-automatically; deleted", "bounce"),
+        ("automatic-action/MDN-sent-automatically; denied", "bounce"),
+        ("manual-action/MDN-sent-manually; displayed", "auto_reply"),
+    ],
+)
+def test_a_mailbox_that_throws_a_message_away_says_so(disposition, kind):
+    report = read_report(
+        message(
+            headers='From: postmaster@shop.example\nAuto-Submitted: auto-replied\nContent-Type: multipart/report; report-type=disposition-notification; boundary="b"',
+            body="--b\nContent-Type: text/plain\n\nYour message to <a@shop.example> was automatically rejected:\nQuota exceeded\n"
+            f"--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; a@shop.example\nDisposition: {disposition}\n\n--b--\n",
+        )
+    )
+    assert report.kind == kind
+    if kind == "bounce":
+        (said,) = report.recipients
+        assert (said.recipient, classify(said.reply, provider="", phase=said.phase).class_) == (
+            "a@shop.example",
+            "full",
+        )
