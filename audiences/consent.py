@@ -16,7 +16,7 @@ Each verb first locks the person's Subscriber row, as imports do. Two at once fo
 the fold of the consent events always equals the Subscription rows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Func, TextField, Value
 
 from audiences.keys import key_of
 from audiences.models import (
@@ -47,6 +48,7 @@ State = Subscription.State
 
 # The only stream people leave: password mails and the like are not ours to refuse for them.
 MARKETING = "marketing"
+_STREAM = stream_scope(MARKETING)
 # Against subscription bombing: one confirmation mail per person and list in this time.
 ASK_AGAIN_AFTER = timedelta(hours=24)
 UNDO_WITHIN = timedelta(minutes=10)
@@ -209,8 +211,7 @@ def confirm(
     `asked_at` is when the link was made. If the person left since then, an old link does not bring them back.
     """
     with transaction.atomic():
-        _durably()
-        person = _locked(subscriber_id)
+        person = _locked(subscriber_id, durably=True)
         row = Subscription.objects.filter(subscriber=subscriber_id, list=list_id).select_related("list").first()
         if person is None or row is None:
             return Confirmed.UNKNOWN
@@ -227,14 +228,15 @@ def confirm(
         return Confirmed.CONFIRMED
 
 
-def _durably() -> None:
-    """A power cut must not forget what the person was told is done, whatever the server's default."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = on")
+def _locked(subscriber_id: int, *, durably: bool = False) -> Subscriber | None:
+    """`durably`: a power cut must not forget what the person was told is done, whatever the server's default."""
+    rows = Subscriber.objects.select_for_update(no_key=True).filter(pk=subscriber_id)
+    if durably:
+        rows = rows.annotate(_set=_DURABLE)
+    return rows.first()
 
 
-def _locked(subscriber_id: int) -> Subscriber | None:
-    return Subscriber.objects.select_for_update(no_key=True).filter(pk=subscriber_id).first()
+_DURABLE = Func(Value("synchronous_commit"), Value("on"), Value(True), function="set_config", output_field=TextField())
 
 
 def _everywhere(person: Subscriber) -> Iterable[Suppression]:
@@ -258,47 +260,96 @@ def unsubscribe(
     list of the person too. For a person who is gone `known` is False: erasure has suppressed the address.
     """
     with transaction.atomic():
-        _durably()
-        person = _locked(subscriber_id)
+        person = _locked(subscriber_id, durably=True)
         if person is None:
             return UnsubscribeResult(known=False)
         request = _Request(now, person, None, source, evidence_from(evidence), basis=source)
         rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=person).select_related("list")}
-        result = UnsubscribeResult()
-        for scope, wanted in ((ANYWHERE, everywhere), (stream_scope(MARKETING), stream_too)):
-            if wanted and _leave_scope(request, scope, result):
-                _record(request, Kind.UNSUBSCRIBED, basis=scope)
         named = set(list_ids)
-        for list_id in sorted(rows if everywhere or stream_too else (named & rows.keys()) or named):
-            _leave_list(request, list_id, rows.get(list_id), result)
-        return result
+        leaving = sorted(rows if everywhere or stream_too else (named & rows.keys()) or named)
+        lists = {list_id: row.list for list_id, row in rows.items() if list_id in leaving}
+        if leaving and not lists:
+            lists = MailingList.objects.in_bulk(leaving)
+        scopes = [(scope, None) for scope, wanted in ((ANYWHERE, everywhere), (_STREAM, stream_too)) if wanted]
+        return _leave(request, [*scopes, *((list_scope(list_id), lists[list_id]) for list_id in sorted(lists))])
 
 
-def _leave_scope(request: _Request, scope: str, result: UnsubscribeResult) -> bool:
-    new = suppress(
+def _leave(request: _Request, asked: Sequence[tuple[str, MailingList | None]]) -> UnsubscribeResult:
+    """Suppress every scope and leave the list that goes with it, in one statement, then look after those that were
+    suppressed before for another reason."""
+    result = UnsubscribeResult()
+    with connection.cursor() as cursor:
+        cursor.execute(_LEAVE, _leaving_params(request, asked))
+        became = {scope: (suppressed, left) for scope, suppressed, left in cursor.fetchall()}
+    for scope, mailing_list in asked:
+        suppressed, left = became[scope]
+        if not suppressed and _suppress_too(request, scope):
+            suppressed = True
+            if not left:
+                basis = None if mailing_list else scope
+                _record(replace(request, mailing_list=mailing_list), Kind.UNSUBSCRIBED, basis=basis)
+        if suppressed:
+            result.scopes.append(scope)
+        if left and mailing_list:
+            result.left_lists.append(mailing_list.pk)
+    return result
+
+
+# A public door answers when this is committed: as few round trips as can be, the person's row being locked.
+_LEAVE = """
+WITH asked AS (
+    SELECT * FROM unnest(%(scopes)s::text[], %(lists)s::bigint[], %(wordings)s::int[], %(bases)s::text[])
+         WITH ORDINALITY AS t (scope, list, wording, basis, n)
+), suppressed AS (
+    INSERT INTO audiences_suppression (address_key, scope, reason, source, evidence, created_at)
+    SELECT %(key)s, scope, 'unsubscribed', %(source)s, '{}', %(now)s FROM asked ORDER BY scope
+    ON CONFLICT (address_key, scope) DO NOTHING RETURNING scope
+), gone AS (
+    UPDATE audiences_subscription u
+    SET state = 'unsubscribed', since = %(now)s, source = left(%(source)s, 80), confirmation_queued_at = NULL
+    FROM asked WHERE u.subscriber_id = %(person)s AND u.list_id = asked.list AND u.state <> 'unsubscribed'
+    RETURNING u.list_id AS list
+), events AS (
+    INSERT INTO audiences_consentevent (subject_key, kind, list_id, basis, wording_version, at)
+    SELECT %(key)s, 'unsubscribed', list, basis, wording, %(now)s FROM asked
+    WHERE scope IN (SELECT scope FROM suppressed) OR list IN (SELECT list FROM gone) ORDER BY n
+    RETURNING id
+), evidence AS (
+    INSERT INTO audiences_consentevidence (event_id, ip, user_agent, text)
+    SELECT id, %(ip)s::inet, %(user_agent)s, %(text)s FROM events WHERE %(has_proof)s
+)
+SELECT scope, scope IN (SELECT scope FROM suppressed), coalesce(list IN (SELECT list FROM gone), false)
+FROM asked ORDER BY n
+"""
+
+
+def _leaving_params(request: _Request, asked: Sequence[tuple[str, MailingList | None]]) -> dict[str, Any]:
+    proof = request.proof
+    return {
+        "scopes": [scope for scope, _ in asked],
+        "lists": [mailing_list.pk if mailing_list else None for _, mailing_list in asked],
+        "wordings": [mailing_list.wording_version if mailing_list else None for _, mailing_list in asked],
+        "bases": [(request.basis if mailing_list else scope)[:200] for scope, mailing_list in asked],
+        "key": request.person.address_key,
+        "person": request.person.pk,
+        "source": request.source[:120],
+        "now": request.now,
+        "ip": proof.ip,
+        "user_agent": proof.user_agent,
+        "text": proof.text,
+        "has_proof": not proof.is_empty,
+    }
+
+
+def _suppress_too(request: _Request, scope: str) -> bool:
+    """True when that is one more reason than there was."""
+    return suppress(
         now=request.now,
         address_key=request.person.address_key,
         scope=scope,
         reason=Suppression.Reason.UNSUBSCRIBED,
         source=request.source,
     )
-    if new:
-        result.scopes.append(scope)
-    return new
-
-
-def _leave_list(request: _Request, list_id: int, row: Subscription | None, result: UnsubscribeResult) -> None:
-    mailing_list = row.list if row else MailingList.objects.filter(pk=list_id).first()
-    if mailing_list is None:
-        return
-    suppressed = _leave_scope(request, list_scope(list_id), result)
-    leaving = replace(request, mailing_list=mailing_list)
-    if row is not None and row.state != State.UNSUBSCRIBED:
-        _put(leaving, State.UNSUBSCRIBED)
-        result.left_lists.append(list_id)
-    elif not suppressed:
-        return
-    _record(leaving, Kind.UNSUBSCRIBED)
 
 
 def take_back(

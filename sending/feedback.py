@@ -18,9 +18,8 @@ from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
 from sending import hearing, settle, visit_book
-from sending.facts import Fact, insert, same_event
+from sending.facts import Fact, count_once
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
-from sending.progress import add_to_counts
 from sending.pure.dialogue import SmtpReply
 from sending.settle import Settled
 from sending.visit_book import Visit
@@ -204,14 +203,9 @@ def arrived_somewhere(*, sent: Sent) -> None:
         settle.resolve(cursor, [known])
 
 
-def note(*, sent: Sent, kind: str, at: datetime, link: int | None = None, reply_id: int | None = None) -> bool:
+def note(*, sent: Sent, kind: str, at: datetime, reply_id: int | None = None) -> bool:
     """Record a fact once per delivery, and count it for the mailing. False when it was known."""
-    delivery = sent.delivery
-    fact = Fact(sent.mailing.pk, delivery.id, kind, at, link=link, reply_id=reply_id)
-    if not insert(fact, dedupe=same_event(kind, fact.mailing, fact.delivery)):
-        return False
-    add_to_counts(mailing_id=sent.mailing.pk, wave=delivery.wave, provider=delivery.provider, changes={str(kind): 1})
-    return True
+    return count_once(Fact(sent.mailing.pk, sent.delivery.id, kind, at, reply_id=reply_id))
 
 
 def budgets_of(sent: Sent) -> list[int]:

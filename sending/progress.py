@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from sending.models import (
     FINAL_KINDS,
@@ -137,22 +137,6 @@ def _add_live_batches(lanes: dict[str, LaneProgress], rows: Iterable[Batch]) -> 
         for kind, n in live.items():
             if n:
                 lane.counts[kind] = lane.counts.get(kind, 0) + n
-
-
-def add_to_counts(*, mailing_id: int, wave: int, provider: str, changes: dict[str, int]) -> None:
-    """Change counters by so much, in a fixed order of kinds so that two writers never wait for each other in a ring."""
-    for kind, n in sorted(changes.items()):
-        if not n:
-            continue
-        row, created = MailingCount.objects.get_or_create(
-            mailing_id=mailing_id,
-            wave=wave,
-            provider=provider,
-            kind=kind,
-            defaults={"n": n},
-        )
-        if not created:
-            MailingCount.objects.filter(pk=row.pk).update(n=F("n") + n)
 
 
 def totals(mailing_ids: Iterable[int]) -> dict[int, dict[str, int]]:

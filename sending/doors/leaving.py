@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-
 from audiences import consent
 from audiences.models import MailingList, Subscriber
-from sending.facts import Fact, insert, same_event
-from sending.models import Delivery, Event
-from sending.progress import add_to_counts
+from sending.facts import Fact, count_once
+from sending.models import Event
 from sending.pure.tokens import Unsubscribe
 
 UNDO_WITHIN = timedelta(minutes=10)
@@ -52,15 +49,8 @@ def take_back(*, now: datetime, asked: Unsubscribe, evidence: Evidence) -> bool:
 
 
 def _tell(now: datetime, asked: Unsubscribe) -> None:
-    """Count it for the mailing it came from, as long as that is kept; once."""
-    delivery = Delivery.objects.filter(mailing_id=asked.mailing, id=asked.delivery).first()
-    if delivery is None or delivery.to_address is not None:
-        return
-    kind = str(Event.Kind.UNSUBSCRIBED)
-    fact = Fact(asked.mailing, asked.delivery, kind, now)
-    with transaction.atomic():
-        if insert(fact, dedupe=same_event(kind, asked.mailing, asked.delivery)):
-            add_to_counts(mailing_id=asked.mailing, wave=delivery.wave, provider=delivery.provider, changes={kind: 1})
+    """Count it for the mailing it came from, as long as that is kept; once. Not part of what must be durable first."""
+    count_once(Fact(asked.mailing, asked.delivery, Event.Kind.UNSUBSCRIBED, now))
 
 
 def lists_of(asked: Unsubscribe) -> list[MailingList]:

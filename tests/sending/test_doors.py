@@ -81,6 +81,13 @@ def test_one_click_unsubscribes_without_cookie_redirect_or_login(
     assert MailingCount.objects.get(mailing=mailing, kind="unsubscribed").n == 1
 
 
+def test_one_click_takes_few_round_trips(outside: Client, mailing: Mailing, django_assert_num_queries) -> None:
+    """Lock the person, read their lists, leave, count; and two that begin and end the transaction."""
+    where = leave(mailing)
+    with django_assert_num_queries(6):
+        assert outside.post(where, ONE_CLICK).status_code == 200
+
+
 def test_one_click_twice_counts_once(outside: Client, mailing: Mailing) -> None:
     for _ in range(3):
         assert outside.post(leave(mailing), ONE_CLICK).status_code == 200

@@ -17,12 +17,11 @@ pytestmark = pytest.mark.usefixtures("engine")
 def two_at_once(act, monkeypatch, module) -> None:
     """Both have read everything before either writes."""
     both = Barrier(2, timeout=10)
-    real = module.insert
+    real = module.count_once
 
-    def insert(fact, *, dedupe):
-        if dedupe is not None:
-            both.wait()
-        return real(fact, dedupe=dedupe)
+    def count_once(fact):
+        both.wait()
+        return real(fact)
 
     def run(_number: int) -> None:
         try:
@@ -30,7 +29,7 @@ def two_at_once(act, monkeypatch, module) -> None:
         finally:
             connection.close()
 
-    monkeypatch.setattr(module, "insert", insert)
+    monkeypatch.setattr(module, "count_once", count_once)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(run, range(2)))
 
