@@ -1,7 +1,8 @@
 """One budget's account during one call of the planner: what is free, and what each new batch takes of it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sending.pure.lanes import TRANSACTIONAL, LiveBatch
@@ -79,7 +80,7 @@ class Account:
         self.size = min(_or_plenty(limits.batch_size), _or_plenty(limits.per_connection))
         self.burst, self.earliest = self._burst(now)
         self.edit_lag = 0.0
-        self._slot_rates: dict[float, float] = {}
+        self._slot_rates: dict[tuple[float, int], float] = {}
 
     @property
     def peak(self) -> int:
@@ -136,12 +137,16 @@ class Account:
         slots = max(self.slots + 1, self.peak)
         return paced_rate(self.budget.kind, self.limits.per_minute or 0, slots, self.margins) - self.rates
 
-    def rate_for(self, seconds: float) -> float:
-        """Messages a minute for one more batch of messages that take `seconds` each; 0 when too little is left."""
-        share = self._slot_rates.get(seconds)
+    def rate_for(self, seconds: float, connections: int) -> float:
+        """Messages a minute for one more batch of messages that take `seconds` each; 0 when too little is left.
+
+        `connections`: at most so many will share the rate on this lane, whatever this budget allows.
+        """
+        share = self._slot_rates.get((seconds, connections))
         if share is None:
-            share = slot_rate(self.budget.kind, self.limits, seconds, self.peak, self.margins)
-            self._slot_rates[seconds] = share
+            limits = replace(self.limits, connections=connections)
+            share = slot_rate(self.budget.kind, limits, seconds, self.peak, self.margins)
+            self._slot_rates[seconds, connections] = share
         rate = min(self.free_rate(), share)
         return rate if rate >= max(SLOWEST_RATE, LEAST_SHARE * share) else 0.0
 
@@ -168,6 +173,11 @@ class Account:
         """A live batch gets a longer gap: what it gives up is free once it has heard of it (one dot may be late)."""
         self.rates -= 60 / old_gap - 60 / new_gap
         self.edit_lag = max(self.edit_lag, old_gap + 1)
+
+
+def fewest_connections(accounts: Iterable[Account]) -> int:
+    """Connections that a lane may have: those of its tightest budget."""
+    return min(_or_plenty(account.limits.connections) for account in accounts)
 
 
 def _or_plenty(limit: int | None) -> int:

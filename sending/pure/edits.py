@@ -4,7 +4,7 @@ short, and the next one starts with the new pace."""
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from sending.pure.accounts import Account
+from sending.pure.accounts import Account, fewest_connections
 from sending.pure.lanes import TRANSACTIONAL, Lane, LiveBatch
 from sending.pure.windows import LONGEST_GAP, SLOWEST_RATE, paced_rate
 
@@ -64,8 +64,10 @@ def make_room(
     """Take from live batches the rate they cannot use (the receiver is slower than expected), where others wait."""
     found: dict[int, float] = {}
     for lane in wanted:
-        for account in (accounts[key] for key in lane.budgets):
-            if account.fast and account.takes(transactional=False) and not account.rate_for(lane.seconds):
+        spent = [accounts[key] for key in lane.budgets]
+        connections = fewest_connections(spent)
+        for account in spent:
+            if account.fast and account.takes(transactional=False) and not account.rate_for(lane.seconds, connections):
                 for batch in account.live:
                     gap = _honest_gap(batch, now)
                     if gap and batch.id not in edits and batch.id not in found:
@@ -89,9 +91,9 @@ def _slow_down(batch: LiveBatch, gap: float, accounts: Mapping[int, Account]) ->
             accounts[key].slow_down(old_gap=batch.gap, new_gap=gap)
 
 
-def in_the_way(account: Account, seconds: float, already: set[int]) -> set[int]:
+def in_the_way(account: Account, seconds: float, connections: int, already: set[int]) -> set[int]:
     """One marketing batch whose end lets transactional mail go, unless one is about to end or it would not help."""
-    if account.held or account.window(transactional=True) <= 0 or _has_room(account, seconds):
+    if account.held or account.window(transactional=True) <= 0 or _has_room(account, seconds, connections):
         return set()
     if any(batch.yielding or batch.id in already for batch in account.live):
         return set()
@@ -100,6 +102,6 @@ def in_the_way(account: Account, seconds: float, already: set[int]) -> set[int]:
     return set() if longest is None else {longest.id}
 
 
-def _has_room(account: Account, seconds: float) -> bool:
-    paced = account.fast and account.express <= 0 and not account.rate_for(seconds)
+def _has_room(account: Account, seconds: float, connections: int) -> bool:
+    paced = account.fast and account.express <= 0 and not account.rate_for(seconds, connections)
     return account.connections > 0 and account.burst > 0 and not paced

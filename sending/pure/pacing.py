@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sending.pure.accounts import PLENTY, Account
+from sending.pure.accounts import PLENTY, Account, fewest_connections
 from sending.pure.edits import cut_down, in_the_way, make_room
 from sending.pure.lanes import TRANSACTIONAL, BatchSpec, Demand, Kind, Lane, LiveBatch, Plan
 from sending.pure.windows import LONGEST_GAP, MARGINS, Budget, Margins
@@ -121,7 +121,7 @@ class _OpenLane:
         self.lane, self.accounts, self.desk = lane, accounts, desk
         self.slow = any(account.slow for account in accounts)
         self.fast = [account for account in accounts if account.fast]
-        self.unlimited = all(account.limits.connections is None for account in accounts)
+        self.connections = fewest_connections(accounts)
 
     def offer(self, transactional: bool) -> _Offer | None:
         """The best offer for one more batch, or nothing: no connection, no room in a window, no rate, or not yet."""
@@ -139,13 +139,13 @@ class _OpenLane:
 
     def _crowded(self) -> bool:
         live = self.desk.on_lane[self.lane.route, self.lane.provider]
-        return self.unlimited and live >= DEFAULT_CONNECTIONS
+        return self.connections == PLENTY and live >= DEFAULT_CONNECTIONS
 
     def _paced_gap(self) -> float:
         """Seconds between dots that every paced budget can bear; ∞ = none left now; 0 = none is paced."""
         if not self.fast:
             return LONGEST_GAP if self.slow else 0.0
-        rate = min(account.rate_for(self.lane.seconds) for account in self.fast)
+        rate = min(account.rate_for(self.lane.seconds, self.connections) for account in self.fast)
         return 60 / rate if rate > 0 else math.inf
 
     def _wait(self, gap: float) -> float:
@@ -351,6 +351,7 @@ def _asked_to_yield(urgent: Sequence[_Queue], already: set[int]) -> set[int]:
     asked: set[int] = set()
     for queue in urgent:
         if queue.nobody_served():
-            for account in queue.lanes[0].accounts:
-                asked |= in_the_way(account, queue.lanes[0].lane.seconds, already | asked)
+            first = queue.lanes[0]
+            for account in first.accounts:
+                asked |= in_the_way(account, first.lane.seconds, first.connections, already | asked)
     return asked

@@ -135,7 +135,9 @@ def slow_gap(per_minute: int, margins: Margins = MARGINS) -> float:
 
 
 def slots_wanted(kind: str, limits: Limits, seconds: float, margins: Margins = MARGINS) -> int:
-    """Connections that a paced budget's whole rate needs when a message takes `seconds`: as few as will do."""
+    """Connections that a paced budget's whole rate needs when a message takes `seconds`: as few as will do.
+
+    `limits.connections`: those of the whole lane, when another of its budgets allows fewer."""
     per_minute = limits.per_minute or 0
     needed = math.ceil(paced_rate(kind, per_minute, 1, margins) * seconds * HEADROOM / 60)
     # More slots than this would leave each of them less than a worker's slowest pace.
