@@ -3,29 +3,37 @@
 import heapq
 import random
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from sending.pure.accounts import PAUSE_MARGIN
-from sending.pure.lanes import BatchSpec, Demand, LiveBatch
+from sending.pure.lanes import BatchSpec, Demand, LiveBatch, Plan
 from sending.pure.pacing import plan
 from sending.pure.windows import MARGINS, Budget, Margins
 
 START = datetime(2026, 3, 2, 0, 0, 0, tzinfo=UTC)
-COALESCED = 0.5
+
+Key = tuple[int, int, str, str]
 
 
 @dataclass
 class Habits:
-    """How workers and the net behave. `dies`: chance per message that the batch is lost and counted in full."""
+    """How workers and the net behave. `dies`: chance per message that the batch is lost and counted in full. `stalls`:
+    chance per message that its worker stands still between gate and dot, for at most `stall_for` seconds. `ahead`: by
+    how many seconds the workers' clock is before the planner's."""
 
     seconds: float = 0.3
     connect: float = 0.3
     jitter: float = 0.02
     dies: float = 0.0
+    stalls: float = 0.0
+    stall_for: float = 30.0
+    ahead: float = 0.0
     tick: float = 2.0
+    coalesced: float = 0.5
 
 
 @dataclass
@@ -37,6 +45,7 @@ class Sim:
     gap: float
     not_before: float
     sent: int = 0
+    stalled: bool = False
     yielding: bool = False
     ended_at: float | None = None
 
@@ -54,10 +63,19 @@ class World:
     margins: Margins = MARGINS
     arrivals: list[tuple[float, int, int]] = field(default_factory=list)
     """(second, index in demand, messages): more demand later."""
+    planner: Callable[..., Plan] = plan
+    look_at: int | None = None
+    """So many are shown to the planner of each line, those who waited longest: as `sending.line` does."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.now = 0.0
+        self.paused: set[int] = set()
+        self.index = {key_of(one): i for i, one in enumerate(self.demand)}
+        self.lines: dict[tuple[int, str], OrderedDict[int, None]] = defaultdict(OrderedDict)
+        for i, one in enumerate(self.demand):
+            self.lines[id(one.lanes), one.stream][i] = None
+        self.line_of = {i: line for line in self.lines.values() for i in line}
         self.batches: dict[int, Sim] = {}
         self.recent: list[Sim] = []
         self.events: list[tuple[float, int]] = []
@@ -67,6 +85,11 @@ class World:
         self.spans: dict[int, list[tuple[float, float]]] = defaultdict(list)
         self.waits: dict[str, list[float]] = defaultdict(list)
         self.finished: dict[int, float] = {}
+        self.to_send: Counter[int] = Counter()
+        for one in self.demand:
+            self.to_send[one.mailing] += waiting_in(one)
+        for _at, i, n in self.arrivals:
+            self.to_send[self.demand[i].mailing] += n
         self.edits = self.yields = self.lost = self.plans = 0
         self.sent_of: Counter[int] = Counter()
         self.waiting_since: dict[int, float] = {i: 0.0 for i, one in enumerate(self.demand) if one.fresh or one.retry}
@@ -89,7 +112,7 @@ class World:
                 self._plan()
                 next_plan = at + self.habits.tick
             elif ended:
-                next_plan = min(next_plan, at + COALESCED)
+                next_plan = min(next_plan, at + self.habits.coalesced)
         return self
 
     def _plan(self) -> None:
@@ -97,11 +120,12 @@ class World:
             _at, index, n = self.arrivals.pop(0)
             self.demand[index] = replace(self.demand[index], fresh=self.demand[index].fresh + n)
             self.waiting_since.setdefault(index, self.now)
+            self.line_of[index].move_to_end(index, last=False)
         self.plans += 1
-        answer = plan(
+        answer = self.planner(
             now=self._instant(self.now),
             budgets=[self._budget(budget) for budget in self.budgets.values()],
-            demand=self.demand,
+            demand=self._seen(),
             running=[self._live(batch) for batch in self._under_way()],
             margins=self.margins,
         )
@@ -114,17 +138,24 @@ class World:
         for spec in answer.batches:
             self._start(spec)
 
+    def _seen(self) -> list[Demand]:
+        """What is shown to the planner: all who wait, or those who are next in each line."""
+        if self.look_at is None:
+            return [one for one in self.demand if one.mailing not in self.paused]
+        found: list[Demand] = []
+        for line in self.lines.values():
+            there = (self.demand[i] for i in line)
+            waiting = (one for one in there if waiting_in(one) and one.mailing not in self.paused)
+            first = list(islice(waiting, self.look_at))
+            found += [replace(one, unseen=(len(line) - len(first)) * (n == 0)) for n, one in enumerate(first)]
+        return found
+
     def _under_way(self) -> list[Sim]:
         self.recent = [b for b in self.recent if b.ended_at is None or b.ended_at > self.now - 60]
         return self.recent
 
     def _start(self, spec: BatchSpec) -> None:
-        index = next(
-            i
-            for i, one in enumerate(self.demand)
-            if (one.mailing, one.wave, one.provider, one.stream)
-            == (spec.mailing, spec.wave, spec.provider, spec.stream)
-        )
+        index = self.index[key_of(spec)]
         one = self.demand[index]
         if spec.pinned:
             left = tuple((route, n - spec.size * (route == spec.route)) for route, n in one.pinned)
@@ -136,35 +167,44 @@ class World:
             one = replace(one, fresh=one.fresh - spec.size)
         assert one.fresh >= 0 and one.retry >= 0 and spec.size > 0
         self.demand[index] = replace(one, last_given=self._instant(self.now))
+        self.line_of[index].move_to_end(index)
         not_before = self._seconds(spec.not_before)
+        begins = max(self.now, not_before - self.habits.ahead)
         if index in self.waiting_since:
             self.waits[spec.stream].append(not_before - self.waiting_since.pop(index))
             if one.fresh or one.retry:
                 self.waiting_since[index] = self.now
-        batch = Sim(len(self.batches), spec, spec.gap, not_before)
+        batch = Sim(len(self.batches), spec, spec.gap, begins)
         self.batches[batch.id] = batch
         self.recent.append(batch)
         self.sizes.append(spec.size)
         ready = self.now + self.random.expovariate(1 / self.habits.connect)
-        heapq.heappush(self.events, (max(not_before, ready), batch.id))
+        heapq.heappush(self.events, (max(begins, ready), batch.id))
 
     def _step(self, batch: Sim) -> bool:
         """The next gate and, when granted, its dot. Did the batch end?"""
         late = self.now > self._seconds(batch.spec.deadline)
-        if batch.left == 0 or late or batch.yielding:
+        refused = batch.yielding or batch.spec.mailing in self.paused
+        if not batch.stalled and (batch.left == 0 or late or refused):
             return self._end(batch, hand_back=batch.left)
+        if not batch.stalled and self.random.random() < self.habits.stalls:
+            batch.stalled = True
+            heapq.heappush(self.events, (self.now + self.random.uniform(0, self.habits.stall_for), batch.id))
+            return False
+        batch.stalled = False
+        clock = self.now + self.habits.ahead
         if self.random.random() < self.habits.dies:
             self.lost += batch.left
             for key in batch.spec.budgets:
-                self.counted[key][int(self.now // 60)] += batch.left
-                self.last_dot[key] = self.now
+                self.counted[key][int(clock // 60)] += batch.left
+                self.last_dot[key] = clock
             return self._end(batch, hand_back=0)
         batch.sent += 1
         seen = self.now + self.random.uniform(0, self.habits.jitter)
         for key in batch.spec.budgets:
             self.dots[key].append(seen)
-            self.counted[key][int(self.now // 60)] += 1
-            self.last_dot[key] = self.now
+            self.counted[key][int(clock // 60)] += 1
+            self.last_dot[key] = clock
         took = self.random.expovariate(1 / self.habits.seconds)
         # The last message needs no gap after it: its slot is free as soon as the reply is there.
         pause = max(batch.gap, took) if batch.left else took
@@ -177,12 +217,10 @@ class World:
             self.spans[key].append((min(batch.not_before, self.now), self.now))
         self.sent_of[batch.spec.mailing] += batch.sent
         if hand_back:
-            for i, one in enumerate(self.demand):
-                if (one.mailing, one.provider) == (batch.spec.mailing, batch.spec.provider):
-                    self.demand[i] = replace(one, retry=one.retry + hand_back)
-        mine = [one for one in self.demand if one.mailing == batch.spec.mailing]
-        live = any(b.ended_at is None and b.spec.mailing == batch.spec.mailing for b in self.recent)
-        if not live and not any(one.fresh or one.retry for one in mine):
+            i = self.index[key_of(batch.spec)]
+            self.demand[i] = replace(self.demand[i], retry=self.demand[i].retry + hand_back)
+        self.to_send[batch.spec.mailing] -= batch.spec.size - hand_back
+        if self.to_send[batch.spec.mailing] == 0:
             self.finished[batch.spec.mailing] = self.now
         return True
 
@@ -257,6 +295,14 @@ class World:
     def per_minute(self, key: int, start: float, end: float) -> float:
         dots = sorted(self.dots[key])
         return (bisect_right(dots, end) - bisect_right(dots, start)) / ((end - start) / 60)
+
+
+def key_of(one: Demand | BatchSpec) -> Key:
+    return one.mailing, one.wave, one.provider, one.stream
+
+
+def waiting_in(one: Demand) -> int:
+    return one.fresh + one.retry + sum(n for _route, n in one.pinned)
 
 
 def broken(world: World) -> list[str]:
