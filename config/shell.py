@@ -5,9 +5,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from reputation.workspace import workspace
+from config.gatekeeper import visitor_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """`workspace`, read when a template first asks for it: strangers' pages cost no query."""
-    return {"workspace": SimpleLazyObject(workspace)}
+    return {"workspace": SimpleLazyObject(lambda: visitor_of(request).workspace)}

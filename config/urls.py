@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 
 from django.conf import settings
-from django.contrib.auth import views as auth
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.static import serve
 
@@ -11,8 +10,7 @@ from config import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.show, name="health"),
-    path("sign-in/", auth.LoginView.as_view(template_name="registration/sign_in.html"), name="sign-in"),
-    path("sign-out/", auth.LogoutView.as_view(), name="sign-out"),
+    path("", include("config.team.urls")),
     # Pictures in letters are public by nature: whoever got the mail must see them.
     path("media/<path:path>", serve, {"document_root": settings.MEDIA_ROOT}, name="media"),
     *(

@@ -199,6 +199,8 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to",
             "track_opens",
             "track_clicks",
+            "second_person_sends",
+            "second_factor_required",
         ]
         labels = {
             "name": "Name of the sender",
@@ -207,6 +209,8 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": "Answers to letters are forwarded to",
             "track_opens": "Count opens",
             "track_clicks": "Count clicks",
+            "second_person_sends": "Only approvers and admins send",
+            "second_factor_required": "Everybody needs a second factor",
         }
         help_texts = {
             "name": "Recipients see it on their pages.",
@@ -216,6 +220,8 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": "Empty: answers are kept and counted, nobody gets them.",
             "track_opens": "A tiny picture in each letter. From the next launch on.",
             "track_clicks": "Links lead through this system. From the next launch on.",
+            "second_person_sends": "Marketers prepare campaigns, and an approver sends them.",
+            "second_factor_required": "A passkey or an authenticator app, set up at the next sign-in.",
         }
         widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
 

@@ -18,6 +18,8 @@ class Workspace(models.Model):
     reply_forward_to = models.EmailField(blank=True)
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
+    second_factor_required = models.BooleanField(default=False)
+    second_person_sends = models.BooleanField(default=False)
     sending_stopped_at = models.DateTimeField(null=True, blank=True)
     sending_stopped_reason = models.CharField(max_length=200, blank=True)
 

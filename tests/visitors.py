@@ -3,21 +3,33 @@
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.cast import shop
+from config.roles import Role
+from config.team.members import join
+from tests.cast import EPOCH, shop
 
 
 def colleague() -> Client:
     """Signed in, no admin."""
-    return _client("colleague", is_staff=False)
+    return visitor("colleague", Role.MARKETER)
 
 
 def admin() -> Client:
-    return _client("admin", is_staff=True)
+    return visitor("admin", Role.ADMIN)
 
 
-def _client(name: str, *, is_staff: bool) -> Client:
+def visitor(name: str, role: Role) -> Client:
     shop()
-    user, _ = User.objects.get_or_create(username=name, defaults={"is_staff": is_staff})
     client = Client()
-    client.force_login(user)
+    client.force_login(member(name, role))
     return client
+
+
+def member(name: str, role: Role, password: str | None = None) -> User:
+    """A person of the team, who signs in as `name@harbour.example`."""
+    address = f"{name}@harbour.example"
+    user = User.objects.filter(email=address).first()
+    if user is None:
+        user = User.objects.create_user(name, address, password, first_name=name.capitalize())
+        join(now=EPOCH, user=user, role=role, by=None)
+        user.refresh_from_db()
+    return user

@@ -7,10 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from audiences.models import MailingList, PersonField
 from campaigns.content import save_letter
 from campaigns.models import Campaign
+from config.roles import Role
+from config.team.members import join
 from reputation import budgets, dkim_keys, domains
 from reputation.catalogue import catalogue
 from reputation.models import Budget, RecipientDomain, SendingAddress, SendingDomain, Workspace
@@ -22,6 +25,7 @@ FEEDBACK = f"fbl@{RETURN_PATH}"
 ADDRESS = "127.0.1.1"
 EHLO_NAME = f"out1.{DOMAIN}"
 FROM = f"hello@{DOMAIN}"
+SIGN_IN = f"mara@{DOMAIN}"
 NEWSLETTER = "Newsletter"
 # The lane that small sites share.
 TAIL = "tail"
@@ -108,12 +112,9 @@ def _workspace() -> None:
 
 
 def _colleague() -> None:
-    user, created = User.objects.get_or_create(
-        username="demo", defaults={"is_staff": True, "is_superuser": True, "first_name": "Mara", "email": FROM}
-    )
-    if created:
-        user.set_password("demo")
-        user.save(update_fields=["password"])
+    if not User.objects.filter(username=SIGN_IN).exists():
+        mara = User.objects.create_user(SIGN_IN, SIGN_IN, "demo", first_name="Mara")
+        join(now=timezone.now(), user=mara, role=Role.ADMIN, by=None)  # clock: entry
 
 
 def _fields_and_list() -> None:
@@ -202,7 +203,7 @@ def campaign(*, now: datetime, pool: Pool, name: str, subject: str, letter: str)
         subject=subject,
         preheader="Three books for long evenings",
         letter=letter,
-        by=User.objects.get(username="demo"),
+        by=User.objects.get(username=SIGN_IN),
     )
     made.refresh_from_db()
     return made

@@ -7,8 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.http import HttpRequest
 from django.utils.formats import date_format, number_format
 
+from config.gatekeeper import visitor_of
 from reputation.catalogue import catalogue
 from reputation.pure.warmup import EVERYONE
 
@@ -23,6 +25,18 @@ def when(context: template.Context, instant: datetime | None, missing: str = "ne
     zone = str(context["workspace"].time_zone)
     local = instant.astimezone(ZoneInfo(zone))
     return f"{date_format(local, 'D j M Y, H:i', use_l10n=False)} ({zone})"
+
+
+@register.filter
+def opens(request: HttpRequest, route: str) -> bool:
+    """`{% if request|opens:"campaign-new" %}`: may who looks at the page go there? Offer nothing that is refused."""
+    return visitor_of(request).may(route, changes=False)
+
+
+@register.filter
+def changes(request: HttpRequest, route: str) -> bool:
+    """`{% if request|changes:"campaign-pause" %}`: may whoever looks at the page post there?"""
+    return visitor_of(request).may(route, changes=True)
 
 
 @register.filter

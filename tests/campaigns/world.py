@@ -8,8 +8,10 @@ from django.contrib.auth.models import User
 from audiences.models import PersonField
 from campaigns.content import save_letter
 from campaigns.models import Campaign
+from config.roles import Role
+from config.team.members import join
 from reputation.models import Finding
-from tests.cast import direct_route, newsletter, people, pool_of, shop, verified_domain
+from tests.cast import EPOCH, direct_route, newsletter, people, pool_of, shop, verified_domain
 from tests.sending.engine import sign_with_a_key
 
 LETTER = """Dear {{ contact.first_name | default: "reader" }},
@@ -23,7 +25,10 @@ Mara, Harbour Books
 
 
 def colleague(name: str = "mara", **fields: Any) -> User:
-    return User.objects.get_or_create(username=name, defaults={"email": f"{name}@gmail.com", **fields})[0]
+    user, created = User.objects.get_or_create(username=name, defaults={"email": f"{name}@gmail.com", **fields})
+    if created:
+        join(now=EPOCH, user=user, role=Role.MARKETER, by=None)
+    return user
 
 
 def ready_campaign(now: datetime, *, readers: int = 12, name: str = "Winter reading list", **fields: Any) -> Campaign:

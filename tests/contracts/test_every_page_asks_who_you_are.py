@@ -1,40 +1,28 @@
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
-# Who may be asked by strangers, by the start of the path: recipients' doors, sign-in, health, pictures in letters.
-PUBLIC = ("u/", "p/", "c/", "w/", "l/", "o/", "privacy/", "hooks/", "s/", "sign-in/", "healthz", "media/", "static/")
-SAMPLES = {"int": "1", "str": "x", "slug": "x", "uuid": "00000000-0000-4000-8000-000000000000", "path": "x"}
-
-
-def paths(patterns=None, prefix=""):
-    """Every path of the site map with sample values in its places."""
-    for entry in get_resolver().url_patterns if patterns is None else patterns:
-        own = prefix + _filled(entry)
-        if isinstance(entry, URLResolver):
-            yield from paths(entry.url_patterns, own)
-        elif isinstance(entry, URLPattern):
-            yield own
+from config import roles
+from config.roles import Role
+from tests.site_map import paths, routes
 
 
-def _filled(entry):
-    text = str(entry.pattern)
-    for name, converter in entry.pattern.converters.items():
-        kind = type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
-        for written in (f"<{kind}:{name}>", f"<{name}>"):
-            text = text.replace(written, SAMPLES.get(kind, "x"))
-    return text.lstrip("^").rstrip("$")
+def test_every_route_stands_in_the_table_of_roles_and_nothing_else_does():
+    there = {route.name for route in routes()}
+    assert there == roles.PUBLIC | roles.OWN | set(roles.ROUTES)
+
+
+def test_no_route_has_two_rules():
+    assert not roles.PUBLIC & roles.OWN and not (roles.PUBLIC | roles.OWN) & set(roles.ROUTES)
+    assert roles.ON_THE_WAY <= roles.OWN
+
+
+def test_a_route_outside_the_table_is_nobodys():
+    assert not roles.may(Role.ADMIN, "forgotten", changes=False, second_person=False)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", sorted({path for path in paths() if not path.startswith(PUBLIC)}))
-def test_a_stranger_is_sent_to_sign_in(path):
-    answer = Client().get(f"/{path}")
-    to_sign_in = answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in/")
-    assert to_sign_in or answer.status_code in {403, 405}, f"/{path} answers {answer.status_code}"
-
-
-def test_the_list_of_public_paths_hides_no_page_of_the_application():
-    public = {path for path in paths() if path.startswith(PUBLIC)}
-    assert {"healthz", "sign-in/"} <= public
-    assert not [path for path in public if path.startswith(("campaigns", "lists", "subscribers", "people", "settings"))]
+def test_a_stranger_is_sent_to_sign_in_by_every_page_that_is_not_public():
+    for route, path in paths().items():
+        if route not in roles.PUBLIC:
+            for answer in (Client().get(path), Client().post(path)):
+                assert answer.status_code == 302 and answer.headers["Location"].startswith("/sign-in/"), route

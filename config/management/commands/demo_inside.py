@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from config.demo import show, stage, sums
+from config.demo.world import SIGN_IN
 from config.management.commands.dev import start_services
 
 
@@ -68,7 +69,7 @@ class Command(BaseCommand):
     def _stay(self, running: show.Show, pool: Any) -> None:
         """Send, and stay open for whoever looks on, until Ctrl-C."""
         url = f"http://127.0.0.1:{running.stage.web_port}"
-        self._say(f"open {url} (sign in as demo, password demo) - Ctrl-C stops everything")
+        self._say(f"open {url} (sign in as {SIGN_IN}, password demo) - Ctrl-C stops everything")
         show.send(running, pool)
         self._say(f"done; have a look around at {url} - Ctrl-C stops everything")
         running.supervisor.run()

@@ -17,6 +17,8 @@ from audiences.models import MailingList, PersonField
 from campaigns.content import save_letter
 from campaigns.models import Campaign
 from config.demo import people, world
+from config.roles import Role
+from config.team.members import join
 
 LIST = "Sample readers"
 
@@ -40,9 +42,10 @@ class Command(BaseCommand):
     def _admin(self) -> None:
         if User.objects.filter(is_staff=True).exists():
             return
-        password = secrets.token_urlsafe(12)
-        User.objects.create_user("admin", password=password, is_staff=True, is_superuser=True)
-        self.stdout.write(f"Sign in as admin with the password {password} (shown once).")
+        password, address = secrets.token_urlsafe(12), "admin@harbour.example"
+        admin = User.objects.create_user(address, address, password, first_name="Admin")
+        join(now=timezone.now(), user=admin, role=Role.ADMIN, by=None)  # clock: entry
+        self.stdout.write(f"Sign in as {address} with the password {password} (shown once).")
 
     def _people(self, n: int) -> None:
         """Everybody at small hosters of the demo world: `.example` names that no DNS knows."""

@@ -1,0 +1,80 @@
+"""Asked before every view: may this person open this route, by the table in `config.roles`?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django_htmx.http import HttpResponseClientRedirect
+
+from config import roles
+from config.team.members import role_of
+from reputation.models import Workspace
+from reputation.workspace import workspace
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, and where. `role` is None for strangers."""
+
+    role: roles.Role | None
+    workspace: Workspace
+
+    def may(self, route: str, *, changes: bool) -> bool:
+        return roles.may(self.role, route, changes=changes, second_person=self.workspace.second_person_sends)
+
+
+class Gatekeeper:
+    """Middleware, behind the one that knows who is signed in."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        route = request.resolver_match.view_name if request.resolver_match else ""
+        if route in roles.PUBLIC:
+            return None
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
+        visitor = visitor_of(request)
+        if not visitor.may(route, changes=request.method not in SAFE):
+            raise PermissionDenied(_why_not(visitor.role))
+        if visitor.workspace.second_factor_required and route not in roles.ON_THE_WAY:
+            return None if is_mfa_enabled(request.user) else redirect("mfa_activate_totp")
+        return None
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Looked up once a request, when first asked for: recipients' doors cost no query."""
+    found = getattr(request, "_visitor", None)
+    if found is None:
+        found = Visitor(role_of(request.user), workspace())
+        request._visitor = found  # type: ignore[attr-defined]
+    return found
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """A page goes to sign in and comes back; a piece of a page takes the whole page along."""
+    if request.headers.get("HX-Request"):
+        back = urlsplit(request.headers.get("HX-Current-URL", "/"))
+        return HttpResponseClientRedirect(f"{resolve_url('account_login')}?next={quote(back.path or '/')}")
+    return redirect_to_login(request.get_full_path(), resolve_url("account_login"))
+
+
+def _why_not(role: roles.Role | None) -> str:
+    if role is None:
+        return "This account has no place in the team. Ask an admin to invite you."
+    return f"Your role here is {role.value}, and this takes another one. An admin can change it."

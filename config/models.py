@@ -1,0 +1,55 @@
+"""The team: who works here, as what, and who was invited."""
+
+from django.conf import settings
+from django.db import models
+
+from config.roles import Role
+
+ROLES = [(role.value, role.word) for role in Role]
+
+
+class Member(models.Model):
+    """What a person of the team is here."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
+    role = models.CharField(max_length=10, choices=ROLES, default=Role.VIEWER.value)
+    joined_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(role__in=list(Role)), name="a_role_of_the_table")]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class Invitation(models.Model):
+    """A link that lets one person in once: a newcomer, or (with `user`) a member who forgot the password. Only the
+    hash of the link's secret is kept."""
+
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=ROLES)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+
+class TeamChange(models.Model):
+    """Append-only: who let whom in, changed a role, or closed an account."""
+
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    who = models.CharField(max_length=254)
+    what = models.CharField(max_length=120)
+
+    class Meta:
+        indexes = [models.Index(fields=["-at"], name="team_change_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.what}"

@@ -1,0 +1,101 @@
+"""Who may do what: one table of every route, asked by the gatekeeper before a view runs and by pages before they offer.
+
+A route that is missing here is refused to everybody, so that a new page can't be open by being forgotten.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Role(StrEnum):
+    """Each may do what those before it may."""
+
+    VIEWER = "viewer"
+    MARKETER = "marketer"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+    @property
+    def word(self) -> str:
+        return self.value.capitalize()
+
+    @property
+    def says(self) -> str:
+        return _SAYS[self]
+
+    def covers(self, other: "Role") -> bool:
+        return _ORDER.index(self) >= _ORDER.index(other)
+
+
+_ORDER = list(Role)
+_SAYS = {
+    Role.VIEWER: "Sees campaigns, people and reports. Changes nothing.",
+    Role.MARKETER: "Makes and sends campaigns, looks after people and lists.",
+    Role.APPROVER: "The same, and sends campaigns where a second person has to.",
+    Role.ADMIN: "Everything: sending domains, routes, limits, the team.",
+}
+
+
+class Needs(NamedTuple):
+    """The least role for looking (GET, HEAD, OPTIONS) and for changing (everything else)."""
+
+    read: Role
+    change: Role
+    # Where campaigns need a second person, only approvers and admins may change here.
+    sends: bool = False
+
+    def least(self, *, changes: bool, second_person: bool) -> Role:
+        if not changes:
+            return self.read
+        return Role.APPROVER if self.sends and second_person else self.change
+
+
+SEE = Needs(Role.VIEWER, Role.VIEWER)
+WORK = Needs(Role.MARKETER, Role.MARKETER)
+SEND = Needs(Role.MARKETER, Role.MARKETER, sends=True)
+SEE_OR_RUN = Needs(Role.VIEWER, Role.ADMIN)
+RUN = Needs(Role.ADMIN, Role.ADMIN)
+
+# Strangers: recipients' doors, providers' webhooks, health, pictures in letters, the way in.
+PUBLIC = frozenset(
+    """health media invitation account_login account_logout account_inactive mfa_authenticate mfa_login_webauthn
+    door-unsubscribe door-preferences door-confirm door-web door-link door-open door-privacy esp-hook""".split()
+)
+# Everybody's own account, whatever the role.
+OWN = frozenset(
+    """profile account_reauthenticate account_change_password account_set_password mfa_index mfa_reauthenticate
+    mfa_activate_totp mfa_deactivate_totp mfa_view_recovery_codes mfa_generate_recovery_codes
+    mfa_download_recovery_codes mfa_list_webauthn mfa_add_webauthn mfa_reauthenticate_webauthn mfa_remove_webauthn
+    mfa_edit_webauthn usersessions_list""".split()
+)
+# The way to a second factor: open to whoever has to get one before anything else.
+ON_THE_WAY = frozenset(
+    """account_reauthenticate mfa_reauthenticate mfa_reauthenticate_webauthn mfa_index mfa_activate_totp
+    mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes""".split()
+)
+_TABLE: dict[Needs, str] = {
+    SEE: """home campaigns campaign campaign-preview campaign-versions campaign-test-result campaign-arming
+        campaign-review campaign-monitor campaign-progress campaign-problems campaign-report campaign-people
+        lists list people person person-messages imports import import-reading import-progress
+        domains domain address routes route limits warmup suppressions""",
+    WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
+        campaign-letter campaign-pictures campaign-restore campaign-test campaign-people-csv campaign-pause
+        campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
+        person-lists import-new import-run import-rejected""",
+    SEND: "campaign-schedule campaign-resume campaign-lane-resume campaign-speed",
+    SEE_OR_RUN: "settings limit limits-of warmup-plan",
+    RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
+        domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
+        pool-delete stop-sending resume-sending limit-hold limit-release warmup-new warmup-series warmup-start
+        warmup-stop warmup-budget team team-role team-link team-remove team-withdraw""",
+}
+ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}
+
+
+def may(role: Role | None, route: str, *, changes: bool, second_person: bool) -> bool:
+    """May somebody with this role (None: a stranger) open, or change something at, the route of this name?"""
+    if route in PUBLIC:
+        return True
+    if role is None or (route not in OWN and route not in ROUTES):
+        return False
+    return route in OWN or role.covers(ROUTES[route].least(changes=changes, second_person=second_person))

@@ -1,0 +1,50 @@
+"""What is typed about the team."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+
+from config.models import ROLES
+
+
+class InviteForm(forms.Form):
+    email = forms.EmailField(label="E-mail", max_length=150)
+    role = forms.ChoiceField(label="Role", choices=ROLES, initial="marketer")
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label="Role", choices=ROLES)
+
+
+class WelcomeForm(forms.Form):
+    """The newcomer's name and password; a member with a new link only sets the password."""
+
+    name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput({"autocomplete": "name"}))
+    password = forms.CharField(
+        label="Password",
+        max_length=128,
+        help_text="At least eight characters. A sentence is easy to remember and hard to guess.",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, email: str, member: User | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._user = member or User(username=email, email=email)
+        if member is not None:
+            del self.fields["name"]
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        self._user.first_name = self._user.first_name or self.cleaned_data.get("name", "")
+        validate_password(password, self._user)
+        return password
+
+
+class ProfileForm(forms.ModelForm[User]):
+    class Meta:
+        model = User
+        fields = ("first_name",)
+        labels = {"first_name": "Your name"}
