@@ -14,6 +14,7 @@ os.environ.setdefault("PROCESS_KIND", "control")
 
 from django.conf import settings
 from django.db import close_old_connections
+from django.utils import timezone
 
 from config import embedded
 
@@ -149,9 +150,11 @@ def watch_beat(**_: Any) -> None:
 def say_that_we_can_send(**_: Any) -> None:
     """A sending worker enrols before its first batch: the planner gives a host without workers nothing."""
     if settings.PROCESS_KIND in ("transmit", "transactional"):
-        from sending import here
+        from sending import crashes, here
 
         here.gate()
+        # The sweep runs on another host, perhaps, which does not see what a process of this one had in hand.
+        crashes.count(now=timezone.now())  # clock: entry
 
 
 def _stand_in_for_beat() -> None:

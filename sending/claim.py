@@ -20,6 +20,12 @@ SET state = 'running', epoch = epoch + 1, owner = %(owner)s, started_at = %(now)
     intent = NULL, intent_attempt = NULL, intent_token = NULL
 WHERE id = %(batch)s AND state = 'planned' RETURNING epoch
 """
+# From the worker that claimed it to the process it has started for it.
+_ADOPT = """
+UPDATE sending_batch
+SET epoch = epoch + 1, owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE id = %(batch)s AND epoch = %(epoch)s AND state = 'running' AND intent IS NULL RETURNING epoch
+"""
 _LET_GO = """
 UPDATE sending_batch SET owner = NULL, lease_until = clock_timestamp()
 WHERE id = %s AND epoch = %s AND state = 'running'
@@ -46,6 +52,14 @@ def claim(*, now: datetime, batch_id: int, owner: int) -> Claimed | None:
     """Make the batch ours; None when somebody else has it, or had it."""
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"owner": owner, "now": now, "lease": LEASE_SECONDS, "batch": batch_id})
+        row = cursor.fetchone()
+    return claimed(batch_id) if row else None
+
+
+def adopt(*, batch_id: int, epoch: int, owner: int) -> Claimed | None:
+    """Make ours what another process has claimed and not begun; None when it is not as it was any more."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ADOPT, {"owner": owner, "lease": LEASE_SECONDS, "batch": batch_id, "epoch": epoch})
         row = cursor.fetchone()
     return claimed(batch_id) if row else None
 

@@ -9,6 +9,7 @@ from functools import partial
 from django.conf import settings
 
 from sending import draining, hearing, hub
+from sending.flight_recorder import Slot
 from sending.gate import Gate
 from sending.gate_questions import FAILED, SILENT, STALE, Answer, Intent, Question, Ticket
 from sending.letters import Writer
@@ -52,10 +53,12 @@ class Handover:
         clock: RunningClock,
         writer: Writer,
         transport: Transport,
+        slot: Slot,
         most_per_connection: int | None,
     ) -> None:
         self._book, self._gate, self._clock = book, gate, clock
         self._writer, self._transport, self._most = writer, transport, most_per_connection
+        self._slot = slot
         self._batch = book.claimed.batch
         self._gap = self._batch.gap
         self._first_due = time.monotonic() + clock.seconds_until(self._batch.due_at)
@@ -95,6 +98,7 @@ class Handover:
         return bool(self._book.end_reason)
 
     def _one(self, person: Person) -> Step:
+        self._take(person)
         letter = self._letter(person)
         if letter is None:
             return Step.DONE
@@ -109,6 +113,10 @@ class Handover:
             return self._hand_over(person, letter, session)
         except ConnectionLost as error:
             return self._lose_connection(person, error)
+
+    def _take(self, person: Person) -> None:
+        mailing, batch, epoch = self._batch.mailing_id, self._batch.pk, self._book.claimed.epoch
+        self._slot.takes(mailing=mailing, batch=batch, epoch=epoch, delivery=person.delivery, attempt=person.attempt)
 
     # -- One message ---------------------------------------------------------------------------------------------------
 
@@ -160,6 +168,7 @@ class Handover:
 
     def _send_dot(self, person: Person, letter: Letter, session: Session) -> Step:
         """From here on an end without a reply means that nobody knows."""
+        self._slot.writes_dot()
         try:
             session.send_content(letter)
             self._last_dot = time.monotonic()
@@ -174,6 +183,7 @@ class Handover:
             self._answer_lost(person)
             self._current = None
             raise
+        self._slot.hears(reply.code)
         self._lost = self._silent = 0
         self._heard(person, reply, "dot")
         return Step.DONE
@@ -408,10 +418,13 @@ class Handover:
         """While the receiver thinks about this message, the next one is written."""
         if self._queue:
             following = self._queue[0]
+            self._slot.writes_ahead(following.delivery)
             try:
                 letter = self._writer.write(following, now=self._clock())
             except Exception:  # noqa: BLE001 whatever it is, it is met again when it is this one's turn
                 return
+            finally:
+                self._slot.writes_ahead(0)
             self._written = (following, letter)
 
     def _write(self, person: Person) -> Letter | None:

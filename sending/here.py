@@ -1,5 +1,7 @@
-"""This worker process: its gate and its hub, started at the first need, one for all its threads."""
+"""This worker process: its gate, hub and flight recorder, made at the first need, one each for all its threads."""
 
+import os
+import secrets
 import threading
 from typing import Any
 
@@ -7,6 +9,8 @@ import psycopg
 from django.conf import settings
 from django.db import connection as django_connection
 
+from sending import crashes
+from sending.flight_recorder import Recorder
 from sending.gate import Gate
 from sending.hub import Hub
 from sending.workers import Worker
@@ -14,6 +18,7 @@ from sending.workers import Worker
 _lock = threading.Lock()
 _gate: Gate | None = None
 _hub: Hub | None = None
+_recorder: Recorder | None = None
 
 # What a lost network would otherwise hang on for many minutes.
 _SOCKET_OPTIONS = {
@@ -54,13 +59,24 @@ def hub() -> Hub:
         return _hub
 
 
+def recorder() -> Recorder:
+    """Where this process notes what it has in hand."""
+    global _recorder
+    with _lock:
+        if _recorder is None:
+            _recorder = Recorder(crashes.folder(), f"{os.getpid()}-{secrets.token_hex(4)}")
+        return _recorder
+
+
 def close() -> None:
     """End the gate when the process ends in order; what is still to be settled is settled first."""
-    global _gate
+    global _gate, _recorder
     with _lock:
         if _gate is not None:
             _gate.close()
-        _gate = None
+        if _recorder is not None:
+            _recorder.close()
+        _gate = _recorder = None
 
 
 def connect() -> psycopg.Connection[Any]:

@@ -12,6 +12,7 @@ from django.db import connection
 
 from audiences.models import list_scope
 from sending.claim import Claimed
+from sending.crashes import REFUSED_AFTER
 from sending.models import Batch, MailingLane, OutcomeKind, Requeue, Route
 from sending.requeue import Return
 from sending.retrying import NOT_LOOKED_UP_AGAIN
@@ -64,7 +65,7 @@ _COLUMNS = """
     -- A test goes to a colleague, whoever's fields it shows: only the colleague's key is asked about.
     coalesce(d.to_address, s.email) AS email, s.fields,
     CASE WHEN d.to_address IS NULL THEN s.address_key ELSE d.address_key END AS key_now,
-    rd.state AS domain_state, rd.provider, rd.site, rd.mx, t.domain,
+    coalesce(c.n, 0) AS crashes, rd.state AS domain_state, rd.provider, rd.site, rd.mx, t.domain,
     EXISTS (SELECT 1 FROM audiences_suppression x
             WHERE x.address_key IN (d.address_key, CASE WHEN d.to_address IS NULL THEN s.address_key END)
             AND x.scope = ANY(%(scopes)s::text[] || ('list:' || d.via_list)::text)) AS is_suppressed
@@ -77,6 +78,8 @@ _TODAY = """
 _FRESH = f"""
 SELECT 1 AS attempt, 0 AS counted, NULL::timestamptz AS first_tried_at, NULL::bigint AS pinned_route, {_COLUMNS}
 FROM sending_delivery d {_TODAY}
+-- Nobody can have crashed before.
+CROSS JOIN LATERAL (SELECT 0 AS n) c
 WHERE d.mailing_id = %(mailing)s AND d.wave = %(wave)s AND d.provider = %(provider)s
   AND d.seq BETWEEN %(lo)s AND %(hi)s
 ORDER BY d.seq
@@ -84,6 +87,7 @@ ORDER BY d.seq
 _RETRY = f"""
 SELECT q.attempt, q.counted, q.first_tried_at, q.pinned_route, {_COLUMNS}
 FROM sending_requeue q JOIN sending_delivery d ON d.mailing_id = q.mailing_id AND d.id = q.delivery {_TODAY}
+LEFT JOIN sending_crash c ON c.mailing_id = d.mailing_id AND c.delivery = d.id
 WHERE q.batch = %(batch)s AND q.mailing_id = %(mailing)s
 ORDER BY q.position NULLS LAST, d.seq
 """
@@ -138,6 +142,8 @@ def _sort_in(found: Load, *, now: datetime, claimed: Claimed, row: dict[str, Any
         found.left_out.append(_left_out(now, claimed, row, OutcomeKind.SKIPPED, "suppressed"))
     elif row["email"] is None:
         found.left_out.append(_left_out(now, claimed, row, OutcomeKind.SKIPPED, "erased"))
+    elif row["crashes"] >= REFUSED_AFTER:
+        found.left_out.append(_left_out(now, claimed, row, OutcomeKind.REFUSED, "internal_error"))
     elif (back := _moved(now, claimed, row)) is not None:
         found.returned.append(back)
     else:

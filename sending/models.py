@@ -371,6 +371,21 @@ class Requeue(models.Model):
         return f"{self.mailing_id}/{self.delivery} due {self.due_at:%H:%M}"
 
 
+class Crash(models.Model):
+    """How often a process died with this delivery in hand."""
+
+    mailing_id = models.BigIntegerField()
+    delivery = models.BigIntegerField()
+    n = models.SmallIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["mailing_id", "delivery"], name="counted_once_per_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.delivery}: {self.n}"
+
+
 class Reply(models.Model):
     """A receiver's text, personal parts masked, stored once."""
 

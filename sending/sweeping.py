@@ -4,11 +4,12 @@ from datetime import datetime
 
 from django.db import connection
 
-from sending import completion, mailings, placing, takeover, unclaimed, wake, workers
+from sending import completion, crashes, mailings, placing, takeover, unclaimed, wake, workers
 
 
 def sweep(*, now: datetime) -> None:
     """Each part is idempotent and may run twice at once."""
+    crashes.count(now=now)
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)
     wake.wake_forgotten(now=now)

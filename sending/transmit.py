@@ -21,13 +21,14 @@ from reputation import dkim_keys, sealed
 from reputation.budgets import Limits, limits_of
 from reputation.models import Budget
 from reputation.workspace import zone
-from sending import draining, finish, here, sites
-from sending.claim import Claimed, claim, leave_to_takeover
+from sending import alone, crashes, draining, finish, here, sites
+from sending.claim import Claimed, adopt, claim, leave_to_takeover
+from sending.flight_recorder import Slot
 from sending.handing_over import Handover
 from sending.letters import Writer, must_be_signed
 from sending.loading import Load, Person, load
 from sending.logbook import Logbook
-from sending.models import Mailing, Requeue
+from sending.models import Batch, Mailing, Requeue
 from sending.running_clock import RunningClock
 from sending.transports import CouldNotOpen, Patience, Transport, transport_for
 
@@ -43,20 +44,42 @@ def transmit(*, now: datetime, batch_id: int) -> bool:
     claimed = claim(now=now, batch_id=batch_id, owner=gate.worker.id)
     if claimed is None:
         return False
-    slot = {"batch": claimed.batch.pk, "epoch": claimed.epoch}
-    gate.watch(**slot)
     clock = RunningClock(now=now)
-    try:
-        _send_and_finish(claimed, Logbook(claimed), clock)
-    finally:
-        gate.unwatch(**slot)
-        connection.close()
+    if claimed.batch.kind == Batch.Kind.RETRY and (suspect := crashes.suspect_in(batch_id)) is not None:
+        try:
+            alone.send(claimed=claimed, delivery=suspect, now=clock())
+        finally:
+            # What no process has adopted is left with nobody.
+            leave_to_takeover(claimed)
+            connection.close()
+        return True
+    _send(claimed, clock)
     return True
 
 
-def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock) -> None:
+def transmit_alone(*, now: datetime, batch_id: int, epoch: int) -> bool:
+    """Send a batch that a worker hands to this process (`sending.alone`); false when it is not there any more."""
+    claimed = adopt(batch_id=batch_id, epoch=epoch, owner=here.gate().worker.id)
+    if claimed is not None:
+        _send(claimed, RunningClock(now=now))
+    return claimed is not None
+
+
+def _send(claimed: Claimed, clock: RunningClock) -> None:
+    gate = here.gate()
+    watched = {"batch": claimed.batch.pk, "epoch": claimed.epoch}
+    gate.watch(**watched)
     try:
-        handover, people = _made_ready(claimed, book, clock)
+        with here.recorder().slot() as slot:
+            _send_and_finish(claimed, Logbook(claimed), clock, slot)
+    finally:
+        gate.unwatch(**watched)
+        connection.close()
+
+
+def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock, slot: Slot) -> None:
+    try:
+        handover, people = _made_ready(claimed, book, clock, slot)
     except BaseException:
         # The book does not know its people yet: closing it would drop them. The takeover reads them from the rows.
         leave_to_takeover(claimed)
@@ -68,7 +91,9 @@ def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock) -> No
         finish.finish(book=book, clock=clock, gate=here.gate())
 
 
-def _made_ready(claimed: Claimed, book: Logbook, clock: RunningClock) -> tuple[Handover | None, list[Person]]:
+def _made_ready(
+    claimed: Claimed, book: Logbook, clock: RunningClock, slot: Slot
+) -> tuple[Handover | None, list[Person]]:
     """Who is to be sent to and how; nobody, with everybody handed back, where the batch must or can not begin."""
     limits = _limits(claimed, clock())
     found = load(now=clock(), claimed=claimed, requires_tls=any(limit.tls_required for limit in limits))
@@ -89,7 +114,13 @@ def _made_ready(claimed: Claimed, book: Logbook, clock: RunningClock) -> tuple[H
     writer, transport = ready
     most = min((limit.per_connection for limit in limits if limit.per_connection), default=None)
     handover = Handover(
-        book=book, gate=here.gate(), clock=clock, writer=writer, transport=transport, most_per_connection=most
+        book=book,
+        gate=here.gate(),
+        clock=clock,
+        writer=writer,
+        transport=transport,
+        slot=slot,
+        most_per_connection=most,
     )
     return handover, found.people
 

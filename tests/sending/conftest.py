@@ -22,8 +22,11 @@ def engine(transactional_db: None, settings) -> Iterator[None]:
 
 
 def _forget() -> None:
-    from sending import draining, hearing, letters
+    from sending import crashes, draining, flight_recorder, hearing, letters
 
+    # What the killed workers of other tests had in hand.
+    with flight_recorder.of_the_dead(crashes.folder()):
+        pass
     draining.forget()
     hearing.forget()
     letters._prepared.cache_clear()
