@@ -105,9 +105,21 @@ def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = Fal
 
     `cold`: who sends is new there. For recipient domains, which have no warm-up of their own.
     """
+    return steps_of(budget, now=now, cold=cold)[-1][1]
+
+
+def steps_of(budget: Budget, *, now: datetime, cold: bool = False) -> list[tuple[str, Limits]]:
+    """The same step by step, each over the one before: catalogue, set by hand, warm-up, state."""
     cold = cold or (budget.warmup is not None and is_cold(budget.warmup_day))
-    limits = _with_warmup(budget, _with_overrides(budget, _from_catalogue(budget, cold=cold)))
-    return _with_state(budget, limits, now)
+    stock = _from_catalogue(budget, cold=cold)
+    by_hand = _with_overrides(budget, stock)
+    warming = _with_warmup(budget, by_hand)
+    return [
+        ("catalogue", stock),
+        ("set by hand", by_hand),
+        ("warm-up", warming),
+        ("state", _with_state(budget, warming, now)),
+    ]
 
 
 def full_connections(budget: Budget) -> int | None:
@@ -116,9 +128,9 @@ def full_connections(budget: Budget) -> int | None:
     return _with_overrides(budget, _from_catalogue(budget, cold=cold)).connections
 
 
-def explain(budget: Budget, *, now: datetime, zone: ZoneInfo) -> list[str]:
+def explain(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False) -> list[str]:
     """Sentences for people: what applies at `now` and why, one per limit, then the state."""
-    limits = limits_of(budget, now=now, zone=zone)
+    limits = limits_of(budget, now=now, zone=zone, cold=cold)
     lines = [
         f"{_WORDS[name].format(_number(getattr(limits, name)))}: {limits.sources[name]}."
         for name in LIMITS

@@ -8,16 +8,31 @@ from django.core.checks import CheckMessage, Error, register
 
 from reputation.catalogue import catalogue
 from reputation.pure.catalogue import CatalogueError
+from reputation.pure.replies import RuleError, packaged_rules, strangers
 from reputation.warmup import presets
 
 
 @register()
 def data_files(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """The provider catalogue (reputation.E001) and the warm-up presets (reputation.E002)."""
+    """The provider catalogue (reputation.E001), the warm-up presets (E002) and the reply rules (E003)."""
     return [
         *_problems("reputation.E001", "providers.toml", catalogue),
         *_problems("reputation.E002", "warmup.toml", presets),
+        *_problems("reputation.E003", "replies.toml", _rules),
     ]
+
+
+def _rules() -> None:
+    try:
+        rules = packaged_rules()
+    except RuleError as error:
+        raise CatalogueError([str(error)]) from None
+    try:
+        providers = catalogue().providers
+    except CatalogueError:
+        return  # said already
+    if strange := strangers(rules, providers):
+        raise CatalogueError(strange)
 
 
 def _problems(id: str, file: str, read: Any) -> list[CheckMessage]:

@@ -95,14 +95,21 @@ class Catalogue:
         owner = owners.pop() if len(owners) == 1 else registrable(_plain(domain))
         return f"{OTHER}:{owner}"[:120]
 
+    def by_rows(self, mx_hosts: Iterable[str]) -> list[tuple[str, str]]:
+        """Each MX host with the suffix that its provider is known by; "" for a host that no row has."""
+        return [(host, self._suffix(host)) for host in map(_plain, mx_hosts)]
+
     def guess(self, domain: str) -> str:
         """The provider key by the list of well-known domains, else `unknown`. For forecasts, before DNS was asked."""
         return self.by_domain.get(_plain(domain), UNKNOWN)
 
     def _owner(self, host: str) -> str | None:
+        return self.by_suffix.get(self._suffix(host))
+
+    def _suffix(self, host: str) -> str:
         labels = host.split(".")
         suffixes = (".".join(labels[start:]) for start in range(len(labels)))
-        return next((self.by_suffix[suffix] for suffix in suffixes if suffix in self.by_suffix), None)
+        return next((suffix for suffix in suffixes if suffix in self.by_suffix), "")
 
 
 def load(text: str) -> Catalogue:
@@ -114,7 +121,7 @@ def load(text: str) -> Catalogue:
     problems = [problem for key, row in rows.items() for problem in _problems_of_row(key, row)]
     if OTHER not in rows:
         problems.append(f"The row {OTHER!r} is missing: it holds the limits of everybody without a row.")
-    problems += [*_repeated(rows, "mx"), *_repeated(rows, "domains")]
+    problems += [*_repeated(rows, "mx"), *_repeated(rows, "domains"), *_overlapping(rows)]
     if problems:
         raise CatalogueError(problems)
     providers = {key: _provider(key, row) for key, row in rows.items()}
@@ -154,6 +161,18 @@ _TEXTS = {"name", "source", "notes", "mark", "limits_mark"}
 _NUMBERS = {"warmup_factor", "stop_minutes"}
 _FIELDS = _CEILINGS | _LISTS | _TEXTS | _NUMBERS | {"tls_required"}
 _LIMITS = {limit.name for limit in fields(Ceiling)}
+# What nobody means who writes more: Microsoft's 500 connections are the most that any provider speaks of.
+_MOST: Mapping[str, float] = {
+    "per_minute": 60_000,
+    "per_hour": 1_000_000,
+    "per_day": 20_000_000,
+    "connections": 500,
+    "per_connection": 10_000,
+    "batch_size": 10_000,
+    "batch_pause": 86_400,
+    "warmup_factor": 10,
+    "stop_minutes": 1_440,
+}
 
 
 def _problems_of_row(key: str, row: Any) -> Iterator[str]:
@@ -168,6 +187,17 @@ def _problems_of_row(key: str, row: Any) -> Iterator[str]:
     for name, value in row.items():
         if problem := _problem_of_field(name, value):
             yield f"[{key}] {name} {problem}"
+    yield from _warmer_than_warm(key, row)
+
+
+def _warmer_than_warm(key: str, row: Mapping[str, Any]) -> Iterator[str]:
+    for cold, warm in (("cold", "warm"), ("site_cold", "site_warm")):
+        chilled, full = row.get(cold), row.get(warm)
+        if not (isinstance(chilled, dict) and isinstance(full, dict)):
+            continue
+        for name in sorted(chilled.keys() & full.keys() - {"batch_pause"}):
+            if _is_number(chilled[name]) and _is_number(full[name]) and chilled[name] > full[name]:
+                yield f"[{key}] {cold} {name} {chilled[name]} is more than {warm} {name} {full[name]}."
 
 
 def _problem_of_field(name: str, value: Any) -> str | None:
@@ -178,7 +208,7 @@ def _problem_of_field(name: str, value: Any) -> str | None:
     if name in _LISTS:
         return _problem_of_hosts(value)
     if name in _NUMBERS:
-        return None if _is_number(value) and value > 0 else "must be a number above 0."
+        return None if _is_number(value) and 0 < value <= _MOST[name] else f"must be a number up to {_MOST[name]:g}."
     if name == "tls_required":
         return None if isinstance(value, bool) else "must be true or false."
     if not isinstance(value, str):
@@ -194,10 +224,11 @@ def _problem_of_ceiling(value: Any) -> str | None:
     for name, limit in value.items():
         if name not in _LIMITS:
             return f"has {name!r}, which is no limit. Limits are {', '.join(sorted(_LIMITS))}."
-        if name == "batch_pause":
-            if not _is_number(limit) or limit < 0:
-                return f"{name} must be a number of seconds."
-        elif not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        if name == "batch_pause" and (not _is_number(limit) or limit < 0):
+            return f"{name} must be a number of seconds."
+        if _is_number(limit) and limit > _MOST[name]:
+            return f"{name} must be {_MOST[name]:g} at most."
+        if name != "batch_pause" and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
             return f"{name} must be a whole number of 1 or more."
     return None
 
@@ -216,6 +247,21 @@ def _repeated(rows: Mapping[str, Any], name: str) -> Iterator[str]:
             if host in owners:
                 yield f"[{key}] {name} has {host!r}, which [{owners[host]}] has already."
             owners.setdefault(host, key)
+
+
+def _overlapping(rows: Mapping[str, Any]) -> Iterator[str]:
+    """A suffix below another one: which of the two holds would hang on the order of look-ups."""
+    owners = {host: key for key, row in rows.items() for host in _hosts(row)}
+    for host, key in owners.items():
+        labels = host.split(".")
+        for above in (".".join(labels[start:]) for start in range(1, len(labels))):
+            if above in owners:
+                yield f"[{key}] mx has {host!r}, which lies below {above!r} of [{owners[above]}]."
+
+
+def _hosts(row: Any) -> list[str]:
+    hosts = row.get("mx", []) if isinstance(row, dict) else []
+    return [host for host in hosts if isinstance(host, str)] if isinstance(hosts, list) else []
 
 
 def _is_number(value: Any) -> bool:

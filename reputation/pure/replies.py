@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -260,6 +260,8 @@ def load_rules(text: str) -> Rules:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"The reply rules are not valid TOML: {error}") from error
+    if strange := data.keys() - {"sources", "status", "trusted", "rule"}:
+        raise RuleError(f"{', '.join(sorted(strange))}: the file has no such part.")
     sources = frozenset(data.get("sources", {}))
     read = tuple([_rule(row, number, sources) for number, row in enumerate(data.get("rule", []), 1)])
     rules = Rules(
@@ -276,11 +278,29 @@ def load_rules(text: str) -> Rules:
     return rules
 
 
+def strangers(rules: Rules, providers: Collection[str]) -> list[str]:
+    """Provider keys that rules name and the catalogue does not have, as sentences."""
+    named = [(f"Rule {rule.id!r}", key) for rule in rules.rules for key in sorted(rule.providers - {"any"})]
+    named += [("The list of trusted providers", key) for key in sorted(rules.trusted)]
+    return [
+        f"{where} names {key!r}, which is no provider of the catalogue." for where, key in named if key not in providers
+    ]
+
+
+_NEEDED = ("id", "providers", "class", "scope", "re", "source", "matches", "other")
+_FIELDS = {*_NEEDED, "last", "sure"}
+
+
 def _rule(row: Mapping[str, Any], number: int, sources: frozenset[str]) -> Rule:
     name = f"Rule {row.get('id') or number!r}"
-    for field in ("id", "providers", "class", "scope", "re", "source", "matches", "other"):
+    for field in _NEEDED:
         if not row.get(field):
             raise RuleError(f"{name} has no {field!r}.")
+    if strange := row.keys() - _FIELDS:
+        raise RuleError(f"{name}: {', '.join(sorted(strange))} is no field of a rule.")
+    for field in ("providers", "matches", "other"):
+        if not isinstance(row[field], list) or not all(isinstance(value, str) and value for value in row[field]):
+            raise RuleError(f"{name}: {field} must be a list of texts.")
     if row["class"] not in REACTIONS:
         raise RuleError(f"{name}: there is no class {row['class']!r}.")
     if row["scope"] not in SCOPES:

@@ -18,6 +18,7 @@ from reputation.pure.replies import (
     normalise_reply,
     packaged_rules,
     retry_hint,
+    strangers,
 )
 
 RULES = packaged_rules()
@@ -55,6 +56,9 @@ def test_every_rule_catches_its_samples_in_its_providers_reply(rule):
         (('matches = ["550 no such user"]', 'matches = ["550 gone"]'), "does not match its own sample"),
         (('other = ["550 full"]', 'other = ["550 no such user"]'), "matches a reply that it must not"),
         (('matches = ["550 no such user"]', "matches = []"), "has no 'matches'"),
+        (('other = ["550 full"]', "other = []"), "has no 'other'"),
+        (('other = ["550 full"]', 'other = "550 full"'), "other must be a list of texts"),
+        (('source = "here"', 'source = "here"\nclas = "unknown"'), "clas is no field of a rule"),
     ],
 )
 def test_a_faulty_rule_is_named_with_its_fault(change, says):
@@ -67,6 +71,19 @@ def test_a_rule_that_an_earlier_one_shadows_is_refused():
     second = ONE_RULE[ONE_RULE.index("[[rule]]") :].replace('"one"', '"two"')
     with pytest.raises(RuleError, match=r"'two' can never catch .* 'one' comes first"):
         load_rules(ONE_RULE + second)
+
+
+def test_a_part_that_is_none_is_refused():
+    with pytest.raises(RuleError, match="statuses: the file has no such part"):
+        load_rules('[statuses]\n"5.1.1" = "unknown"\n' + ONE_RULE)
+
+
+def test_a_provider_that_the_catalogue_does_not_have_is_named():
+    rules = load_rules('trusted = ["gogle"]\n' + ONE_RULE.replace('["any"]', '["gogle"]'))
+    assert strangers(rules, {"google"}) == [
+        "Rule 'one' names 'gogle', which is no provider of the catalogue.",
+        "The list of trusted providers names 'gogle', which is no provider of the catalogue.",
+    ]
 
 
 def test_an_id_used_twice_is_refused():
