@@ -17,7 +17,8 @@ def _worker(kind: str, queues: str, *, pool: str, concurrency: int) -> list[str]
     return [
         *(sys.executable, "-m", "celery", "-A", "config", "worker"),
         *("--queues", queues, "--pool", pool, "--concurrency", str(concurrency)),
-        *("--hostname", f"{kind}@%h", "--loglevel", settings.LOG_LEVEL),
+        # Several of a kind on one machine: two nodes of one name would answer for each other.
+        *("--hostname", f"{kind}@{os.getpid()}.%h", "--loglevel", settings.LOG_LEVEL),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
 

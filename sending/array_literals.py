@@ -18,7 +18,7 @@ def stamps(values: Iterable[datetime | None]) -> str:
 
 
 def uuids(values: Iterable[UUID | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    return "{" + ",".join(["NULL" if value is None else value.hex for value in values]) + "}"
 
 
 def texts(values: Iterable[str]) -> str:

@@ -10,14 +10,16 @@ from audiences import activity
 from reputation.pure.reactions import REACTIONS
 from sending.models import Batch, OutcomeKind
 
-# By address, so that two batches that end at once never wait for each other in a ring.
+# Of those that were reached, only the few with a failure to forget. By address, so that two batches that end at once
+# never wait for each other in a ring.
 _OF_BATCH = """
 SELECT d.address_key, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule
 FROM sending_outcome o
 JOIN sending_delivery d ON d.mailing_id = o.mailing_id AND d.id = o.delivery
 LEFT JOIN sending_reply r ON r.id = o.reply_id
 WHERE o.mailing_id = %(mailing)s AND o.batch_id = %(batch)s AND o.delivery IN ({deliveries})
-  AND o.kind IN ('accepted', 'bounced_hard', 'bounced_soft')
+  AND (o.kind IN ('bounced_hard', 'bounced_soft')
+       OR o.kind = 'accepted' AND EXISTS (SELECT 1 FROM audiences_softfailure f WHERE f.address_key = d.address_key))
 ORDER BY d.address_key
 """
 _AGAINST_THE_PERSON = frozenset({"retry_counted", "soft", "soon_gone", "gone", "gone_by_dns"})
@@ -47,7 +49,8 @@ def tell_audiences(
             # What was only ever put off has expired by now.
             soft = "expired" if effect == "retry_counted" else reply_class
             activity.soft_failure(now=now, address_key=key, mailing_ref=batch.mailing_id, kind=soft, evidence=evidence)
-    activity.delivered(now=now, address_keys=reached)
+    if reached:
+        activity.delivered(now=now, address_keys=reached)
 
 
 def _effect(reply_class: str | None) -> str:

@@ -141,7 +141,7 @@ def close(
     bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
     ledger.record(entries=entries, zone=zone())
     sites.give_back(cursor, batch=batch)
-    if any(entry.sent for entry in entries):
+    if batch.mailing.first_sent_at is None and any(entry.sent for entry in entries):
         # The mailing before its lanes, as whoever adds people to it locks them.
         Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
     requeue.put_back(cursor, batch=batch, returns=returned)

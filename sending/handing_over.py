@@ -62,6 +62,7 @@ class Handover:
         self._batch = book.claimed.batch
         self._gap = self._batch.gap
         self._first_due = time.monotonic() + clock.seconds_until(self._batch.due_at)
+        self._ends = time.monotonic() + clock.seconds_until(self._batch.deadline)
         self._last_dot: float | None = None
         self._lead = 0.0
         self._token = 0
@@ -93,7 +94,7 @@ class Handover:
         if not self._book.end_reason:
             if draining.is_draining():
                 self._book.end_reason = "draining"
-            elif self._clock() >= self._batch.deadline:
+            elif time.monotonic() >= self._ends:
                 self._book.end_reason = "deadline"
         return bool(self._book.end_reason)
 
@@ -207,7 +208,7 @@ class Handover:
             epoch=self._book.claimed.epoch,
             token=self._token,
             intent=intent,
-            counters=self._book.counters,
+            counters=self._book.counters.now(),
             settled=tuple(self._book.unsettled),
         )
 
@@ -215,8 +216,8 @@ class Handover:
         """The gate's answer. What it settled is durable then; without an answer it is asked again with the next."""
         answer = ticket.wait(GATE_SECONDS)
         if answer.verdict not in (SILENT, FAILED):
-            durable = set(map(id, ticket.question.settled))
-            self._book.unsettled = [each for each in self._book.unsettled if id(each) not in durable]
+            # What was noted meanwhile stands behind what was asked.
+            del self._book.unsettled[: len(ticket.question.settled)]
         if answer.gap is not None:
             self._gap = answer.gap
         if answer.yield_requested:
@@ -401,7 +402,7 @@ class Handover:
         if seconds > SETTLE_BEFORE_SECONDS and self._book.unsettled:
             self._wait_for(self._gate.ask(self._put(None)))
             seconds = instant - time.monotonic()
-        if self._clock.seconds_until(self._batch.deadline) < seconds:
+        if self._ends < instant:
             self._book.end_reason = "deadline"
             return False
         draining.wait(seconds)

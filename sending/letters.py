@@ -14,6 +14,7 @@ from sending.pure import tokens, verp
 from sending.pure.compose import PreparedMessage, RecipientContext, SystemValues, compose, prepare
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
+from sending.pure.signed import varints
 from sending.transports import Letter
 
 
@@ -21,14 +22,20 @@ class Writer:
     """Writes the letters of one mailing. Reads the database when made, never afterwards."""
 
     def __init__(self, *, mailing: Mailing, key: SigningKey | None) -> None:
-        self._mailing = mailing
-        self._domain = mailing.sending_domain
+        self._mailing, self._mailing_id, self._stream = mailing, mailing.pk, mailing.stream
+        self._is_test = mailing.is_test
+        self._domain, self._host = mailing.sending_domain.name, mailing.sending_domain.return_path_host
         self._key = key
         self._prepared = _prepared(mailing.pk, mailing.launch_key)
         self._keys = settings.TOKEN_KEYS
         self._newest = max(self._keys)
         # Message-IDs and return paths stay equal over attempts and mailings, so they keep to the oldest key.
         self._oldest = min(self._keys)
+        self._base = settings.PUBLIC_URL
+        self._makers = {
+            purpose: tokens.maker(purpose, test=mailing.is_test, keys=self._keys, key_id=self._newest)
+            for purpose in tokens.PURPOSES
+        }
 
     def write(self, person: Person, *, now: datetime) -> Letter:
         """Raises PersonalisationFailed (a plain sentence), or KeyError for a variant that was never compiled."""
@@ -47,62 +54,59 @@ class Writer:
                 domain=self._key.domain,
                 selector=self._key.selector,
                 now=now,
+                is_relaxed=composed.is_relaxed,
             )
         return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=composed.as_bytes(signature))
 
     def _fields(self, person: Person, now: datetime) -> Mapping[str, Any]:
         """A notice may lead to where the person confirms; a campaign may not confirm for anybody."""
-        if self._mailing.stream != Stream.TRANSACTIONAL:
+        if self._stream != Stream.TRANSACTIONAL:
             return person.fields
         (list_id,) = self._mailing.included_lists or [0]
-        asked = tokens.Confirm(person.subscriber, list_id, int(now.timestamp()), self._mailing.is_test)
+        asked = varints((person.subscriber, list_id, int(now.timestamp())))
         return {**person.fields, "confirm_url": self._door("c", "confirm", asked)}
 
     def _values(self, person: Person, message: PreparedMessage, now: datetime) -> SystemValues:
-        mailing, test = self._mailing, self._mailing.is_test
+        mailing = self._mailing_id
         leave = tokens.Unsubscribe(
-            person.subscriber, mailing.pk, person.delivery, self._lists(person), mailing.stream, test
+            person.subscriber, mailing, person.delivery, self._lists(person), self._stream, self._is_test
         )
         mailto = verp.unsubscribe_address(leave, keys=self._keys, key_id=self._newest)
+        this = varints((mailing, person.delivery))
         return SystemValues(
             message_id=self._message_id(person),
             date=now,
-            link_url=self._link(person, message.compiled),
-            unsubscribe_url=self._door("u", "unsubscribe", leave),
-            preferences_url=self._door("p", "preferences", tokens.Preferences(person.subscriber, test)),
-            web_version_url=self._door("w", "web", tokens.Web(mailing.pk, person.delivery, test)),
-            open_url=self._door("o", "open", tokens.Open(mailing.pk, person.delivery, test)) + ".gif",
-            unsubscribe_mailto=f"{mailto}@{self._domain.return_path_host}",
-            mailing_ref=str(mailing.pk),
-            feedback_id=f"{mailing.pk}:{mailing.stream}:letterpace",
+            link_url=self._links(this, message.compiled),
+            unsubscribe_url=self._door("u", "unsubscribe", varints(tokens.numbers_of(leave))),
+            preferences_url=self._door("p", "preferences", varints((person.subscriber,))),
+            web_version_url=self._door("w", "web", this),
+            open_url=self._door("o", "open", this) + ".gif",
+            unsubscribe_mailto=f"{mailto}@{self._host}",
+            mailing_ref=str(mailing),
+            feedback_id=f"{mailing}:{self._stream}:letterpace",
         )
 
     def _lists(self, person: Person) -> tuple[int, ...]:
         """One click leaves every included list; whoever was chosen by segment only leaves the stream."""
         return tuple(self._mailing.included_lists) if person.via_list is not None else ()
 
-    def _link(self, person: Person, compiled: CompiledMessage) -> Callable[[int], str]:
-        mailing, test = self._mailing.pk, self._mailing.is_test
+    def _links(self, this: bytes, compiled: CompiledMessage) -> Callable[[int], str]:
+        """`this` is the delivery as tokens name it, the same in all of its links."""
+        if not compiled.track_clicks:
+            return compiled.links.__getitem__
+        make, door = self._makers["link"], f"{self._base}/l/"
+        return lambda number: door + make(this + _number(number))
 
-        def address(number: int) -> str:
-            target = compiled.links[number]
-            if not compiled.track_clicks:
-                return target
-            return self._door("l", "link", tokens.Link(mailing, person.delivery, number, test))
-
-        return address
-
-    def _door(self, path: str, purpose: str, payload: tokens.Payload) -> str:
-        token = tokens.make(purpose, payload, keys=self._keys, key_id=self._newest)
-        return f"{settings.PUBLIC_URL}/{path}/{token}"
+    def _door(self, path: str, purpose: str, said: bytes) -> str:
+        return f"{self._base}/{path}/{self._makers[purpose](said)}"
 
     def _message_id(self, person: Person) -> str:
-        what = verp.MessageRef(self._mailing.pk, person.delivery, self._mailing.is_test)
-        return verp.message_id(what, keys=self._keys, key_id=self._oldest, domain=self._domain.name)
+        what = verp.MessageRef(self._mailing_id, person.delivery, self._is_test)
+        return verp.message_id(what, keys=self._keys, key_id=self._oldest, domain=self._domain)
 
     def _return_path(self, person: Person) -> str:
-        who = verp.ReturnPath(person.subscriber, person.via_list or 0, self._mailing.is_test)
-        return f"{verp.return_path(who, keys=self._keys, key_id=self._oldest)}@{self._domain.return_path_host}"
+        who = verp.ReturnPath(person.subscriber, person.via_list or 0, self._is_test)
+        return f"{verp.return_path(who, keys=self._keys, key_id=self._oldest)}@{self._host}"
 
 
 @lru_cache(maxsize=64)
@@ -110,6 +114,12 @@ def _prepared(mailing_id: int, _launch_key: str) -> dict[int, PreparedMessage]:
     """A mailing's messages are frozen, so a process parses them once."""
     rows = MailingMessage.objects.filter(mailing_id=mailing_id).values_list("variant", "compiled")
     return {variant: prepare(CompiledMessage.from_json(compiled)) for variant, compiled in rows}
+
+
+@lru_cache(maxsize=1024)
+def _number(number: int) -> bytes:
+    """A link's number as it stands in its token."""
+    return varints((number,))
 
 
 def must_be_signed(mailing: Mailing) -> bool:

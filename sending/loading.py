@@ -22,10 +22,10 @@ from sending.transports import Destination
 TAIL, UNKNOWN = "tail", "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Person:
     """One delivery of the batch, as it can be sent now. `attempt` is the try at hand; `counted` those before it that
-    were about this message."""
+    were about this message. A value, not frozen because one is made for each message."""
 
     delivery: int
     attempt: int

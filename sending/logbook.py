@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from reputation.ledger import Entry
@@ -80,8 +80,8 @@ class Logbook:
         spent.unknown_users += kind == OutcomeKind.BOUNCED_HARD and verdict is not None and verdict.class_ == "unknown"
         if dot:
             spent.last_dot_at = at
-        last_dot_at = at if dot else self.counters.last_dot_at
-        self.counters = replace(self.counters, sent=self.counters.sent + 1, last_dot_at=last_dot_at)
+            self.counters.last_dot_at = at
+        self.counters.sent += 1
 
     def put_off(self, person: Person, *, due_at: datetime, counts: bool, now: datetime, pinned: int | None) -> None:
         """The receiver asked us to come back: the next attempt."""
@@ -171,15 +171,12 @@ class Logbook:
         )
 
     def _count(self, kind: str) -> None:
-        now = self.counters
-        self.counters = replace(
-            now,
-            cursor=now.cursor + 1,
-            accepted=now.accepted + (kind == OutcomeKind.ACCEPTED),
-            deferred=now.deferred + (kind == OutcomeKind.DEFERRED),
-            bounced=now.bounced + (kind in _BOUNCED),
-            skipped=now.skipped + (kind in _LEFT_OUT),
-        )
+        counters = self.counters
+        counters.cursor += 1
+        counters.accepted += kind == OutcomeKind.ACCEPTED
+        counters.deferred += kind == OutcomeKind.DEFERRED
+        counters.bounced += kind in _BOUNCED
+        counters.skipped += kind in _LEFT_OUT
 
 
 def _return(

@@ -48,7 +48,8 @@ def put_back(cursor: CursorWrapper, *, batch: Batch, returns: Sequence[Return]) 
     """Write what goes back, and drop the rows the batch took and has done with. In the caller's transaction."""
     if returns:
         cursor.execute(_PUT_BACK, {"mailing": batch.mailing_id, "wave": batch.wave, **_columns(returns)})
-    cursor.execute("DELETE FROM sending_requeue WHERE batch = %s", [batch.pk])
+    if batch.kind == Batch.Kind.RETRY:
+        cursor.execute("DELETE FROM sending_requeue WHERE batch = %s", [batch.pk])
     moved = Counter(back.lane for back in returns if back.lane != batch.provider)
     moves = [Move(batch.mailing_id, batch.wave, batch.provider, lane, n) for lane, n in sorted(moved.items())]
     move_totals(cursor, moves)

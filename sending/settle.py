@@ -15,9 +15,10 @@ class Cursor(Protocol):
     def fetchone(self) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Settled:
-    """One attempt's outcome, as it is recorded. `kind` is an OutcomeKind; empty texts are stored as NULL."""
+    """One attempt's outcome, as it is recorded. `kind` is an OutcomeKind; empty texts are stored as NULL. A value, not
+    frozen because one is made for each message."""
 
     mailing: int
     delivery: int

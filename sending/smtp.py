@@ -99,6 +99,9 @@ class Dialogue(smtplib.SMTP):
 
     def _receive_in_hub(self, current: hub.Strand, deadline: float) -> bytes:
         sock = self._limited_to(0)
+        if not isinstance(sock, ssl.SSLSocket):
+            # The answer is rarely there already; TLS may have read it ahead.
+            current.hub.watch(current, sock, hub.READ, deadline)
         while True:
             try:
                 return sock.recv(65536)

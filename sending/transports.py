@@ -9,7 +9,7 @@ from sending.models import Route
 from sending.pure.dialogue import SmtpReply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Letter:
     """One message, ready to leave. `content` is in CRLF form; `mail_from` is the return path."""
 

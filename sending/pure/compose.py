@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import count
 from operator import itemgetter
 
+from .dkim import canonical_body
 from .headers import HeaderError, date_value, header_name, mailbox, message_id, text_header, uri_list
 from .liquid_engine import SPECIAL, written
 from .message import TRANSACTIONAL, BodyPiece, CompiledMessage, HtmlSlot, TextSlot, Wire
@@ -25,7 +26,7 @@ Header = tuple[str, bytes]
 _NO_PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecipientContext:
     """One person. `fields` become `contact.<name>`: plain data only (text, numbers, dates, lists of them)."""
 
@@ -34,7 +35,7 @@ class RecipientContext:
     name: str = ""  # display name in To; empty for the bare address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SystemValues:
     """What the sending side gives each message. Empty strings leave the header or the link's purpose out."""
 
@@ -51,12 +52,13 @@ class SystemValues:
     extra_headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Composed:
     """A message ready to be signed. Header values may be folded; neither they nor the body hold a bare CR or LF."""
 
     headers: list[Header]
     body: bytes
+    is_relaxed: bool = False  # for DKIM: the body is canonical as it is
 
     def as_bytes(self, signature: bytes = b"") -> bytes:
         """The whole message with CRLF, behind the signature's header line (not dot-stuffed)."""
@@ -82,6 +84,7 @@ class PreparedMessage:
     order: Callable[[Sequence[bytes]], tuple[bytes, ...]]
     first_headers: tuple[Header, ...]
     last_headers: tuple[Header, ...]
+    is_relaxed: bool
 
 
 class _Links(dict[int, str]):
@@ -124,6 +127,8 @@ def prepare(compiled: CompiledMessage) -> PreparedMessage:
         order=itemgetter(*_order(compiled.body, list(direct), len(literals), len(blocks[TextSlot]))),
         first_headers=(("From", mailbox("From", compiled.from_name, compiled.from_address)),),
         last_headers=tuple(_equal_headers(compiled)),
+        # What fills the slots is canonical by its encoding, and so are the soft line breaks around it.
+        is_relaxed=isinstance(compiled.body[-1], Wire) and canonical_body(b"{}".join(literals)) == b"{}".join(literals),
     )
 
 
@@ -158,7 +163,7 @@ def compose(message: PreparedMessage, *, recipient: RecipientContext, system: Sy
     """One recipient's copy. Raises PersonalisationFailed (NeedsSmtputf8 is its cause where the address needs that)."""
     scope = Scope(_data(recipient, system))
     try:
-        return Composed(_headers(message, scope, recipient, system), _body(message, scope))
+        return Composed(_headers(message, scope, recipient, system), _body(message, scope), message.is_relaxed)
     except HeaderError as error:
         raise PersonalisationFailed(str(error)) from error
 

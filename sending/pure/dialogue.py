@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # RFC 5321, section 4.5.3.1.5, says 512 octets; real servers send more, but an endless line is an attack.
 LONGEST_LINE = 4096
 MOST_LINES = 100
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
-_DOT_AT_LINE_START = re.compile(rb"(?m)^\.")
 _FORBIDDEN_IN_PATH = re.compile(r"[\x00-\x20\x7f<>]")
 
 
@@ -56,14 +56,27 @@ class ReplyReader:
 
     def take(self, line: bytes) -> SmtpReply | None:
         """One line without its end. Raises Garbled."""
+        if self._code is None and line[3:4] != b"-":
+            return _single(line)
         match = _LINE.fullmatch(line)
         if match is None or self._code not in (None, match[1]) or len(self._texts) >= MOST_LINES:
             raise Garbled(repr(line[:80]))
         self._code = match[1]
         self._texts.append(match[3] or b"")
-        if match[2] == b"-":
-            return None
-        return SmtpReply(int(self._code), b"\n".join(self._texts).decode("utf-8", "replace").replace("\x00", "\ufffd"))
+        return None if match[2] == b"-" else _reply(self._code, self._texts)
+
+
+@lru_cache(maxsize=256)
+def _single(line: bytes) -> SmtpReply:
+    """A reply of one line: most are, and most are the same again and again."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise Garbled(repr(line[:80]))
+    return _reply(match[1], [match[3] or b""])
+
+
+def _reply(code: bytes, texts: list[bytes]) -> SmtpReply:
+    return SmtpReply(int(code), b"\n".join(texts).decode("utf-8", "replace").replace("\x00", "\ufffd"))
 
 
 def envelope_command(verb: str, path: str, parameters: str = "") -> bytes:
@@ -81,9 +94,12 @@ def stuffed(content: bytes) -> bytes:
 
     Raises ValueError for a bare CR or LF: servers that take one for a line end can be made to see an early final dot.
     """
-    if content.count(b"\r\n") != content.count(b"\n") or content.count(b"\r\n") != content.count(b"\r"):
+    lines = content.count(b"\n")
+    if content.count(b"\r\n") != lines or content.count(b"\r") != lines:
         raise ValueError("A message has a bare CR or LF; it must be in CRLF form.")
-    doubled = _DOT_AT_LINE_START.sub(b"..", content) if b"\n." in content or content.startswith(b".") else content
+    doubled = content.replace(b"\n.", b"\n..")
+    if doubled.startswith(b"."):
+        doubled = b"." + doubled
     return doubled if doubled.endswith(b"\r\n") or not doubled else doubled + b"\r\n"
 
 

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
@@ -49,15 +50,25 @@ def public_record(key: RSAPrivateKey) -> str:
 
 
 def sign(
-    headers: Sequence[tuple[str, bytes]], body: bytes, *, key: RSAPrivateKey, domain: str, selector: str, now: datetime
+    headers: Sequence[tuple[str, bytes]],
+    body: bytes,
+    *,
+    key: RSAPrivateKey,
+    domain: str,
+    selector: str,
+    now: datetime,
+    is_relaxed: bool = False,
 ) -> bytes:
-    """The DKIM-Signature header line, CRLF included, to stand before the headers. `body` has CRLF line ends."""
+    """The DKIM-Signature header line, CRLF included, to stand before the headers. `body` has CRLF line ends.
+
+    `is_relaxed`: the body is known to be in canonical form already.
+    """
     names, canonical = _signed_headers(headers)
-    body_hash = base64.b64encode(hashlib.sha256(canonical_body(body)).digest())
+    body_hash = base64.b64encode(hashlib.sha256(body if is_relaxed else canonical_body(body)).digest())
     value = (
         (
             f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={int(now.timestamp())};"
-            f" h={_folded_names(names)};\r\n bh="
+            f" h={_folded_names(tuple(names))};\r\n bh="
         ).encode("ascii")
         + body_hash
         + b";\r\n b="
@@ -84,7 +95,8 @@ def _signed_headers(headers: Sequence[tuple[str, bytes]]) -> tuple[list[str], li
     return names, lines
 
 
-def _folded_names(names: Sequence[str]) -> str:
+@lru_cache(maxsize=64)
+def _folded_names(names: tuple[str, ...]) -> str:
     return ":\r\n ".join(":".join(names[at : at + 4]) for at in range(0, len(names), 4))
 
 
@@ -94,7 +106,12 @@ def canonical_header(name: str, value: bytes) -> bytes:
         value = value.replace(b"\r\n", b"")
     if b"  " in value or b"\t" in value:
         value = _BLANKS.sub(b" ", value)
-    return name.lower().encode("ascii") + b":" + value.strip(b" \t")
+    return _before_value(name) + value.strip(b" \t")
+
+
+@lru_cache(maxsize=256)
+def _before_value(name: str) -> bytes:
+    return name.lower().encode("ascii") + b":"
 
 
 def canonical_body(body: bytes) -> bytes:

@@ -6,13 +6,14 @@ verified; unsubscribe, preferences and privacy tokens never expire. `test` marks
 
 import binascii
 import re
-from collections.abc import Mapping
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, overload
 
-from sending.pure.signed import BadToken, seal, unseal
+from sending.pure.signed import BadToken, sealer, unseal, varints
 
 __all__ = ["PURPOSES", "BadToken", "Confirm", "Link", "Open", "Preferences", "Privacy", "Unsubscribe", "Web"]
-__all__ += ["make", "read"]
+__all__ += ["make", "maker", "read"]
 
 TAG = 16  # octets
 STREAMS = ("marketing", "transactional")
@@ -89,8 +90,17 @@ def make(purpose: str, payload: Payload, *, keys: Mapping[int, bytes], key_id: i
     """
     if type(payload) is not PURPOSES[purpose]:
         raise TypeError(f"A token for {purpose!r} is made of {PURPOSES[purpose].__name__}.")
-    octets = seal(purpose, numbers_of(payload), test=payload.test, keys=keys, key_id=key_id, tag=TAG)
-    return binascii.b2a_base64(octets, newline=False).translate(_TO_URL).rstrip(b"=").decode()
+    return maker(purpose, test=payload.test, keys=keys, key_id=key_id)(varints(numbers_of(payload)))
+
+
+def maker(purpose: str, *, test: bool, keys: Mapping[int, bytes], key_id: int) -> Callable[[bytes], str]:
+    """`make` for many payloads of one purpose: takes their numbers (`numbers_of`) as varints."""
+    sealed = sealer(purpose, test=test, keys=keys, key_id=key_id, tag=TAG)
+
+    def token(said: bytes) -> str:
+        return b2a_base64(sealed(said), newline=False).translate(_TO_URL).rstrip(b"=").decode()
+
+    return token
 
 
 @overload

@@ -7,10 +7,11 @@ and no mailing: greylisting knows a sender by its envelope address, which must n
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
-from sending.pure.signed import BadToken, seal, unseal
+from sending.pure.signed import BadToken, sealer, unseal, varints
 from sending.pure.tokens import Unsubscribe, numbers_of, unsubscribe_of
 
 __all__ = ["BadToken", "MessageRef", "ReturnPath", "find_message", "find_return_path", "message_id"]
@@ -97,8 +98,13 @@ def find_message(text: str, *, keys: Mapping[int, bytes]) -> MessageRef | None:
 
 
 def _write(label: str, numbers: list[int], *, test: bool, keys: Mapping[int, bytes], key_id: int) -> str:
-    octets = seal(label, numbers, test=test, keys=keys, key_id=key_id, tag=TAG)
+    octets = _sealer(label, test, keys[key_id], key_id)(varints(numbers))
     return base64.b32encode(octets).rstrip(b"=").decode().lower()
+
+
+@lru_cache(maxsize=64)
+def _sealer(label: str, test: bool, key: bytes, key_id: int) -> Callable[[bytes], bytes]:
+    return sealer(label, test=test, keys={key_id: key}, key_id=key_id, tag=TAG)
 
 
 def _read(

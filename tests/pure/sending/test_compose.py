@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sending.pure.compose import Composed, RecipientContext, SystemValues, compose, prepare
+from sending.pure.dkim import canonical_body
 from sending.pure.headers import HeaderError, NeedsSmtputf8
 from sending.pure.message import TRANSACTIONAL, CompiledMessage, Envelope, build_message
 from sending.pure.personalise import PersonalisationFailed, TemplateError
@@ -122,6 +123,7 @@ def test_whatever_the_values_the_body_stays_ascii_short_and_without_bare_line_en
     assert b"\r" not in body.replace(b"\r\n", b"")
     assert b"\n" not in body.replace(b"\r\n", b"")
     assert all(len(line) <= 76 and line != b"." and not line.endswith(b" ") for line in body.split(b"\r\n"))
+    assert composed.is_relaxed and canonical_body(body) == body
     text, _html = parts(composed)
     unix = str(fields.get("first_name") or "").replace("\r\n", "\n").replace("\r", "\n")
     shown = "".join(c for c in unix if c in "\n\t" or (c >= " " and c != "\x7f"))
