@@ -4,6 +4,7 @@ from typing import cast
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
@@ -34,6 +35,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
         login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
         # Whoever has just set the password need not type it again to add a second factor.
         record_authentication(request, user, "password", reauthenticated=True)
+        UserSession.objects.create_from_request(request)
         messages.success(request, f"Welcome, {members.name_of(user)}.")
         return redirect("home")
     context = {"form": form, "invitation": found, "role": Role(found.role)}

@@ -36,6 +36,7 @@ def test_an_invited_person_comes_in_once():
     assert "Marketer" in newcomer.get(link).content.decode()
     assert newcomer.post(link, WELCOME).headers["Location"] == "/"
     assert newcomer.get(reverse("people")).status_code == 200
+    assert "127.0.0.1" in newcomer.get(reverse("usersessions_list")).content.decode()
     assert members.role_of(User.objects.get(email="ines@harbour.example")) is Role.MARKETER
     assert Client().get(link).status_code == 410
     assert Client().post(link, WELCOME).status_code == 410
