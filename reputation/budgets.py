@@ -8,6 +8,7 @@ A limit is found in this order, each step over the one before:
 4. the state: closed, or a share of the rate and of the connections while it recovers.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
 
 from reputation.catalogue import catalogue
 from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
@@ -225,6 +227,10 @@ def sent_by_minute(*, now: datetime, budget_ids: Iterable[int]) -> dict[int, dic
     return found
 
 
+_FIELDS = [field.attname for field in Budget._meta.concrete_fields]
+_READ = f"""
+SELECT {", ".join(_FIELDS)} FROM reputation_budget WHERE kind = ANY(%s) AND scope = ANY(%s) AND provider = ANY(%s)
+"""
 # Both parts are reached by the unique indexes (budget, minute) and (budget, day).
 _USAGE = """
 SELECT asked.id, coalesce(m.last_minute, 0), coalesce(m.last_hour, 0), coalesce(d.sent, 0), coalesce(d.accepted, 0),
@@ -239,8 +245,14 @@ LEFT JOIN reputation_daytally d ON d.budget_id = asked.id AND d.day = %(day)s
 
 
 def _read(wanted: Sequence[tuple[str, str, str]]) -> dict[tuple[str, str, str], Budget]:
-    kinds, scopes, providers = (sorted({key[place] for key in wanted}) for place in range(3))
-    rows = Budget.objects.select_related("warmup").filter(kind__in=kinds, scope__in=scopes, provider__in=providers)
+    """The planner asks every second for a hundred: the ORM takes longer to write this statement than it runs."""
+    columns = [sorted({key[place] for key in wanted}) for place in range(3)]
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, columns)
+        rows = [Budget.from_db(connection.alias, _FIELDS, row) for row in cursor.fetchall()]
+    for row in rows:
+        row.evidence = json.loads(row.evidence)
+    prefetch_related_objects([row for row in rows if row.warmup_id], "warmup")
     asked = set(wanted)
     return {key: row for row in rows if (key := (row.kind, row.scope, row.provider)) in asked}
 

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
-from sending.models import PoolRoute, Route
+from sending.array_literals import numbers
+from sending.models import Route
 from sending.pure.lanes import Lane
 from sending.pure.windows import Budget, Limits, State
 
@@ -22,6 +22,16 @@ HOUR = timedelta(minutes=61)
 # A mailing's own hourly limit is handed out in parts of three minutes.
 PARTS_OF_AN_HOUR = 20
 
+# The routes that may be used, and those of batches that still run.
+_ROUTES = """
+SELECT r.id, r.active, r.egress_host, CASE WHEN r.kind = 'direct' THEN host(a.ip) END
+FROM sending_route r LEFT JOIN reputation_sendingaddress a ON a.id = r.address_id
+WHERE r.active OR r.id = ANY(%s::bigint[])
+"""
+_POOLS = """
+SELECT p.pool_id, p.route_id FROM sending_poolroute p JOIN sending_route r ON r.id = p.route_id AND r.active
+ORDER BY p.pool_id, p.position, p.id
+"""
 _WORKERS = """
 SELECT egress_host, count(*) FILTER (WHERE kind = 'transmit') FROM sending_worker
 WHERE kind IN ('transmit', 'transactional') AND seen_at > clock_timestamp() - interval '15 seconds' GROUP BY 1
@@ -30,6 +40,15 @@ _SENT_IN_THE_HOUR = """
 SELECT mailing_id, sum(n_sent) FROM sending_batch
 WHERE mailing_id = ANY(%s) AND (ended_at IS NULL OR ended_at > %s) GROUP BY 1
 """
+
+
+class Exit(NamedTuple):
+    """A route as far as planning goes. `scope`: (kind, scope) of the address or the account it spends from."""
+
+    id: int
+    active: bool
+    egress_host: str
+    scope: tuple[str, str]
 
 
 class WayOut(NamedTuple):
@@ -52,7 +71,7 @@ class Choice(NamedTuple):
 class Capacity:
     """Budgets that live in no table (a host's threads, a mailing's own limit) have negative ids."""
 
-    routes: Mapping[int, Route]
+    routes: Mapping[int, Exit]
     pools: Mapping[int, Sequence[int]]
     budgets: dict[int, Budget] = field(default_factory=dict)
     hosts: dict[str, int] = field(default_factory=dict)
@@ -93,8 +112,7 @@ def capacity(
 
     `per_hour`: the mailings that have a limit of their own.
     """
-    pools = _pools()
-    routes = {route.pk: route for route in _routes({way.route for way in taken})}
+    pools, routes = _pools(), _routes({way.route for way in taken})
     found = Capacity({pk: route for pk, route in routes.items() if route.active}, pools)
     ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, pools))
     ways |= dict.fromkeys(taken)
@@ -104,33 +122,38 @@ def capacity(
     return found
 
 
-def _routes(of_batches: Collection[int]) -> Iterable[Route]:
-    """Those that may be used, and those of batches that still run."""
-    return Route.objects.filter(Q(active=True) | Q(pk__in=of_batches)).select_related("address")
-
-
 def scopes_of(route: Route, domain: str) -> tuple[tuple[str, str], ...]:
     """What a route and a domain spend from: the address or the account, and the name that signs."""
     is_direct = route.kind == Route.Kind.DIRECT and route.address is not None
-    first = ("ip", route.address.ip) if is_direct and route.address else ("account", account(route))
-    return (first, ("dkim_domain", domain))
+    return (_scope(route.pk, route.address.ip if is_direct and route.address else None), ("dkim_domain", domain))
 
 
-def account(route: Route) -> str:
+def account(route: int) -> str:
     """The scope of a relay's or ESP's account in its budgets."""
-    return f"route:{route.pk}"
+    return f"route:{route}"
+
+
+def _scope(route: int, ip: str | None) -> tuple[str, str]:
+    return ("ip", ip) if ip else ("account", account(route))
+
+
+def _routes(of_batches: Collection[int]) -> dict[int, Exit]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROUTES, [numbers(of_batches)])
+        return {pk: Exit(pk, active, host, _scope(pk, ip)) for pk, active, host, ip in cursor.fetchall()}
 
 
 def _pools() -> dict[int, list[int]]:
     found: defaultdict[int, list[int]] = defaultdict(list)
-    members = PoolRoute.objects.filter(route__active=True).order_by("pool", "position")
-    for pool, route in members.values_list("pool", "route"):
-        found[pool].append(route)
+    with connection.cursor() as cursor:
+        cursor.execute(_POOLS)
+        for pool, route in cursor.fetchall():
+            found[pool].append(route)
     return found
 
 
-def _add_advice(found: Capacity, now: datetime, zone: ZoneInfo, asked: Mapping[WayOut, Route]) -> None:
-    lanes = {way: Asked(scopes_of(route, way.domain), way.provider) for way, route in asked.items()}
+def _add_advice(found: Capacity, now: datetime, zone: ZoneInfo, asked: Mapping[WayOut, Exit]) -> None:
+    lanes = {way: Asked((route.scope, ("dkim_domain", way.domain)), way.provider) for way, route in asked.items()}
     advised = advice(now=now, zone=zone, lanes=list(dict.fromkeys(lanes.values())))
     for way, lane in lanes.items():
         for row in advised[lane]:

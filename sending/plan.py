@@ -27,12 +27,17 @@ from sending.pure.lanes import TRANSACTIONAL, Demand, Plan
 
 UNKNOWN = "unknown"
 
+_MAY_PLAN = """
+SELECT w.sending_stopped_at IS NULL AND pg_try_advisory_xact_lock(hashtext('sending.plan')), w.time_zone
+FROM (SELECT) one LEFT JOIN reputation_workspace w ON w.id = 1
+"""
+
 
 def plan(*, now: datetime) -> int:
     """Write the batches that may start now; returns how many. Harmless when called twice at once."""
     with transaction.atomic():
-        owner = workspace()
-        if owner.sending_stopped_at is not None or not _only_planner():
+        zone = _may_plan()
+        if zone is None:
             return 0
         senders = line.senders(now=now)
         pairs = _pairs(senders, line.providers()) if senders else []
@@ -41,7 +46,7 @@ def plan(*, now: datetime) -> int:
         live = live_batches(now=now)
         known = capacity(
             now=now,
-            zone=ZoneInfo(owner.time_zone),
+            zone=zone,
             choices=[Choice(sender.pool, sender.domain, provider) for sender, provider in pairs],
             taken=live.ways(),
             per_hour={pk: limit for sender in senders for pk, limit in sender.per_hour.items()},
@@ -51,10 +56,12 @@ def plan(*, now: datetime) -> int:
         return _write(now, known, made)
 
 
-def _only_planner() -> bool:
+def _may_plan() -> ZoneInfo | None:
+    """The zone of the workspace's days. None when sending is stopped or somebody else plans at this moment."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('sending.plan'))")
-        return bool((cursor.fetchone() or (False,))[0])
+        cursor.execute(_MAY_PLAN)
+        may_plan, name = cursor.fetchone() or (False, None)
+    return ZoneInfo(name or workspace().time_zone) if may_plan else None
 
 
 def _pairs(senders: Sequence[Sender], providers: Collection[str]) -> list[tuple[Sender, str]]:

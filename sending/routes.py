@@ -85,4 +85,4 @@ def scope_of(route: Route) -> tuple[str, str]:
     """The kind and scope of the budgets a route spends from, beside the signing domain's."""
     if route.address is not None and route.kind == Route.Kind.DIRECT:
         return Budget.Kind.IP, route.address.ip
-    return Budget.Kind.ACCOUNT, account(route)
+    return Budget.Kind.ACCOUNT, account(route.pk)
