@@ -6,11 +6,7 @@ itself again inside.
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config.demo import world
+from lab.apart import lab_process
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LEDGER = "receivers.jsonl"
@@ -73,44 +70,17 @@ def current() -> Stage:
 def set_up(folder: Path, *, factor: float, web_port: int, hosters: int) -> Iterator[Stage]:
     """Start the lab, wait until it answers, and stop it at the end. Raises RuntimeError with what it said."""
     folder.mkdir(parents=True, exist_ok=True)
-    ready = folder / "lab.json"
-    ready.unlink(missing_ok=True)
     (folder / LEDGER).unlink(missing_ok=True)
     inbound_port = free_port()
     asked = world.lab_settings(
-        ledger=folder / LEDGER, inbound_port=inbound_port, factor=factor, ready_file=ready, hosters=hosters
+        ledger=folder / LEDGER,
+        inbound_port=inbound_port,
+        factor=factor,
+        ready_file=folder / "lab.json",
+        hosters=hosters,
     )
-    log = folder / "lab.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lab", "--json", json.dumps(asked)],
-            cwd=BASE_DIR,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        told = _wait(process, ready, log)
+    with lab_process(asked, log=folder / "lab.log") as told:
         yield _stage(folder, told, factor=factor, web_port=web_port, inbound_port=inbound_port)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], ready: Path, log: Path, seconds: float = 30.0) -> Mapping[str, Any]:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if ready.exists() and (text := ready.read_text()).strip():
-            told: Mapping[str, Any] = json.loads(text)
-            return told
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError(f"The lab did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
 def _stage(folder: Path, told: Mapping[str, Any], *, factor: float, web_port: int, inbound_port: int) -> Stage:
