@@ -3,7 +3,11 @@
 PY := .venv/bin/python
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help setup demo dev seed test check bench lock stop clean
+RUNS := 12
+SEED := 1
+ONLY :=
+
+.PHONY: help setup demo dev seed test check bench faults lock stop clean
 
 help:
 	@echo "make demo    the whole thing with a sample world, on http://127.0.0.1:8000"
@@ -11,6 +15,7 @@ help:
 	@echo "make seed    put the sample world into the database"
 	@echo "make test    all tests     make check   all other checks     make bench   what we claim"
 	@echo "make setup   the environment alone, into .venv     make lock   pin all packages again"
+	@echo "make faults  real processes killed and worse: RUNS=12 SEED=1 ONLY='part of a name'"
 	@echo "make stop    stop what runs here     make clean   remove what was built (var/ stays)"
 
 setup:
@@ -34,6 +39,9 @@ check: setup
 
 bench: setup
 	@$(PY) -m benchmarks $(ARGS)
+
+faults: setup
+	@$(PY) -m tests.faults --runs $(RUNS) --seed $(SEED) --only "$(ONLY)" $(ARGS)
 
 lock:
 	@config/lock.sh
