@@ -6,14 +6,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Count, Min, Q
 
 from campaigns.pure.lane_words import Facts, Said, say
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
 from reputation.catalogue import catalogue
 from sending.capacity import scopes_of
-from sending.models import Mailing, PoolRoute, Requeue
+from sending.models import Mailing, PoolRoute
 from sending.progress import LaneProgress, Progress, progress_of
 from sending.pure.windows import Limits, hourly_cap
 
@@ -27,8 +26,10 @@ class LaneRow:
     said: Said
     pace: float
     limit: float | None
-    retrying: int
-    next_retry_at: datetime | None
+
+    @property
+    def retrying(self) -> int:
+        return self.progress.retrying
 
     @property
     def percent(self) -> int:
@@ -56,14 +57,12 @@ def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
     """About ten short queries, whatever the size of the mailing; none of them counts people."""
     progress = progress_of(mailing)
     known = _advice(now, zone, mailing, [lane.provider for lane in progress.lanes])
-    retries = _retries(mailing)
     rows = []
     for lane in progress.lanes:
-        retrying, next_at = retries.get(lane.provider, (0, None))
-        facts = _facts(mailing, lane, known.get(lane.provider, []), retrying, next_at)
+        facts = _facts(mailing, lane, known.get(lane.provider, []))
         said = say(facts, now=now, zone=zone)
         name = catalogue().title(lane.provider)
-        rows.append(LaneRow(lane, name, said, _pace(mailing, lane), facts.limit, retrying, next_at))
+        rows.append(LaneRow(lane, name, said, _pace(mailing, lane), facts.limit))
     return Monitor(progress, rows, has_worker())
 
 
@@ -90,17 +89,7 @@ def _advice(now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Sequence
     return {provider: known[lane] for provider, lane in lanes.items()}
 
 
-def _retries(mailing: Mailing) -> dict[str, tuple[int, datetime | None]]:
-    free = Q(batch=None)
-    rows = Requeue.objects.filter(mailing=mailing).values_list("provider_now")
-    return {
-        provider: (n, at) for provider, n, at in rows.annotate(n=Count("pk"), at=Min("due_at", filter=free)).order_by()
-    }
-
-
-def _facts(
-    mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], retrying: int, next_at: datetime | None
-) -> Facts:
+def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice]) -> Facts:
     closed = [row for row in known if row.limits.closed]
     slowed = [row for row in known if row.limits.state != "open" and not row.limits.closed]
     trouble = next(iter([*closed, *slowed]), None)
@@ -113,8 +102,8 @@ def _facts(
         mailing_state=mailing.state,
         paused=lane.paused,
         waiting=lane.waiting,
-        retrying=retrying,
-        next_retry_at=next_at,
+        retrying=lane.retrying,
+        next_retry_at=lane.next_retry_at,
         connections=lane.connections,
         closed=bool(closed),
         closed_until=closed[0].limits.closed_until if closed else None,

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from sending import answers
 from sending.models import FINAL_KINDS, Batch, Mailing, MailingCount, Requeue
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def _complete(now: datetime, mailing_id: int) -> bool:
             log.error("Mailing %s: %s of %s counted; %s put back", mailing_id, sum(counts.values()), mailing.total,
                       cursor.rowcount)  # fmt: skip
             return False
+        answers.recount(cursor, mailing_id)
         done = {"state": Mailing.State.DONE, "state_since": now, "state_reason": "", "finished_at": now}
         return bool(Mailing.objects.filter(pk=mailing_id).update(**done))
 

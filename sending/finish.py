@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from reputation import backoff, ledger
 from reputation.workspace import zone
-from sending import bounces, requeue, settle, sites, wake
+from sending import answers, bounces, requeue, settle, sites, wake
 from sending.claim import STILL_OURS
 from sending.gate import Gate
 from sending.gate_questions import Counters
@@ -138,6 +138,8 @@ def close(
     settle.record(cursor, settled)
     deliveries, params = deliveries_of(batch)
     cursor.execute(_FOLD.format(deliveries=deliveries), params)
+    if not _all_accepted(batch, counters):
+        answers.fold(cursor, deliveries=deliveries, params=params)
     bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
     ledger.record(entries=entries, zone=zone())
     sites.give_back(cursor, batch=batch)
@@ -149,6 +151,11 @@ def close(
     Batch.objects.filter(pk=batch.pk).update(
         state=Batch.State.DONE, ended_at=now, end_reason=reason[:120], intent=None, intent_attempt=None, **counted
     )
+
+
+def _all_accepted(batch: Batch, counters: Counters | None) -> bool:
+    """At the first try, by its own worker: then there is no other answer to count."""
+    return batch.kind == Batch.Kind.FRESH and counters is not None and counters.accepted == counters.cursor
 
 
 def _columns(counters: Counters) -> dict[str, Any]:

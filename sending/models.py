@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from sending.inbound.models import Inbound as Inbound
+from sending.report_models import AnswerCount as AnswerCount
 from sending.report_models import Event as Event
 from sending.report_models import LinkCount as LinkCount
 from sending.report_models import MailingCount as MailingCount
@@ -131,6 +132,8 @@ class Mailing(models.Model):
     per_hour = models.PositiveIntegerField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0)
     n_excluded = models.PositiveIntegerField(default=0)
+    # The same by reason.
+    excluded_by = models.JSONField(default=dict, blank=True)
     first_sent_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from sending.answers import adding, attempts
 from sending.lane_totals import Move, move_totals
 from sending.waiting import LOOKS_UP_ITSELF
 
@@ -105,14 +106,17 @@ def _end_bad_domains(cursor: CursorWrapper, now: datetime) -> int:
             INSERT INTO sending_outcome (mailing_id, delivery, attempt, kind, reason, provider, at)
             SELECT mailing_id, delivery, attempt, kind, reason, 'unknown', %(now)s FROM ended
             ON CONFLICT DO NOTHING
-            RETURNING mailing_id, delivery, kind
+            RETURNING mailing_id, delivery, attempt, kind, reason, reply_id, provider
         ), counted AS (
         INSERT INTO sending_mailingcount (mailing_id, wave, provider, kind, n)
         SELECT w.mailing_id, e.wave, 'unknown', w.kind, count(*)
         FROM written w JOIN ended e USING (mailing_id, delivery)
         GROUP BY 1, 2, 4 ORDER BY 1, 2, 4
         ON CONFLICT (mailing_id, wave, provider, kind) DO UPDATE SET n = sending_mailingcount.n + excluded.n
-        )
+        RETURNING 1
+        ), in_order AS (
+            SELECT * FROM written WHERE (SELECT count(*) FROM counted) > 0
+        ), answers AS ({adding(attempts("in_order"))})
         SELECT count(*) FROM written
         """,
         {

@@ -249,11 +249,14 @@ def _count(mailing: Mailing) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE sending_mailing SET
+            UPDATE sending_mailing m SET
                 total = (SELECT coalesce(sum(total), 0) FROM sending_mailinglane WHERE mailing_id = %(mailing)s),
-                n_excluded = (SELECT count(*) FROM sending_excluded WHERE mailing_id = %(mailing)s)
-            WHERE id = %(mailing)s RETURNING total, n_excluded
+                n_excluded = left_out.n, excluded_by = left_out.by_reason
+            FROM (SELECT coalesce(sum(n), 0) AS n, coalesce(jsonb_object_agg(reason, n), '{}') AS by_reason
+                  FROM (SELECT reason, count(*) AS n FROM sending_excluded
+                        WHERE mailing_id = %(mailing)s GROUP BY reason) reasons) left_out
+            WHERE m.id = %(mailing)s
             """,
             {"mailing": mailing.pk},
         )
-        mailing.total, mailing.n_excluded = cursor.fetchone() or (0, 0)
+    mailing.refresh_from_db(fields=["total", "n_excluded", "excluded_by"])

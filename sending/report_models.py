@@ -21,6 +21,34 @@ class MailingCount(models.Model):
         return f"{self.mailing_id} {self.provider} {self.kind}: {self.n}"
 
 
+class AnswerCount(models.Model):
+    """How many people's latest answer is this one, by what it means; folded in as batches end, accepted ones left out.
+
+    Repairable from the outcomes, and made anew from them when a mailing is done.
+    """
+
+    mailing = models.ForeignKey(
+        "sending.Mailing", on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    provider = models.CharField(max_length=120)
+    kind = models.CharField(max_length=14)
+    reason = models.CharField(max_length=40, blank=True)
+    reply_class = models.CharField(max_length=20, blank=True)
+    n = models.IntegerField(default=0)
+    # One of the texts, as an example.
+    reply_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mailing", "provider", "kind", "reason", "reply_class"], name="one_count_per_answer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id} {self.provider} {self.kind} {self.reply_class}: {self.n}"
+
+
 class LinkCount(models.Model):
     """How many people clicked each link of a mailing; folded in as visits are written, repairable from the events."""
 

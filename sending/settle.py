@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from sending.answers import adding
 from sending.array_literals import numbers, stamps, texts
 
 
@@ -49,6 +50,14 @@ WITH told AS ({TOLD}), recorded AS (
 ) SELECT count(*) FROM recorded
 """
 
+_MOVES = """
+    SELECT mailing AS mailing_id, told_by AS provider, kind, reason, reply_id, n FROM (
+        SELECT mailing, told_by, 'unknown' AS kind, reason_before AS reason, reply_before AS reply_id, -1 AS n
+        FROM resolved WHERE is_folded
+        UNION ALL SELECT mailing, told_by, now_kind, reason, reply, 1 FROM resolved WHERE is_folded
+    ) s WHERE (SELECT count(*) FROM counted) > 0
+"""
+
 # A batch that is done was folded into the mailing's counters, under its lane, and they move with the outcome. One that
 # still runs folds what it finds at its end; the share lock keeps that end out until this commits.
 # A deferral told late is certain not to have been sent: the delivery goes back into the queue, unless its mailing is
@@ -61,6 +70,7 @@ WITH told AS ({TOLD}), slots AS MATERIALIZED (
     ORDER BY b.id FOR SHARE
 ), found AS MATERIALIZED (
     SELECT t.*, d.wave, coalesce(s.provider, t.provider) AS lane, coalesce(s.state, 'done') = 'done' AS is_folded,
+           o.provider AS told_by, o.reason AS reason_before, o.reply_id AS reply_before,
            CASE WHEN t.kind = 'deferred' AND coalesce(m.state, 'done') IN ('done', 'stopped')
                 THEN 'bounced_soft' ELSE t.kind END AS now_kind
     FROM told t
@@ -76,7 +86,8 @@ WITH told AS ({TOLD}), slots AS MATERIALIZED (
     SET kind = f.now_kind, reason = f.reason, reply_id = f.reply, remote_id = f.remote_id, at = f.at
     FROM found f WHERE (o.mailing_id, o.delivery, o.attempt) = (f.mailing, f.delivery, f.attempt)
       AND o.kind = 'unknown'
-    RETURNING f.mailing, f.delivery, f.attempt, f.wave, f.lane, f.now_kind, f.at, f.is_folded
+    RETURNING f.mailing, f.delivery, f.attempt, f.wave, f.lane, f.now_kind, f.at, f.is_folded, f.told_by, f.reason,
+              f.reply, f.reason_before, f.reply_before
 ), back AS (
     INSERT INTO sending_requeue
         (mailing_id, delivery, wave, provider_now, due_at, attempt, counted, first_tried_at, reason)
@@ -91,7 +102,8 @@ WITH told AS ({TOLD}), slots AS MATERIALIZED (
     INSERT INTO sending_mailingcount (mailing_id, wave, provider, kind, n)
     SELECT mailing, wave, lane, kind, n FROM moves ORDER BY 1, 2, 3, 4
     ON CONFLICT (mailing_id, wave, provider, kind) DO UPDATE SET n = sending_mailingcount.n + excluded.n
-)
+    RETURNING 1
+), answers AS ({adding(_MOVES)})
 SELECT count(*) FROM resolved
 """
 

@@ -3,12 +3,13 @@ import io
 from datetime import datetime
 
 import pytest
+from django.db import connection
 
 from audiences.models import Subscriber, Subscription
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.report import TOPICS, meanings_of, people_csv, people_of, report_of
-from sending import visit_book
+from sending import answers, visit_book
 from sending.models import Delivery, Mailing, MailingCount, Outcome, Reply
 from sending.visit_book import Visit
 from tests.campaigns.world import ready_campaign
@@ -38,6 +39,8 @@ def mailing(now: datetime) -> Mailing:
     rows = list(Delivery.objects.filter(mailing_id=made.pk).order_by("id"))
     for row, kind in zip(rows, kinds, strict=False):
         settle(now, row, kind, reply if kind == "bounced_hard" else None)
+    with connection.cursor() as cursor:
+        answers.recount(cursor, made.pk)
     return made
 
 

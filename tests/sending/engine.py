@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import connection
+from django.db.models import Sum
 
 from audiences.models import Subscriber
 from reputation import dkim_keys
 from reputation.models import RecipientDomain
 from sending import here
-from sending.models import Batch, Delivery, Mailing, MailingCount, MailingLane, Outcome, Requeue
+from sending.models import AnswerCount, Batch, Delivery, Mailing, MailingCount, MailingLane, Outcome, Requeue
+from sending.progress import progress_of
 from sending.pure.message import Envelope, build_message
 from sending.transmit import transmit
 from tests.cast import direct_route, newsletter, people, pressed, verified_domain
@@ -146,6 +148,21 @@ def assert_books_balance(mailing: Mailing) -> None:
     for kind, n in MailingCount.objects.filter(mailing=mailing).values_list("kind", "n"):
         counted[kind] += n
     assert +counted == kinds(mailing)
+    assert answers(mailing) == latest_kinds(mailing)
+    waits = Counter(Requeue.objects.filter(mailing=mailing).values_list("provider_now", flat=True))
+    assert {lane.provider: lane.retrying for lane in progress_of(mailing).lanes if lane.retrying} == waits
+
+
+def answers(mailing: Mailing) -> dict[str, int]:
+    """What the report says went wrong, by kind."""
+    rows = AnswerCount.objects.filter(mailing=mailing).values("kind").annotate(people=Sum("n"))
+    return {row["kind"]: row["people"] for row in rows if row["people"]}
+
+
+def latest_kinds(mailing: Mailing) -> dict[str, int]:
+    """The same from the rows: everybody's latest outcome that is not "accepted"."""
+    rows = Outcome.objects.filter(mailing_id=mailing.pk).order_by("attempt").values_list("delivery", "kind")
+    return dict(Counter(kind for kind in dict(rows).values() if kind != "accepted"))
 
 
 def email_of(delivery: int, mailing: Mailing) -> str:
