@@ -14,7 +14,7 @@ from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from config import roles
-from config.team.members import role_of
+from config.team.members import member_of, role_of
 from reputation.models import Workspace
 from reputation.workspace import workspace
 
@@ -27,6 +27,7 @@ class Visitor:
 
     role: roles.Role | None
     workspace: Workspace
+    shortcuts: bool = True
 
     def may(self, route: str, *, changes: bool) -> bool:
         return roles.may(self.role, route, changes=changes, second_person=self.workspace.second_person_sends)
@@ -61,7 +62,8 @@ def visitor_of(request: HttpRequest) -> Visitor:
     """Looked up once a request, when first asked for: recipients' doors cost no query."""
     found = getattr(request, "_visitor", None)
     if found is None:
-        found = Visitor(role_of(request.user), workspace())
+        member = member_of(request.user)
+        found = Visitor(role_of(request.user, member), workspace(), member is None or member.shortcuts)
         request._visitor = found  # type: ignore[attr-defined]
     return found
 

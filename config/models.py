@@ -14,6 +14,8 @@ class Member(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
     role = models.CharField(max_length=10, choices=ROLES, default=Role.VIEWER.value)
     joined_at = models.DateTimeField()
+    # Single keys such as `c` (WCAG 2.1.4: they can be switched off).
+    shortcuts = models.BooleanField(default=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(role__in=list(Role)), name="a_role_of_the_table")]

@@ -2,21 +2,30 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const stored = localStorage.getItem("theme");
-  const apply = (theme) => {
-    if (theme) root.dataset.bsTheme = theme;
-    else delete root.dataset.bsTheme;
-    root.style.colorScheme = theme || "light dark";
+  const COLOURS = ["system", "light", "dark"];
+  const SAYS = { system: "Colours: as the system has them", light: "Colours: light", dark: "Colours: dark" };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const chosen = () => (COLOURS.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "system");
+  const apply = () => {
+    const now = chosen() === "system" ? (dark.matches ? "dark" : "light") : chosen();
+    root.dataset.bsTheme = now;
+    root.style.colorScheme = now;
+    document.querySelectorAll("[data-theme-toggle]").forEach((one) => {
+      one.setAttribute("aria-label", SAYS[chosen()]);
+      one.title = SAYS[chosen()];
+    });
   };
-  apply(stored || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+  apply();
+  dark.addEventListener("change", apply);
+  document.addEventListener("DOMContentLoaded", apply);
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.matches("[data-theme-toggle]")) {
-      const next = root.dataset.bsTheme === "dark" ? "light" : "dark";
-      localStorage.setItem("theme", next);
-      apply(next);
+      localStorage.setItem("theme", COLOURS[(COLOURS.indexOf(chosen()) + 1) % COLOURS.length]);
+      apply();
+      document.getElementById("announce").textContent = SAYS[chosen()];
     }
     if (button.matches(".lp-burger")) {
       const open = document.body.classList.toggle("lp-nav-open");
@@ -102,6 +111,70 @@
       event.preventDefault();
       form.requestSubmit();
     }
+  });
+
+  // -- The palette, and single keys for those who want them ----------------------------------------------------------
+
+  const palette = () => document.getElementById("palette");
+  const openPalette = () => {
+    const box = palette();
+    if (!box || box.open) return;
+    box.showModal();
+    const field = document.getElementById("palette-q");
+    field.value = "";
+    htmx.trigger(field, "open-palette");
+  };
+  const options = () => [...document.querySelectorAll("#palette-list [role=option]")];
+  const select = (row) => {
+    options().forEach((one) => one.setAttribute("aria-selected", String(one === row)));
+    const field = document.getElementById("palette-q");
+    if (row) {
+      field.setAttribute("aria-activedescendant", row.id);
+      row.scrollIntoView({ block: "nearest" });
+    } else field.removeAttribute("aria-activedescendant");
+  };
+  const selected = () => options().find((one) => one.getAttribute("aria-selected") === "true");
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id === "palette-list") select(options()[0]);
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-palette]")) {
+      event.preventDefault();
+      openPalette();
+    }
+    const row = event.target.closest("#palette-list [data-href]");
+    if (row) location.assign(row.dataset.href);
+    if (event.target === palette()) palette().close();
+  });
+  const KEYS = { c: "/campaigns/new/", "g h": "/", "g c": "/campaigns/", "g p": "/people/", "g l": "/lists/", "g d": "/domains/" };
+  let before = "";
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
+    if (event.target.id === "palette-q") {
+      const rows = options();
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step && rows.length) {
+        event.preventDefault();
+        select(rows[(rows.indexOf(selected()) + step + rows.length) % rows.length]);
+      }
+      if (event.key === "Enter" && selected()) location.assign(selected().dataset.href);
+      return;
+    }
+    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || !("shortcuts" in document.body.dataset)) return;
+    const keys = before ? `${before} ${event.key}` : event.key;
+    before = event.key === "g" ? "g" : "";
+    if (event.key === "/") {
+      const search = document.querySelector("main input[type=search]");
+      event.preventDefault();
+      if (search) search.focus();
+      else openPalette();
+    } else if (event.key === "?") location.assign("/account/");
+    else if (KEYS[keys]) location.assign(KEYS[keys]);
   });
 
   // Polling rests while nobody looks, and leaves open what was open.

@@ -44,6 +44,12 @@ class WelcomeForm(forms.Form):
 
 
 class ProfileForm(forms.ModelForm[User]):
+    shortcuts = forms.BooleanField(
+        label="Single keys do things",
+        required=False,
+        help_text="c: new campaign. /: search. g then h, c, p, l, d: home, campaigns, people, lists, domains. ?: help.",
+    )
+
     class Meta:
         model = User
         fields = ("first_name",)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 
@@ -16,13 +17,16 @@ class CannotChange(Exception):
     """Says in a sentence why not."""
 
 
-def role_of(user: User | AnonymousUser) -> Role | None:
+def member_of(user: AbstractBaseUser | AnonymousUser) -> Member | None:
+    return Member.objects.filter(pk=user.pk).first() if user.is_authenticated else None
+
+
+def role_of(user: AbstractBaseUser | AnonymousUser, member: Member | None) -> Role | None:
     """None: a stranger, or an account without a place in the team. A superuser made on the command line is an admin."""
     if not isinstance(user, User) or not user.is_active:
         return None
     if user.is_superuser:
         return Role.ADMIN
-    member = Member.objects.filter(pk=user.pk).first()
     return Role(member.role) if member else None
 
 

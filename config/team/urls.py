@@ -12,6 +12,7 @@ urlpatterns = [
     path("sign-out/", account.logout, name="account_logout"),
     path("invitation/<str:secret>/", views.invitation, name="invitation"),
     #
+    path("find/", views.palette, name="palette"),
     path("account/", views.profile, name="profile"),
     path("account/confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),

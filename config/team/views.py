@@ -13,10 +13,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from config.gatekeeper import visitor_of
-from config.models import Invitation, TeamChange
+from config.models import Invitation, Member, TeamChange
+from config.palette import find
 from config.roles import Role
 from config.team import inviting, members
 from config.team.forms import InviteForm, ProfileForm, RoleForm, WelcomeForm
@@ -43,9 +44,12 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 def profile(request: HttpRequest) -> HttpResponse:
-    form = ProfileForm(request.POST or None, instance=_me(request))
+    member = Member.objects.filter(pk=_me(request).pk).first()
+    initial = {"shortcuts": member is None or member.shortcuts}
+    form = ProfileForm(request.POST or None, instance=_me(request), initial=initial)
     if form.is_valid():
         form.save()
+        Member.objects.filter(pk=_me(request).pk).update(shortcuts=form.cleaned_data["shortcuts"])
         messages.success(request, "Saved.")
         return redirect("profile")
     context = {
@@ -55,6 +59,15 @@ def profile(request: HttpRequest) -> HttpResponse:
         "nav": "profile",
     }
     return render(request, "team/profile.html", context, status=422 if form.errors else 200)
+
+
+@require_safe
+def palette(request: HttpRequest) -> HttpResponse:
+    """What is found for the words typed so far: rows for the palette, or a page for browsers without script."""
+    typed = request.GET.get("q", "")[:100]
+    context = {"hits": find(visitor_of(request), typed), "q": typed}
+    page = "palette.html#rows" if request.htmx else "palette.html"  # type: ignore[attr-defined]
+    return render(request, page, context)
 
 
 def team(request: HttpRequest) -> HttpResponse:

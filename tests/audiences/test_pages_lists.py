@@ -68,5 +68,5 @@ def test_ten_lists_cost_as_many_queries_as_two(django_assert_max_num_queries):
     client = colleague()
     for number in range(10):
         make_list(f"List {number}")
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         client.get(reverse("lists"))

@@ -56,7 +56,7 @@ def test_a_page_of_people_costs_few_queries(django_assert_max_num_queries):
     news, client = make_list(), colleague()
     for number in range(12):
         reader(f"r{number}@x.example", news)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get(reverse("people"))
 
 

@@ -62,5 +62,5 @@ def test_fifty_campaigns_cost_as_many_queries_as_one(now, django_assert_max_num_
     for number in range(5):
         pressed(now, news, key=f"campaign:{number}")
     client = colleague()
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(reverse("person-messages", args=[jane.pk]))
