@@ -18,6 +18,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from config import embedded
+from config.processes import ANSWER_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +111,8 @@ app.conf.update(
     worker_max_tasks_per_child=5000,
     worker_send_task_events=False,
     worker_cancel_long_running_tasks_on_connection_loss=True,
-    worker_soft_shutdown_timeout=30,
+    # SIGTERM waits for what runs, whatever it takes; a SIGQUIT, or a second Ctrl-C, waits this long first.
+    worker_soft_shutdown_timeout=ANSWER_SECONDS,
     worker_hijack_root_logger=False,
     worker_redirect_stdouts=False,
     enable_utc=True,

@@ -12,6 +12,11 @@ from django.conf import settings
 BASE_DIR = Path(__file__).resolve().parent.parent
 PR_SET_PDEATHSIG = 1
 
+# A process that is told to stop waits so long for receivers' answers to what is on the wire.
+ANSWER_SECONDS = 90
+# What is still there so long after the signal is killed. Supervisor, systemd and compose hold to it.
+STOP_SECONDS = ANSWER_SECONDS + 10
+
 
 def _worker(kind: str, queues: str, *, pool: str, concurrency: int) -> list[str]:
     return [

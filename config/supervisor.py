@@ -15,12 +15,16 @@ from types import FrameType
 from typing import IO
 
 from config.embedded_process import EmbeddedError, wait_until
-from config.processes import starter
+from config.processes import STOP_SECONDS, starter
 
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60.0
 POLL_SECONDS = 0.2
+_ENDING = (
+    "   supervisor | Ending: messages on the wire wait for their answers, at most {:.0f} s. Once more (Ctrl-C) ends at "
+    "once;\n              | what has no answer then is listed as unknown and not sent again.\n"
+)
 
 
 @dataclass(slots=True)
@@ -42,10 +46,11 @@ class Child:
 class Supervisor:
     """Start processes from the main thread: they are ended by the kernel when the thread that started them goes."""
 
-    patience: float = 25.0
+    patience: float = STOP_SECONDS
     restart: bool = True
     children: dict[str, Child] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _in_a_hurry: threading.Event = field(default_factory=threading.Event)
 
     def start(
         self,
@@ -99,17 +104,19 @@ class Supervisor:
         self._stopping.set()
 
     def stop_all(self) -> list[str]:
-        """SIGTERM to all at once; after `patience` seconds whole process groups are killed. Returns who had to be."""
+        """SIGTERM to all at once; after `patience` seconds, or a second signal to us, whole process groups are killed.
+        Returns who had to be."""
         self._stopping.set()
         running = [child for child in self.children.values() if _runs(child)]
         for child in running:
             self.kill(child.name, signal.SIGTERM)
-        wait_until(lambda: not any(_runs(child) for child in running), seconds=self.patience)
+        wait_until(lambda: self._in_a_hurry.is_set() or not any(map(_runs, running)), seconds=self.patience)
         stubborn = [child.name for child in running if _runs(child)]
         for child in running:
             _kill_group(child)
         if stubborn:
-            say("supervisor", f"killed, because they did not end within {self.patience:.0f} s: {', '.join(stubborn)}")
+            why = "you did not want to wait" if self._in_a_hurry.is_set() else f"{self.patience:.0f} s were over"
+            say("supervisor", f"killed, because {why}: {', '.join(stubborn)}")
         return stubborn
 
     def _launch(self, child: Child) -> int:
@@ -133,7 +140,12 @@ class Supervisor:
         say("supervisor", f"{child.name} ended (exit {code}); starting it again in {child.delay:.0f} s")
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping.is_set():
+            self._in_a_hurry.set()
+            return
         self._stopping.set()
+        # Not `say`: this thread may be in the middle of saying something.
+        os.write(sys.stdout.fileno(), _ENDING.format(self.patience).encode())
 
 
 def say(name: str, line: str) -> None:

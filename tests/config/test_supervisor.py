@@ -67,6 +67,17 @@ def test_a_process_that_does_not_listen_is_killed_and_named(supervisor, tmp_path
     assert not any(is_alive(pid) for pid in pids.values())
 
 
+def test_a_second_signal_does_not_wait_any_longer(tmp_path):
+    supervisor = Supervisor(patience=60.0)
+    supervisor.start("deaf", DEAF, log=tmp_path / "deaf")
+    assert wait_until((tmp_path / "deaf").read_text, seconds=10)
+    supervisor._on_signal(signal.SIGTERM, None)
+    supervisor._on_signal(signal.SIGINT, None)
+    started = time.monotonic()
+    assert supervisor.stop_all() == ["deaf"]
+    assert time.monotonic() - started < 30
+
+
 def test_output_carries_the_name_of_who_said_it(supervisor, capfd):
     supervisor.start("worker", SLEEP)
     seen: list[str] = []

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from config.processes import KINDS
+from config.processes import KINDS, STOP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +17,11 @@ def test_compose_starts_every_kind_of_process(kind):
 def test_systemd_starts_every_kind_of_process_and_lets_it_finish_what_it_does(kind):
     unit = (ROOT / "deploy" / "systemd" / f"letterpace-{kind}.service").read_text()
     assert f"manage.py run {kind}" in unit
-    assert {"KillSignal=SIGTERM", "TimeoutStopSec=90", "KillMode=mixed"} <= set(unit.splitlines())
+    assert {"KillSignal=SIGTERM", f"TimeoutStopSec={STOP_SECONDS}", "KillMode=mixed"} <= set(unit.splitlines())
+
+
+def test_compose_waits_as_long_before_it_kills():
+    assert f"stop_grace_period: {STOP_SECONDS}s" in (ROOT / "compose.yaml").read_text()
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from config import embedded
 from config.embedded_process import is_alive, send, wait_until
+from config.processes import STOP_SECONDS
 from config.supervisor import running_supervisor
 
 
@@ -19,6 +20,6 @@ class Command(BaseCommand):
         pid = running_supervisor(settings.VAR_DIR / "lock" / "supervisor")
         if pid is not None:
             send(pid, signal.SIGTERM)
-            wait_until(lambda: not is_alive(pid), seconds=40)
+            wait_until(lambda: not is_alive(pid), seconds=STOP_SECONDS + 20)
         stopped = embedded.stop(settings.VAR_DIR)
         self.stdout.write("Stopped." if pid is not None or stopped else "Nothing was running.")
