@@ -45,13 +45,26 @@ WHERE b.id = mine.id
 """
 
 
-class Gate(threading.Thread):
-    """`connect` opens a database connection of the gate's own, on which `worker` is enrolled."""
+class NotYet(Exception):
+    """Somebody's leaving, kept on disk while the database was away, has to be carried out first."""
 
-    def __init__(self, *, worker: workers.Worker, connect: Callable[[], Connection]) -> None:
+
+class Gate(threading.Thread):
+    """`connect` opens a database connection of the gate's own, on which `worker` is enrolled.
+
+    `must_wait`: is there something that has to be written to the database before anything may leave?
+    """
+
+    def __init__(
+        self,
+        *,
+        worker: workers.Worker,
+        connect: Callable[[], Connection],
+        must_wait: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(name=f"gate-{worker.id}", daemon=True)
         self.worker = worker
-        self._connect = connect
+        self._connect, self._must_wait = connect, must_wait
         self._connection: Connection | None = None
         self._waiting: deque[Ticket] = deque()
         self._changed = threading.Condition()
@@ -97,9 +110,11 @@ class Gate(threading.Thread):
                 break
             try:
                 self._tend(self._connected())
+                if tickets and not self._closing and self._must_wait():
+                    raise NotYet
                 self._carry_out(tickets)
                 self._failures = 0
-            except (psycopg.Error, workers.LockTaken) as error:
+            except (psycopg.Error, workers.LockTaken, NotYet) as error:
                 self._put_off(tickets, error)
             except Exception as error:
                 log.exception("The gate met something unexpected; what it was asked is asked again")

@@ -9,7 +9,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection as django_connection
 
-from sending import crashes
+from sending import crashes, leaving_later
 from sending.flight_recorder import Recorder
 from sending.gate import Gate
 from sending.hub import Hub
@@ -46,7 +46,7 @@ def gate() -> Gate:
     with _lock:
         if _gate is None or not _gate.is_alive():
             worker = Worker(egress_host=settings.EGRESS_HOST, kind=settings.PROCESS_KIND)
-            _gate = Gate(worker=worker, connect=connect)
+            _gate = Gate(worker=worker, connect=connect, must_wait=leaving_later.is_waiting)
             _gate.start()
         return _gate
 

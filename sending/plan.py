@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from reputation import backoff
 from reputation.budgets import providers_met
 from reputation.workspace import workspace
-from sending import line, wake
+from sending import leaving_later, line, wake
 from sending.capacity import Capacity, Choice, capacity
 from sending.handing_out import hand_out
 from sending.line import Line, Sender, Waiting
@@ -35,6 +35,8 @@ FROM (SELECT) one LEFT JOIN reputation_workspace w ON w.id = 1
 
 def plan(*, now: datetime) -> int:
     """Write the batches that may start now; returns how many. Harmless when called twice at once."""
+    # Whoever left while the database was away is not planned for.
+    leaving_later.carry_out()
     with transaction.atomic():
         zone = _may_plan()
         if zone is None:

@@ -1,9 +1,11 @@
 """Recipients' doors. The token is the permission: no cookie, no CSRF token, no redirect but a link's own."""
 
+import logging
 from base64 import b64decode
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from csp.decorators import csp
 from django.conf import settings
@@ -17,10 +19,13 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from reputation.workspace import workspace
+from sending import leaving_later
 from sending.doors import choosing, leaving, visits, web
 from sending.doors.addresses import door_address
 from sending.doors.leaving import Evidence
 from sending.pure import tokens
+
+logger = logging.getLogger(__name__)
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 POLICY = {
@@ -68,16 +73,35 @@ def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse
         return _undo(request, asked)
     everything = "all" in request.POST
     source = "page" if everything or "confirm" in request.POST else "one-click"
-    leaving.leave(
-        now=timezone.now(),  # clock: entry
-        asked=asked,
-        everything=everything,
-        source=source,
-        evidence=_evidence(request),
-    )
+    wish: Wish = {"asked": asked, "everything": everything, "source": source, "evidence": _evidence(request)}
+    now = timezone.now()  # clock: entry
+    try:
+        leaving.leave(now=now, **wish)
+    except leaving_later.REFUSED:
+        raise
+    except DatabaseError:
+        return _kept(now, wish)
     if source == "one-click":
         return HttpResponse("You are unsubscribed.\n", content_type="text/plain; charset=utf-8")
     return _page(request, "unsubscribed", everything=everything, can_undo=True, **_links(asked))
+
+
+class Wish(TypedDict):
+    asked: tokens.Unsubscribe
+    everything: bool
+    source: str
+    evidence: Evidence
+
+
+def _kept(now: datetime, wish: Wish) -> HttpResponse:
+    """The database is away, and so are the pages' letterhead and the person's lists. The wish is on disk."""
+    try:
+        leaving_later.keep(now=now, **wish)
+    except OSError:
+        logger.exception("A leaving could be kept nowhere")
+        return _try_again()
+    said = _("You are unsubscribed. We have saved your wish and carry it out as soon as our database is back.")
+    return HttpResponse(f"{said}\n", content_type="text/plain; charset=utf-8")
 
 
 def _undo(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:

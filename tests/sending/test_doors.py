@@ -169,9 +169,9 @@ def test_a_token_of_one_door_opens_no_other(outside: Client, mailing: Mailing) -
 
 
 def test_without_a_database_it_says_so_and_does_not_pretend(outside: Client, mailing: Mailing) -> None:
-    where = leave(mailing)
-    with mock.patch("sending.doors.leaving.consent.unsubscribe", side_effect=OperationalError):
-        answer = outside.post(where, ONE_CLICK)
+    where = f"/p/{token('preferences', tokens.Preferences(person(mailing).pk))}"
+    with mock.patch("sending.doors.choosing.choose", side_effect=OperationalError):
+        answer = outside.post(where, {"list": "1"})
 
     assert answer.status_code == 503
     assert answer["Retry-After"]
