@@ -98,9 +98,12 @@ def sample_from(mailing: int) -> None:
 
 def fill(ids: Sequence[int], *, each: int, like: int, now: datetime) -> None:
     """Mailings with these ids, of `each` deliveries: every second one is done, the others wait as a whole."""
+    from sending import partitions
+
     _mailings(ids, like, now)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT sending_make_partitions(%s)", [max(ids) + 500])
+        for pk in ids:
+            partitions.ensure(pk)
         for start in range(0, len(ids), _AT_ONCE):
             params: dict[str, Any] = {"mailings": list(ids[start : start + _AT_ONCE]), "each": each, "now": now}
             for statement in (_DELIVERIES, _LANES, _OUTCOMES, _DEFERRED):

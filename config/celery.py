@@ -36,6 +36,7 @@ SCHEDULE = {
     "ask for confirmations": ("campaigns.tasks.send_confirmations", 5.0),
     "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
+    "make room for the next mailings": ("sending.tasks.keep_partitions", 300.0),
     "warm up": ("reputation.tasks.advance_warmup", 900.0),
     "forget old minutes": ("reputation.tasks.prune_tallies", 3600.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),

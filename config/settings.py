@@ -145,6 +145,8 @@ if SMTP_PORT != 25 and not LAB:
 SMTP_CONNECT_TIMEOUT = whole_number("SMTP_CONNECT_TIMEOUT", 30, lowest=1, highest=300)
 SMTP_COMMAND_TIMEOUT = whole_number("SMTP_COMMAND_TIMEOUT", 60, lowest=1, highest=600)
 SMTP_DOT_TIMEOUT = whole_number("SMTP_DOT_TIMEOUT", 300, lowest=1, highest=1800)
+# Days for which deliveries and their outcomes are kept after their campaigns are done; 0 is for ever.
+KEEP_DELIVERIES_DAYS = whole_number("KEEP_DELIVERIES_DAYS", 0, lowest=0, highest=36500)
 DNS_SERVERS = hosts_and_ports("DNS_SERVERS", example="127.0.0.1:5353,127.0.0.1:5354")
 INBOUND_LISTEN = host_and_port("INBOUND_LISTEN", text("INBOUND_LISTEN", "127.0.0.1:2525"), example="0.0.0.0:25")
 # Divides retry, greylisting, back-off and DSN delays, so that a demo shows in minutes what takes days.

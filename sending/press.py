@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from sending import partitions
 from sending.lane_totals import make_and_lock
 from sending.models import Mailing, MailingMessage
 
@@ -64,7 +65,7 @@ def press(
             MailingMessage(mailing=mailing, variant=variant, compiled=dict(compiled))
             for variant, compiled in enumerate(messages)
         )
-        _make_partition(mailing.pk)
+        partitions.ensure(mailing.pk)
         _choose(now, audience)
         _leave_out(mailing.pk)
         _deliver(mailing.pk)
@@ -115,12 +116,6 @@ def _mailing(now: datetime, new: NewMailing) -> tuple[Mailing, bool]:
             "launched_at": now,
         },
     )
-
-
-def _make_partition(mailing_id: int) -> None:
-    """Rows without a partition are refused by the database, so one partition is made ahead as well."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT sending_make_partitions(%s)", [mailing_id + 500])
 
 
 def _choose(now: datetime, audience: Audience) -> None:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from sending import plan, sweeping
+from sending import partitions, plan, sweeping
 from sending import transmit as transmitting
 from sending.inbound import reading
 
@@ -36,3 +36,9 @@ def read_inbound(inbound_id: int) -> None:
 def sweep_inbound() -> None:
     """Read what came in and no wake-up reached."""
     reading.sweep(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def keep_partitions() -> None:
+    """Make the parts of the tables that will be needed, drop those that are old."""
+    partitions.keep(now=timezone.now())  # clock: entry

@@ -65,7 +65,7 @@ ALTER TABLE sending_mailingcount SET (fillfactor = 50);
 """
 
 DROP = """
-DROP FUNCTION sending_make_partitions(bigint);
+DROP FUNCTION IF EXISTS sending_make_partitions(bigint);
 DROP TABLE sending_outcome;
 DROP TABLE sending_delivery;
 """
