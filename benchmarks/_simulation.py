@@ -193,8 +193,10 @@ class Process:
     def _gather(self) -> None:
         if self.asking or not self.waiting:
             return
+        if self.world.together and len(self.waiting) < self.connections:
+            return
         self.asking = True
-        few = self.connections if self.world.together else self.connections // 2
+        few = self.connections // 2
         pause = GATHER_MS if few >= FEW and len(self.waiting) < few else 0.0
         self.world.clock.after(pause, self._state)
 
