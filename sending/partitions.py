@@ -8,6 +8,7 @@ ATTACH and DETACH PARTITION).
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -94,7 +95,7 @@ def drop_old(*, now: datetime, cutoff: datetime) -> list[int]:
         for start in sorted({start for _parent, start in attached if start < in_use}):
             half_way = len([1 for parent in PARENTS if (parent, start) in attached]) < len(PARENTS)
             if not half_way and not any(attached[parent, start] for parent in PARENTS):
-                asked = {"lo": start, "hi": start + WIDTH, "cutoff": cutoff, "lately": now - QUIET_FOR}
+                asked: dict[str, Any] = {"lo": start, "hi": start + WIDTH, "cutoff": cutoff, "lately": now - QUIET_FOR}
                 cursor.execute(_IN_USE, asked)
                 if (cursor.fetchone() or (True,))[0]:
                     continue
