@@ -283,3 +283,108 @@ class BudgetChange(models.Model):
 
     def __str__(self) -> str:
         return self.what
+
+
+class Storm(models.Model):
+    """Many "no such mailbox" at once from one provider, or one recipient domain of it: more likely its fault than the
+    people's. While it is open nobody is suppressed for them.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open", "Waits for a decision"
+        BELIEVED = "believed", "Believed: the mailboxes are gone"
+        DISMISSED = "dismissed", "Not believed: the people stay"
+
+    provider = models.CharField(max_length=120)
+    domain = models.CharField(max_length=253, blank=True)  # empty: the whole provider
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    began_at = models.DateTimeField()
+    until = models.DateTimeField()  # then it is dismissed without a person
+    why = models.CharField(max_length=300)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    decision = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "domain"], condition=models.Q(state="open"), name="one_open_storm_at_a_place"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.domain} {self.state}".strip()
+
+
+class MailboxVerdict(models.Model):
+    """A receiver said that a mailbox does not exist: when, where, and what followed. Kept for 31 days."""
+
+    class State(models.TextChoices):
+        SUPPRESSED = "suppressed", "Suppressed"
+        HELD = "held", "Held until somebody decides"
+        DISMISSED = "dismissed", "Counted as a soft failure"
+
+    provider = models.CharField(max_length=120)
+    domain = models.CharField(max_length=253)
+    address_key = models.UUIDField()
+    mailing_ref = models.BigIntegerField()
+    at = models.DateTimeField()
+    source = models.CharField(max_length=120)
+    evidence = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State)
+    # Whether this verdict was what suppressed the address: only then may it be taken back.
+    was_news = models.BooleanField(default=False)
+    storm = models.ForeignKey(Storm, null=True, on_delete=models.CASCADE, related_name="verdicts")
+
+    class Meta:
+        indexes = [models.Index(fields=["provider", "at"], name="verdicts_of_provider")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.state}"
+
+
+class UnreadReply(models.Model):
+    """Words of a receiver that no rule knows, personal parts masked: one row per provider, code and template."""
+
+    digest = models.UUIDField(unique=True)
+    provider = models.CharField(max_length=120)
+    code = models.SmallIntegerField(null=True)
+    enhanced = models.CharField(max_length=16, blank=True)
+    text = models.CharField(max_length=600)
+    sample = models.CharField(max_length=600, blank=True)
+    phase = models.CharField(max_length=12, blank=True)
+    n = models.PositiveIntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-n", "-last_seen_at"]
+
+    def __str__(self) -> str:
+        return self.text[:60]
+
+
+class ReplyDecision(models.Model):
+    """What a person says that such words mean: a rule from then on, until it is taken back."""
+
+    reply = models.ForeignKey(UnreadReply, on_delete=models.CASCADE, related_name="decisions")
+    class_name = models.CharField(max_length=20)
+    everywhere = models.BooleanField(default=False)  # also when other providers say it
+    reason = models.CharField(max_length=300)
+    decided_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    revoked_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reply"], condition=models.Q(revoked_at=None), name="one_decision_about_a_reply"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.class_name}: {self.reply_id}"

@@ -8,12 +8,14 @@ from django.db.backends.utils import CursorWrapper
 
 from audiences import activity
 from reputation.pure.reactions import REACTIONS
+from sending import storms
 from sending.models import Batch, OutcomeKind
+from sending.storms import Gone
 
 # Of those that were reached, only the few with a failure to forget. By address, so that two batches that end at once
 # never wait for each other in a ring.
 _OF_BATCH = """
-SELECT d.address_key, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule
+SELECT d.address_key, d.domain, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule
 FROM sending_outcome o
 JOIN sending_delivery d ON d.mailing_id = o.mailing_id AND d.id = o.delivery
 LEFT JOIN sending_reply r ON r.id = o.reply_id
@@ -26,9 +28,10 @@ _AGAINST_THE_PERSON = frozenset({"retry_counted", "soft", "soon_gone", "gone", "
 
 
 def tell_audiences(
-    cursor: CursorWrapper, *, batch: Batch, deliveries: str, params: dict[str, Any], now: datetime
+    cursor: CursorWrapper, *, batch: Batch, deliveries: str, params: dict[str, Any], now: datetime, answered: int = 0
 ) -> None:
-    """Suppress mailboxes that do not exist; count soft failures, one a mailing; forget them where mail got through.
+    """Suppress mailboxes that do not exist, unless it storms; count soft failures, one a mailing, and forget them where
+    mail got through. `answered`: messages of the batch that the tallies do not have yet.
 
     An answer about us, or about the letter, never counts against the person. Test mail says nothing about the people
     it was written for. In the caller's transaction.
@@ -37,20 +40,22 @@ def tell_audiences(
         return
     cursor.execute(_OF_BATCH.format(deliveries=deliveries), params)
     reached: list[UUID] = []
-    for key, kind, reply_class, code, text, rule in cursor.fetchall():
+    gone: list[Gone] = []
+    for key, domain, kind, reply_class, code, text, rule in cursor.fetchall():
         if kind == OutcomeKind.ACCEPTED:
             reached.append(key)
             continue
         evidence = {"reply": f"{code} {text}", "rule": rule, "mailing": batch.mailing_id}
         effect = _effect(reply_class)
         if kind == OutcomeKind.BOUNCED_HARD and effect == "gone":
-            activity.hard_bounce(now=now, address_key=key, source=f"mailing {batch.mailing_id}", evidence=evidence)
+            gone.append(Gone(key, domain, batch.mailing_id, f"mailing {batch.mailing_id}", evidence))
         elif effect in _AGAINST_THE_PERSON:
             # What was only ever put off has expired by now.
             soft = "expired" if effect == "retry_counted" else reply_class
             activity.soft_failure(now=now, address_key=key, mailing_ref=batch.mailing_id, kind=soft, evidence=evidence)
     if reached:
         activity.delivered(now=now, address_keys=reached)
+    storms.take(now=now, provider=batch.provider, gone=gone, answered=answered)
 
 
 def _effect(reply_class: str | None) -> str:

@@ -17,11 +17,12 @@ from reputation import backoff, ledger
 from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
-from sending import hearing, settle, visit_book
+from sending import hearing, settle, storms, visit_book
 from sending.facts import Fact, count_once
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
 from sending.pure.dialogue import SmtpReply
 from sending.settle import Settled
+from sending.storms import Gone
 from sending.visit_book import Visit
 
 # A report is believed for so long after the message was accepted: old tokens are what backscatter is made of.
@@ -148,7 +149,8 @@ def _tell_of_the_mailbox(at: datetime, sent: Sent, understood: Understood, sourc
     }
     key = sent.delivery.address_key
     if effect == "gone" and understood.about_mailbox:
-        activity.hard_bounce(now=at, address_key=key, source=source, evidence=evidence)
+        gone = Gone(key, sent.delivery.domain, sent.mailing.pk, source, evidence)
+        storms.take(now=at, provider=sent.provider, gone=[gone], late=True)
     elif effect in ("soft", "soon_gone", "gone", "gone_by_dns"):
         kind = verdict.class_ if understood.about_mailbox else "misroute"
         activity.soft_failure(now=at, address_key=key, mailing_ref=sent.mailing.pk, kind=kind, evidence=evidence)

@@ -140,7 +140,8 @@ def close(
     cursor.execute(_FOLD.format(deliveries=deliveries), params)
     if not _all_accepted(batch, counters):
         answers.fold(cursor, deliveries=deliveries, params=params)
-    bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now)
+    answered = counters.sent if counters else 0
+    bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now, answered=answered)
     ledger.record(entries=entries, zone=zone())
     sites.give_back(cursor, batch=batch)
     if batch.mailing.first_sent_at is None and any(entry.sent for entry in entries):

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from sending import completion, crashes, mailings, placing, takeover, unclaimed, wake, workers
+from sending import completion, crashes, mailings, placing, storms, takeover, unclaimed, wake, workers
 
 
 def sweep(*, now: datetime) -> None:
@@ -18,3 +18,4 @@ def sweep(*, now: datetime) -> None:
     with connection.cursor() as cursor:
         workers.prune(cursor)
     unclaimed.give_back(now=now)
+    storms.time_out(now=now)
