@@ -77,17 +77,17 @@ _TABLE: dict[Needs, str] = {
     SEE: """home campaigns campaign campaign-preview campaign-versions campaign-test-result campaign-arming
         campaign-review campaign-monitor campaign-progress campaign-problems campaign-report campaign-people
         lists list people person person-messages imports import import-reading import-progress
-        domains domain address routes route limits warmup suppressions""",
+        domains domain address routes route limits warmup suppressions answers""",
     WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-pictures campaign-restore campaign-test campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists import-new import-run import-rejected""",
     SEND: "campaign-schedule campaign-resume campaign-lane-resume campaign-speed",
-    SEE_OR_RUN: "settings limit limits-of warmup-plan",
+    SEE_OR_RUN: "settings limit limits-of warmup-plan answer storm",
     RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
-        pool-delete stop-sending resume-sending limit-hold limit-release warmup-new warmup-series warmup-start
-        warmup-stop warmup-budget team team-role team-link team-remove team-withdraw""",
+        pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
+        warmup-start warmup-stop warmup-budget team team-role team-link team-remove team-withdraw""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}
 

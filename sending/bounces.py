@@ -8,14 +8,14 @@ from django.db.backends.utils import CursorWrapper
 
 from audiences import activity
 from reputation.pure.reactions import REACTIONS
-from sending import storms
+from sending import decisions, storms
 from sending.models import Batch, OutcomeKind
 from sending.storms import Gone
 
 # Of those that were reached, only the few with a failure to forget. By address, so that two batches that end at once
 # never wait for each other in a ring.
 _OF_BATCH = """
-SELECT d.address_key, d.domain, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule
+SELECT d.address_key, d.domain, o.kind, coalesce(r.reply_class, o.reason), r.code, r.text, r.rule, r.id
 FROM sending_outcome o
 JOIN sending_delivery d ON d.mailing_id = o.mailing_id AND d.id = o.delivery
 LEFT JOIN sending_reply r ON r.id = o.reply_id
@@ -41,12 +41,15 @@ def tell_audiences(
     cursor.execute(_OF_BATCH.format(deliveries=deliveries), params)
     reached: list[UUID] = []
     gone: list[Gone] = []
-    for key, domain, kind, reply_class, code, text, rule in cursor.fetchall():
+    unread: list[int] = []
+    for key, domain, kind, reply_class, code, text, rule, reply in cursor.fetchall():
         if kind == OutcomeKind.ACCEPTED:
             reached.append(key)
             continue
         evidence = {"reply": f"{code} {text}", "rule": rule, "mailing": batch.mailing_id}
         effect = _effect(reply_class)
+        if reply_class == decisions.UNCLASSIFIED and reply is not None:
+            unread.append(reply)
         if kind == OutcomeKind.BOUNCED_HARD and effect == "gone":
             gone.append(Gone(key, domain, batch.mailing_id, f"mailing {batch.mailing_id}", evidence))
         elif effect in _AGAINST_THE_PERSON:
@@ -55,6 +58,7 @@ def tell_audiences(
             activity.soft_failure(now=now, address_key=key, mailing_ref=batch.mailing_id, kind=soft, evidence=evidence)
     if reached:
         activity.delivered(now=now, address_keys=reached)
+    decisions.count(now=now, reply_ids=unread)
     storms.take(now=now, provider=batch.provider, gone=gone, answered=answered)
 
 

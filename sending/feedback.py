@@ -17,7 +17,7 @@ from reputation import backoff, ledger
 from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
-from sending import hearing, settle, storms, visit_book
+from sending import decisions, hearing, settle, storms, visit_book
 from sending.facts import Fact, count_once
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
 from sending.pure.dialogue import SmtpReply
@@ -120,6 +120,8 @@ def bounced(*, at: datetime, sent: Sent, understood: Understood, source: str) ->
         return False
     arrived_somewhere(sent=sent)
     _tell_of_the_mailbox(at, sent, understood, source)
+    if understood.verdict.class_ == decisions.UNCLASSIFIED and understood.reply_id is not None:
+        decisions.count(now=at, reply_ids=[understood.reply_id])
     verdict, budgets = understood.verdict, budgets_of(sent)
     unknown = int(verdict.class_ == "unknown")
     ledger.record_later(now=at, zone=zone(), budget_ids=budgets, bounced=1, unknown_users=unknown)

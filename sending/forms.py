@@ -6,7 +6,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
+from reputation.forms import ReasonForm
 from reputation.models import SendingAddress
+from reputation.pure.reactions import TITLES
+from sending import decisions
 from sending.esp.catalogue import ESPS
 from sending.models import Pool, Route
 from sending.relay import RelayTransport, transport
@@ -202,3 +205,32 @@ class PoolForm(forms.ModelForm[Pool]):
 class StopForm(forms.Form):
     reason = forms.CharField(label="Why", max_length=150, help_text="Everybody who signs in sees it on every page.")
 
+
+
+class MeaningForm(ReasonForm):
+    """What a receiver's words mean."""
+
+    field_order = ["meaning", "everywhere", "reason"]
+
+    meaning = forms.ChoiceField(
+        label="What it means",
+        choices=[("", "Choose…"), *((name, TITLES[name]) for name in decisions.CLASSES)],
+        help_text="What follows from each is told below.",
+    )
+    everywhere = forms.BooleanField(label="Also when another provider says it", required=False)
+
+
+class StormForm(ReasonForm):
+    """Whether a receiver that refused many mailboxes at once is believed."""
+
+    BELIEVED, DISMISSED = "believed", "dismissed"
+    field_order = ["verdict", "reason"]
+
+    verdict = forms.ChoiceField(
+        label="Is it true?",
+        widget=forms.RadioSelect,
+        choices=[
+            (DISMISSED, "No, the receiver was ill: nobody is suppressed"),
+            (BELIEVED, "Yes, these mailboxes are gone: suppress them"),
+        ],
+    )

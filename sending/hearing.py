@@ -10,8 +10,8 @@ from functools import partial
 
 from django.db import Error, connection
 
-from reputation.pure.replies import Verdict, classify, mask, normalise_reply
-from sending import hub
+from reputation.pure.replies import Verdict, classify, normalise_reply
+from sending import decisions, hub
 from sending.models import Reply
 from sending.pure.dialogue import SmtpReply
 from sending.pure.reactions import Reaction, react
@@ -31,8 +31,10 @@ class Heard:
 
 
 def hear(reply: SmtpReply, *, provider: str, phase: str) -> Heard:
-    """What the reply means. Total: a text nobody knows is classified by its code."""
-    verdict = classify(normalise_reply(str(reply)), provider=provider, phase=phase)
+    """What the reply means. Total: a text nobody knows is classified by its code, or by what a person decided of it."""
+    said = normalise_reply(str(reply))
+    verdict = classify(said, provider=provider, phase=phase)
+    verdict = decisions.decided(verdict, said, provider=provider, phase=phase)
     return Heard(reply, phase, verdict, react(code=reply.code, class_=verdict.class_, phase=phase))
 
 
@@ -60,7 +62,7 @@ def remember(heard: Heard, *, provider: str, now: datetime) -> int | None:
     Opens a database connection for a text that this process has not met yet, and closes it again.
     """
     said = normalise_reply(str(heard.reply))
-    text = mask(said.text)[:600].replace("\x00", "")
+    text = decisions.template_of(said.text)
     key = f"{provider}\0{heard.phase}\0{heard.reply.code}\0{said.enhanced}\0{text}\0{heard.verdict.class_}"
     digest = uuid.UUID(bytes=hashlib.sha256(key.encode("utf-8", "replace")).digest()[:16])
     if (known := _known.get(digest)) is not None:
@@ -94,10 +96,21 @@ def _keep(digest: uuid.UUID, heard: Heard, provider: str, enhanced: str, text: s
             "first_seen_at": now,
         },
     )
+    if heard.verdict.class_ == decisions.UNCLASSIFIED:
+        words = decisions.Words(provider, heard.reply.code, enhanced[:16], text)
+        decisions.meet(now=now, words=words, sample=_sample(str(heard.reply)), phase=heard.phase)
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
     _known[digest] = row.pk
     return row.pk
+
+
+_ADDRESS = re.compile(r"[^\s<>@,;:\"'()\[\]]{1,64}@[\w.-]{1,253}\w")
+
+
+def _sample(text: str) -> str:
+    """The words as they came, but for whom they are about."""
+    return " ".join(_ADDRESS.sub("<address>", text[:2000]).split())
 
 
 _known: dict[uuid.UUID, int] = {}
@@ -106,3 +119,4 @@ _known: dict[uuid.UUID, int] = {}
 def forget() -> None:
     """For another database than before."""
     _known.clear()
+    decisions.forget()

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from sending.views import people, routes, stopping
+from sending.views import answers, people, routes, stopping
 
 urlpatterns = [
     path("", include("sending.doors.urls")),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("pools/<int:pool_id>/delete/", routes.delete_pool, name="pool-delete"),
     path("routes/stop/", stopping.stop, name="stop-sending"),
     path("routes/resume/", stopping.resume, name="resume-sending"),
+    #
+    path("answers/", answers.index, name="answers"),
+    path("answers/<int:reply_id>/", answers.show, name="answer"),
+    path("answers/<int:reply_id>/undo/", answers.undo, name="answer-undo"),
+    path("answers/storms/<int:storm_id>/", answers.storm, name="storm"),
     #
     path("people/<int:person_id>/messages/", people.messages, name="person-messages"),
 ]

@@ -135,7 +135,7 @@ def test_a_day_later_it_is_dismissed_and_old_verdicts_are_forgotten(now: datetim
 
 def test_while_it_is_open_more_are_held_and_other_providers_are_untouched(now: datetime, deliver) -> None:
     deliver(mailing_to(120, now=now, domain="gmail.com"), refusing(lambda n: n % 2 == 0), now=now)
-    key = MailboxVerdict.objects.first().address_key
+    key = MailboxVerdict.objects.all()[0].address_key
     one = storms.Gone(key, "gmail.com", 1, "bounce report", {"reply": f"{UNKNOWN} jane@gmail.com"})
     hour = now + timedelta(hours=1)
     assert storms.take(now=hour, provider="google", gone=[one], late=True) == 1
