@@ -1,5 +1,6 @@
 """Celery carries wake-ups: "look at batch 7". Losing, repeating or delaying one is harmless; the rows are the truth."""
 
+import gc
 import logging
 import os
 import signal
@@ -22,6 +23,8 @@ from config.processes import ANSWER_SECONDS
 
 logger = logging.getLogger(__name__)
 
+# Objects made and not dropped before a sending worker looks for rings among them; Python's own is 700.
+COLLECT_AFTER = 20_000
 # How often a worker looks whether beat still ticks.
 STAND_IN_SECONDS = 2.0
 
@@ -164,6 +167,10 @@ def say_that_we_can_send(**_: Any) -> None:
     if settings.PROCESS_KIND in ("transmit", "transactional"):
         from sending import crashes, here
 
+        # What is loaded by now stays for ever, and a message makes and drops some hundred objects: the collector need
+        # look neither at the one nor so often at the other.
+        gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
         here.gate()
         # The sweep runs on another host, perhaps, which does not see what a process of this one had in hand.
         crashes.count(now=timezone.now())  # clock: entry

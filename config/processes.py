@@ -70,6 +70,8 @@ KINDS: Mapping[str, Callable[[], list[str]]] = {
 def become(kind: str) -> None:
     """Turn this very process into one of that kind. Under a supervisor it ends when the supervisor is killed."""
     os.environ["PROCESS_KIND"] = kind
+    # Hundreds of threads that mostly wait need no heap each (glibc gives every one its own).
+    os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     argv = KINDS[kind]()
     if os.environ.pop("LETTERPACE_SUPERVISOR", None) and sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
