@@ -25,8 +25,10 @@ MOST_AT_ONCE = 256
 HEARTBEAT_SECONDS = 2.0
 LEASE_RENEWAL_SECONDS = 15.0
 AGAIN_AFTER_SECONDS = 0.02
-# With many connections a statement waits so long for more questions: one commit for all of them, beside MAIL and RCPT.
+# With many connections a statement waits until half of them ask, at most so long, so many times: one commit for all of
+# them, beside MAIL and RCPT.
 GATHER_SECONDS = 0.005
+GATHER_TIMES = 4
 FEW = 4
 RECONNECT_AFTER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 ATTEMPTS_WHEN_CLOSING = 4
@@ -127,7 +129,9 @@ class Gate(threading.Thread):
             if not self._waiting and not self._closing:
                 self._changed.wait(HEARTBEAT_SECONDS)
             expected = len(self._live) // 2
-        if len(self._waiting) < expected and expected >= FEW and not self._closing:
+        for _ in range(GATHER_TIMES if expected >= FEW else 0):
+            if len(self._waiting) >= expected or self._closing:
+                break
             time.sleep(GATHER_SECONDS)
         with self._changed:
             taken: list[Ticket] = []

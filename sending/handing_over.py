@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from functools import partial
+from itertools import islice
 
 from django.conf import settings
 
@@ -31,6 +32,9 @@ SETTLE_BEFORE_SECONDS = 1.0
 OPEN_BEFORE_SECONDS = 2.0
 # The offer is made a little before the dot is due, at most so much.
 LONGEST_LEAD_SECONDS = 0.5
+# So many letters are written at once, where the gap between two is no longer than this.
+WRITTEN_AHEAD = 4
+SOON_SECONDS = 0.5
 LOST_IN_A_ROW = 3
 MOST_RENEWALS = 5
 SILENT_IN_A_ROW = 2
@@ -70,7 +74,7 @@ class Handover:
         self._site = ""
         self._on_connection = 0
         self._lost = self._silent = 0
-        self._written: tuple[Person, Letter | None] | None = None
+        self._written: dict[int, Letter] = {}
         self._queue: deque[Person] = deque()
         self._current: Person | None = None
 
@@ -411,22 +415,14 @@ class Handover:
     # -- Letters -------------------------------------------------------------------------------------------------------
 
     def _letter(self, person: Person) -> Letter | None:
-        if self._written is None or self._written[0] is not person:
-            self._written = (person, self._write(person))
-        return self._written[1]
+        return self._written.pop(person.delivery, None) or self._write(person)
 
     def _write_next(self) -> None:
-        """While the receiver thinks about this message, the next one is written."""
-        if self._queue:
-            following = self._queue[0]
-            self._slot.writes_ahead(following.delivery)
-            try:
-                letter = self._writer.write(following, now=self._clock())
-            except Exception:  # noqa: BLE001 whatever it is, it is met again when it is this one's turn
-                return
-            finally:
-                self._slot.writes_ahead(0)
-            self._written = (following, letter)
+        """While the receiver thinks about this message, the next ones are written; one only where it will wait."""
+        if self._queue and self._queue[0].delivery not in self._written:
+            soon = islice(self._queue, WRITTEN_AHEAD if self._gap < SOON_SECONDS else 1)
+            self._written = self._writer.write_ahead(soon, now=self._clock(), taking=self._slot.writes_ahead)
+            self._slot.writes_ahead(0)
 
     def _write(self, person: Person) -> Letter | None:
         """None when it can't be written: refused by us, with the reason."""

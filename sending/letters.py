@@ -1,6 +1,7 @@
 """Write one person's copy: fill the compiled message, sign it, and give it the addresses that lead back to us."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ from reputation.dkim_keys import SigningKey
 from sending.loading import Person
 from sending.models import Mailing, MailingMessage, Stream
 from sending.pure import tokens, verp
-from sending.pure.compose import PreparedMessage, RecipientContext, SystemValues, compose, prepare
+from sending.pure.compose import Composed, PreparedMessage, RecipientContext, SystemValues, compose, prepare
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
 from sending.pure.signed import varints
@@ -39,24 +40,48 @@ class Writer:
 
     def write(self, person: Person, *, now: datetime) -> Letter:
         """Raises PersonalisationFailed (a plain sentence), or KeyError for a variant that was never compiled."""
+        return self._signed(person, self._composed(person, now), now)
+
+    def write_ahead(
+        self, people: Iterable[Person], *, now: datetime, taking: Callable[[int], None]
+    ) -> dict[int, Letter]:
+        """The letters of those that can be written, by delivery; `taking` is told of each before work on it begins.
+
+        First all are filled, then all signed: each of the two is twice as fast when the other does not come between.
+        """
+        copies, letters = [], {}
+        # Whatever goes wrong with one is met again when it is this one's turn.
+        for person in people:
+            taking(person.delivery)
+            with suppress(Exception):
+                copies.append((person, self._composed(person, now)))
+        for person, copy in copies:
+            taking(person.delivery)
+            with suppress(Exception):
+                letters[person.delivery] = self._signed(person, copy, now)
+        return letters
+
+    def _composed(self, person: Person, now: datetime) -> Composed:
         message = self._prepared[person.variant]
-        composed = compose(
+        return compose(
             message,
             recipient=RecipientContext(email=person.email, fields=self._fields(person, now)),
             system=self._values(person, message, now),
         )
+
+    def _signed(self, person: Person, copy: Composed, now: datetime) -> Letter:
         signature = b""
         if self._key is not None:
             signature = sign(
-                composed.headers,
-                composed.body,
+                copy.headers,
+                copy.body,
                 key=self._key.private_key,
                 domain=self._key.domain,
                 selector=self._key.selector,
                 now=now,
-                is_relaxed=composed.is_relaxed,
+                is_relaxed=copy.is_relaxed,
             )
-        return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=composed.as_bytes(signature))
+        return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=copy.as_bytes(signature))
 
     def _fields(self, person: Person, now: datetime) -> Mapping[str, Any]:
         """A notice may lead to where the person confirms; a campaign may not confirm for anybody."""

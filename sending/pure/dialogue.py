@@ -94,8 +94,8 @@ def stuffed(content: bytes) -> bytes:
 
     Raises ValueError for a bare CR or LF: servers that take one for a line end can be made to see an early final dot.
     """
-    lines = content.count(b"\n")
-    if content.count(b"\r\n") != lines or content.count(b"\r") != lines:
+    bare = b"".join(content.split(b"\r\n"))
+    if b"\n" in bare or b"\r" in bare:
         raise ValueError("A message has a bare CR or LF; it must be in CRLF form.")
     doubled = content.replace(b"\n.", b"\n..")
     if doubled.startswith(b"."):
