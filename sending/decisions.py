@@ -24,7 +24,7 @@ from audiences.suppress import take_reasons_away
 from reputation.models import ReplyDecision, UnreadReply
 from reputation.pure.reactions import REACTIONS, SUPPRESSING
 from reputation.pure.replies import NormalisedReply, Verdict, mask
-from sending import hub
+from sending import answers, hub
 from sending.models import Delivery, Event, Outcome, Reply
 
 log = logging.getLogger(__name__)
@@ -198,7 +198,9 @@ def revoke(*, now: datetime, decision: ReplyDecision, actor: User | None, reason
         )
         for key in sorted(suppressed, key=lambda one: one.bytes):
             take_reasons_away(address_key=key, scopes=[ANYWHERE], reasons=[Suppression.Reason.BOUNCED])
-        Reply.objects.filter(rule=rule).update(reply_class=UNCLASSIFIED, reply_scope="unknown", rule="")
+        replies = list(Reply.objects.filter(rule=rule).values_list("pk", flat=True))
+        Reply.objects.filter(pk__in=replies).update(reply_class=UNCLASSIFIED, reply_scope="unknown", rule="")
+        _count_anew(replies)
     forget()
     return True
 
@@ -230,6 +232,15 @@ def _apply_to_the_past(now: datetime, decision: ReplyDecision) -> None:
     Reply.objects.filter(pk__in=replies).update(
         reply_class=class_name, reply_scope=REACTIONS[class_name].scope, rule=rule
     )
+    _count_anew(replies)
+
+
+def _count_anew(replies: list[int]) -> None:
+    """The counters of answers go by class: make them anew for every mailing that got one of these."""
+    got = Outcome.objects.filter(reply_id__in=replies).values_list("mailing_id", flat=True).distinct()
+    with connection.cursor() as cursor:
+        for mailing in sorted(set(got)):
+            answers.recount(cursor, mailing)
 
 
 def _people(replies: list[int]) -> list[tuple[uuid.UUID, int]]:

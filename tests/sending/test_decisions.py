@@ -12,6 +12,7 @@ from reputation.pure.replies import normalise_reply
 from sending import decisions, hearing
 from sending.models import Mailing, Outcome, Reply
 from sending.pure.dialogue import SmtpReply
+from sending.report_models import AnswerCount
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send
 from tests.sending.scripted_receiver import Script, receiving
 
@@ -84,6 +85,7 @@ def test_what_is_not_about_the_mailbox_is_taken_off_their_record(odd: Mailing, n
     decide(now, "blocklist")
     assert not SoftFailure.objects.exists() and not Suppression.objects.exists()
     assert set(Reply.objects.values_list("reply_class", "reply_scope")) == {("blocklist", "ip")}
+    assert list(AnswerCount.objects.values_list("reply_class", "n")) == [("blocklist", 2)]
 
 
 def test_another_soft_class_keeps_the_failure_under_its_name(odd: Mailing, now: datetime) -> None:
