@@ -29,12 +29,14 @@ _planned_at = float("-inf")
 _timer: threading.Timer | None = None
 n_lost = 0
 
-# Compare-and-set on `woken_at`: of two sweeps one wakes a batch. Due ones only; a worker would just wait with it.
+# Compare-and-set on `woken_at`: of two sweeps one wakes a batch. Due ones only; a worker would just wait with it. Each
+# wait is as long as all before it: where every thread is busy, more messages would only lengthen the queue.
 _FORGOTTEN = """
 UPDATE sending_batch b SET woken_at = %(now)s
 FROM (SELECT id FROM sending_batch
       WHERE state = 'planned' AND due_at <= %(now)s + interval '2 seconds'
-        AND (woken_at IS NULL OR woken_at <= %(now)s - make_interval(secs => %(again)s))
+        AND (woken_at IS NULL
+             OR woken_at <= %(now)s - greatest(make_interval(secs => %(again)s), (%(now)s - due_at) / 2))
       ORDER BY id FOR NO KEY UPDATE SKIP LOCKED) f
 JOIN sending_batch s ON s.id = f.id JOIN sending_route r ON r.id = s.route_id
 WHERE b.id = f.id
@@ -49,7 +51,8 @@ def wake(batches: Iterable[tuple[int, str, str]]) -> None:
 
 
 def wake_forgotten(*, now: datetime) -> int:
-    """Wake planned batches that nobody claimed within two seconds of their last wake-up; returns how many."""
+    """Wake planned batches that nobody claimed, two seconds after they were due, then after 4, 8, 16; returns how many
+    were woken."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGOTTEN, {"now": now, "again": AGAIN_AFTER_SECONDS})
         messages = [(batch_id, queue_of(stream, host)) for batch_id, stream, host in cursor.fetchall()]

@@ -226,6 +226,17 @@ def test_a_forgotten_batch_is_woken_again_by_one_sweep_only(
     assert published == [([batch.pk], "egress.main")] * 2
 
 
+def test_a_batch_that_no_thread_is_free_for_is_woken_ever_more_rarely(
+    mailing: Mailing, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wake, "_publish", lambda *_: True)
+    cut(mailing, now=now, size=50)
+
+    woken = [second for second in range(0, 41, 2) if wake.wake_forgotten(now=now + timedelta(seconds=second))]
+
+    assert woken == [0, 2, 4, 8, 16, 32]
+
+
 def test_a_wake_up_that_comes_twice_sends_once(mailing: Mailing, now: datetime, settings) -> None:
     batches = cut(mailing, now=now, size=5)
     with receiving() as receiver:
