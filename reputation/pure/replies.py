@@ -305,6 +305,8 @@ def _rule(row: Mapping[str, Any], number: int, sources: frozenset[str]) -> Rule:
         raise RuleError(f"{name}: there is no class {row['class']!r}.")
     if row["scope"] not in SCOPES:
         raise RuleError(f"{name}: there is no scope {row['scope']!r}.")
+    if row["class"] in SUPPRESSING and row["scope"] != "rcpt":
+        raise RuleError(f"{name}: {row['class']!r} ends on the person, so its scope must be 'rcpt'.")
     if row["source"] not in sources:
         raise RuleError(f"{name}: its source {row['source']!r} is not listed under [sources].")
     try:

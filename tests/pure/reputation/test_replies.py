@@ -52,6 +52,7 @@ def test_every_rule_catches_its_samples_in_its_providers_reply(rule):
         (("re = 'no such user'", "re = '('"), "not a regular expression"),
         (('class = "unknown"', 'class = "nonsense"'), "no class 'nonsense'"),
         (('scope = "rcpt"', 'scope = "moon"'), "no scope 'moon'"),
+        (('scope = "rcpt"', 'scope = "ip"'), "its scope must be 'rcpt'"),
         (('source = "here"', 'source = "there"'), "not listed under"),
         (('matches = ["550 no such user"]', 'matches = ["550 gone"]'), "does not match its own sample"),
         (('other = ["550 full"]', 'other = ["550 no such user"]'), "matches a reply that it must not"),
@@ -89,6 +90,15 @@ def test_a_provider_that_the_catalogue_does_not_have_is_named():
 def test_an_id_used_twice_is_refused():
     with pytest.raises(RuleError, match="'one' stands twice"):
         load_rules(ONE_RULE + ONE_RULE[ONE_RULE.index("[[rule]]") :])
+
+
+def test_only_what_is_about_the_recipient_may_suppress():
+    assert {REACTIONS[class_].scope for class_ in SUPPRESSING} == {"rcpt"}
+    assert {rule.scope for rule in RULES.rules if rule.class_ in SUPPRESSING} == {"rcpt"}
+    suppressing = {
+        name for name, reaction in REACTIONS.items() if reaction.recipient in ("gone", "soon_gone", "gone_by_dns")
+    }
+    assert suppressing == SUPPRESSING
 
 
 def test_a_temporary_status_may_not_suppress():
