@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
+from sending.gate import FEW, GATHER_SECONDS, GATHER_TIMES
+
 Then = Callable[[], None]
 
-GATHER_MS = 5.0
-FEW = 4
 BATCH = 100
 # A batch is about so many statements; others have their turn between them.
 STATEMENTS = 10
@@ -196,9 +196,14 @@ class Process:
         if self.world.together and len(self.waiting) < self.connections:
             return
         self.asking = True
-        few = self.connections // 2
-        pause = GATHER_MS if few >= FEW and len(self.waiting) < few else 0.0
-        self.world.clock.after(pause, self._state)
+        self._look(GATHER_TIMES if self.connections // 2 >= FEW else 0)
+
+    def _look(self, times: int) -> None:
+        """A statement waits until half of the connections ask, so many times at most."""
+        if times == 0 or len(self.waiting) >= self.connections // 2:
+            self._state()
+        else:
+            self.world.clock.after(1000 * GATHER_SECONDS, partial(self._look, times - 1))
 
     def _state(self) -> None:
         taken, self.waiting = self.waiting, []
