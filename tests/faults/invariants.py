@@ -62,6 +62,7 @@ def check(run: Run, path: Path) -> Found:
         wrong.append(f"{n_unknown} unknown, but only {kept} connections were open or answers lost")
     late = _mailed_after(run, path)
     wrong += [f"{email} got a dot after leaving, or while all was paused" for email in late]
+    wrong += [f"delivery {pk} was refused by us: {why}" for pk, why in _refused(run)]
     wrong += [f"{email} got a letter in plain text" for email in _in_plain_text(path)]
     over = ledger.violations(path)
     wrong += [f"{row['persona']} saw {row['what']} {row['observed']} of {row['limit']}" for row in over]
@@ -128,6 +129,12 @@ def _mailed_after(run: Run, path: Path) -> list[str]:
         if row["wall"] > since.get(row["recipient"], math.inf)
         or any(began + GRACE < row["wall"] < ended for began, ended in run.paused)
     ]
+
+
+def _refused(run: Run) -> list[tuple[int, str | None]]:
+    """Nobody here has a letter that cannot be written or that kills who writes it; those in hand at a kill least of
+    all."""
+    return list(Outcome.objects.filter(mailing_id=run.id, kind="refused").values_list("delivery", "reason"))
 
 
 def _in_plain_text(path: Path) -> list[str]:

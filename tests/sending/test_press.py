@@ -1,6 +1,8 @@
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from audiences.models import Subscription
 from reputation.models import RecipientDomain
@@ -34,6 +36,23 @@ def test_pressing_twice_under_one_key_is_one_mailing(now: datetime) -> None:
     assert first.pk == second.pk
     assert Mailing.objects.count() == 1
     assert len(deliveries(first)) == 10
+
+
+def test_rows_find_their_partition_or_are_refused_and_the_press_makes_one_that_is_missing(now: datetime) -> None:
+    readers = newsletter()
+    people(10, on=readers)
+    far = 1_000_000
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(pg_get_serial_sequence('sending_mailing', 'id'), %s)", [far])
+    with pytest.raises(IntegrityError, match="no partition"), transaction.atomic():
+        Delivery.objects.create(
+            mailing_id=far, id=1, provider="gmx", seq=1, subscriber_id=1, address_key=uuid4(), domain="gmx.de"
+        )
+
+    mailing = pressed(now, readers)
+
+    assert mailing.pk > far
+    assert len(deliveries(mailing)) == 10
 
 
 def test_lanes_have_gapless_places_and_add_up(now: datetime) -> None:
