@@ -33,7 +33,7 @@ def main() -> int:
         chosen = (
             among if asked.each else [table.chosen(seed, among) for seed in range(asked.seed, asked.seed + asked.runs)]
         )
-        fine = runs.go(ready, chosen, seed=asked.seed, only=asked.only, without=asked.without)
+        fine = runs.go(ready, chosen, seed=asked.seed, without=asked.without)
     if fine and not asked.folder:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if fine else 1

@@ -45,7 +45,7 @@ class Sums:
         self.wrong += found.wrong
 
 
-def go(stage: Stage, faults: Sequence[Fault], *, seed: int, only: str, without: str) -> bool:
+def go(stage: Stage, faults: Sequence[Fault], *, seed: int, without: str) -> bool:
     """A run for each, then the line. True when all is as it must be."""
     sums = Sums()
     world = build(stage)
@@ -53,7 +53,7 @@ def go(stage: Stage, faults: Sequence[Fault], *, seed: int, only: str, without: 
     open_the_house(world.processes, without=without)
     try:
         for number, fault in enumerate(faults):
-            one(world, sums, fault, number=number, seed=seed + number, only=only)
+            one(world, sums, fault, number=number, seed=seed + number)
     finally:
         world.run = None
         began = time.monotonic()
@@ -77,7 +77,7 @@ def open_the_house(processes: Processes, *, without: str) -> None:
         processes.start(name, kind, FAULT_WITHOUT=without)
 
 
-def one(world: World, sums: Sums, fault: Fault, *, number: int, seed: int, only: str) -> None:
+def one(world: World, sums: Sums, fault: Fault, *, number: int, seed: int) -> None:
     size = world.stage.ledger.stat().st_size
     run = Run(number, seed, fault.name, random.Random(f"{seed}:{fault.name}"), size)
     found = _found(world, run, fault)
@@ -93,7 +93,7 @@ def one(world: World, sums: Sums, fault: Fault, *, number: int, seed: int, only:
     for sentence in found.wrong:
         print(f"WRONG: seed {seed}, {fault.name}: {sentence}")
     if found.wrong:
-        print(f"    again: make faults RUNS=1 SEED={seed}{f' ONLY={only!r}' if only else ''}", flush=True)
+        print(f"    again: make faults RUNS=1 SEED={seed} ONLY={fault.name!r}", flush=True)
     sys.stdout.flush()
 
 

@@ -47,7 +47,12 @@ def known() -> list[Known]:
 
 
 def named(only: str) -> list[Fault]:
-    """Those whose names hold one of these words or phrases (with | between them); all for none. Raises LookupError."""
+    """The one of that name, else those whose names hold one of the phrases (with | between them); all for none.
+
+    Raises LookupError when there is none.
+    """
+    if exactly := [fault for fault in faults() if fault.name == only]:
+        return exactly
     found = [fault for fault in faults() if any(part.strip() in fault.name for part in only.split("|"))]
     if not found:
         raise LookupError(f"No fault's name holds {only!r}; see --list")

@@ -14,6 +14,9 @@ from tests.faults.world import World
 RARE = {"before the claim", "claimed", "people read", "before the batch's end", "books closed, not committed",
         "handed back, not committed", "batch ended"}  # fmt: skip
 
+# Passed only after somebody else has died.
+OF_TAKEOVER = {"epoch raised, batch not closed", "taken over, not committed"}
+
 
 def kill_points(world: World, *, kind: str, names: list[str], kills: int) -> Iterator[None]:
     """Die by one's own hand exactly there, again and again, at passes that the seed chooses."""
@@ -30,7 +33,10 @@ def kill_points(world: World, *, kind: str, names: list[str], kills: int) -> Ite
         tries -= 1
         point = run.source.choice(chosen)
         nth = run.source.randint(1, 2 if kind == "control" or point.name in RARE else 12)
-        if world.die_at(run.source.choice(victims), point, nth=nth, within=3.0):
+        needs_a_death = point.name in OF_TAKEOVER
+        if needs_a_death and (sending := world.busy()):
+            _kill(world, run.source.choice(sending))
+        if world.die_at(run.source.choice(victims), point, nth=nth, within=12.0 if needs_a_death else 3.0):
             world.people_leave(run.source.randint(0, 2))
             world.pause(run.source.uniform(0.0, 1.0))
 
