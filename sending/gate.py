@@ -74,6 +74,11 @@ class Gate(threading.Thread):
         self._live: set[tuple[int, int]] = set()
         self._failures = 0
         self._seen_at = self._leased_at = float("-inf")
+        self._enrolled = threading.Event()
+
+    def wait_until_enrolled(self, seconds: float) -> bool:
+        """Before a batch is claimed: its owner would else be taken for dead by whoever sweeps just then."""
+        return self._enrolled.wait(seconds)
 
     def ask(self, question: Question) -> Ticket:
         """Put a question; returns at once. A slot asks one question at a time, or its questions are taken in turn."""
@@ -126,7 +131,7 @@ class Gate(threading.Thread):
     def _gather(self) -> list[Ticket]:
         """Everything asked so far, one question a slot; waits for the first one, at most until the next heartbeat."""
         with self._changed:
-            if not self._waiting and not self._closing:
+            if not self._waiting and not self._closing and self._enrolled.is_set():
                 self._changed.wait(HEARTBEAT_SECONDS)
             expected = len(self._live) // 2
         for _ in range(GATHER_TIMES if expected >= FEW else 0):
@@ -208,6 +213,7 @@ class Gate(threading.Thread):
                 connection.close()
                 raise
             self._connection = connection
+            self._enrolled.set()
         return self._connection
 
     def _tend(self, connection: Connection) -> None:

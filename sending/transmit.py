@@ -34,6 +34,9 @@ from sending.transports import CouldNotOpen, Patience, Transport, transport_for
 
 log = logging.getLogger(__name__)
 
+# Without a database nothing is claimed; a batch that is not is woken again.
+ENROL_SECONDS = 5.0
+
 
 def transmit(*, now: datetime, batch_id: int) -> bool:
     """Send one planned batch; false when it is not there to be sent (any more). Takes up to its deadline and one reply.
@@ -41,6 +44,8 @@ def transmit(*, now: datetime, batch_id: int) -> bool:
     Raises what is a defect of ours, after the batch has been ended in order, or left to the takeover.
     """
     gate = here.gate()
+    if not gate.wait_until_enrolled(ENROL_SECONDS):
+        return False
     claimed = claim(now=now, batch_id=batch_id, owner=gate.worker.id)
     if claimed is None:
         return False
@@ -59,7 +64,10 @@ def transmit(*, now: datetime, batch_id: int) -> bool:
 
 def transmit_alone(*, now: datetime, batch_id: int, epoch: int) -> bool:
     """Send a batch that a worker hands to this process (`sending.alone`); false when it is not there any more."""
-    claimed = adopt(batch_id=batch_id, epoch=epoch, owner=here.gate().worker.id)
+    gate = here.gate()
+    if not gate.wait_until_enrolled(ENROL_SECONDS):
+        return False
+    claimed = adopt(batch_id=batch_id, epoch=epoch, owner=gate.worker.id)
     if claimed is not None:
         _send(claimed, RunningClock(now=now))
     return claimed is not None

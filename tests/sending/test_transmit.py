@@ -1,9 +1,10 @@
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from sending import draining, here, takeover
+from sending import draining, here, takeover, workers
+from sending.claim import claim
 from sending.models import Batch, Outcome, Requeue
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send, send_the_rest, wait_for
 from tests.sending.scripted_receiver import Script, receiving
@@ -23,6 +24,26 @@ def test_a_mailing_goes_out_exactly_once_over_several_connections(now: datetime,
     assert set(Batch.objects.values_list("state", "end_reason")) == {("done", "sent")}
     assert set(Outcome.objects.values_list("remote_id", flat=True)) == {"Q1"}
     assert_books_balance(mailing)
+
+
+def test_nothing_is_claimed_before_the_claimer_can_be_seen_to_live(now: datetime, settings, monkeypatch) -> None:
+    mailing = mailing_to(3, now=now)
+    here.close()
+    seen_alive = []
+
+    def claim_if_alive(**asked):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {workers.HOLDS_LOCK.format(key='%s')}", [asked["owner"]])
+            seen_alive.append(cursor.fetchone())
+        return claim(**asked)
+
+    monkeypatch.setattr("sending.transmit.claim", claim_if_alive)
+    with receiving() as receiver:
+        settings.SMTP_PORT = receiver.port
+        assert send(cut(mailing, now=now), now=now) == []
+
+    assert seen_alive == [(True,)]
+    assert kinds(mailing) == {"accepted": 3}
 
 
 @pytest.mark.parametrize("broken", ["load", "sites.take", "_limits", "_prepared"])
