@@ -9,6 +9,8 @@ from django.views.static import serve
 from config import health
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    # First: a campaign's clicks and opens are more than all else together.
+    path("", include("sending.doors.urls")),
     path("healthz", health.show, name="health"),
     path("", include("config.team.urls")),
     # Pictures in letters are public by nature: whoever got the mail must see them.

@@ -1,11 +1,10 @@
-"""What sending answers: recipients' doors and providers' webhooks; pages of routes and pools."""
+"""What sending answers: providers' webhooks, and pages of routes and pools. Recipients' doors are in `doors.urls`."""
 
 from django.urls import include, path
 
 from sending.views import answers, people, routes, stopping
 
 urlpatterns = [
-    path("", include("sending.doors.urls")),
     path("", include("sending.esp.urls")),
     #
     path("routes/", routes.index, name="routes"),
