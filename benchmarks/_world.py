@@ -105,7 +105,7 @@ def readers(n: int, *, now: datetime) -> int:
     return made.pk
 
 
-def without_limits(*, now: datetime, connections: int) -> None:
+def without_limits(*, now: datetime, connections: int, batch_size: int = 1000) -> None:
     """The engine at its own pace: what limits it is the machine."""
     from reputation import budgets
     from tests.cast import direct_route, verified_domain
@@ -121,7 +121,7 @@ def without_limits(*, now: datetime, connections: int) -> None:
     for budget in everywhere:
         limits = {"per_minute": UNLIMITED, "per_hour": UNLIMITED, "per_day": UNLIMITED, "per_connection": UNLIMITED}
         budgets.edit(
-            now=now, budget=budget, actor=None, reason="A benchmark", connections=connections, batch_size=1000,
+            now=now, budget=budget, actor=None, reason="A benchmark", connections=connections, batch_size=batch_size,
             batch_pause=0.0, **limits,
         )  # fmt: skip
 

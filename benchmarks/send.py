@@ -189,7 +189,9 @@ def main() -> None:
             now = datetime.now(UTC)
             _world.readers(asked.recipients, now=now)
             sign_with_a_key(now)
-            _world.without_limits(now=now, connections=asked.connections)
+            # Every connection has something to do, however few there are.
+            each = max(1, min(1000, asked.recipients // asked.connections))
+            _world.without_limits(now=now, connections=asked.connections, batch_size=each)
             report = (far if is_far else near)(asked, folder, port)
     print(json.dumps(report))
 

@@ -60,7 +60,7 @@ def written(mailing: Mailing, delivery: Delivery, *, now: datetime) -> Letter:
             variant=delivery.variant,
             subscriber=person.pk,
             email=person.email,
-            fields=person.fields,
+            stored_fields=person.fields,
             via_list=delivery.via_list,
             key_then=delivery.address_key,
             key_now=person.address_key,
