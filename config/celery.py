@@ -179,11 +179,15 @@ def say_that_we_can_send(**_: Any) -> None:
 def _stand_in_for_beat() -> None:
     # Looked up here: the engine imports this module's app while it loads.
     from config import heart
+    from sending import boot_identity
 
     while True:
         time.sleep(STAND_IN_SECONDS)
         try:
             heart.beat_if_silent()
+            if settings.PROCESS_KIND == "transmit":
+                # The sweep does it for its own host only.
+                boot_identity.grow()
         except Exception:
             # A database that is down for a while must not end the watch.
             logger.exception("the sweeps could not be run in place of beat")

@@ -9,7 +9,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection as django_connection
 
-from sending import crashes, leaving_later
+from sending import boot_identity, crashes, leaving_later
 from sending.flight_recorder import Recorder
 from sending.gate import Gate
 from sending.hub import Hub
@@ -86,4 +86,6 @@ def connect() -> psycopg.Connection[Any]:
     params = {k: v for k, v in django_connection.get_connection_params().items() if k not in _NOT_OURS}
     connection = psycopg.connect(**{**params, **_SOCKET_OPTIONS}, autocommit=True)
     connection.execute(_SESSION)
+    # Before the first question: a restored database's batches must find that all sending is stopped.
+    boot_identity.check(connection.cursor())
     return connection

@@ -446,6 +446,20 @@ class Worker(models.Model):
         return f"{self.kind}@{self.egress_host} ({self.pid})"
 
 
+class BootIdentity(models.Model):
+    """What a sending host's file must agree with (`sending.boot_identity`)."""
+
+    host = models.CharField(max_length=63, primary_key=True)
+    identity = models.UUIDField()
+    generation = models.BigIntegerField()
+    # A person confirmed a restore: this host takes a new identity when it comes.
+    pardoned = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.generation}"
+
+
 class Tick(models.Model):
     """When each essential sweep last ran, so that any worker can step in when beat is silent."""
 

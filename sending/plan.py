@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from reputation import backoff
 from reputation.budgets import providers_met
 from reputation.workspace import workspace
-from sending import leaving_later, line, wake
+from sending import boot_identity, leaving_later, line, wake
 from sending.capacity import Capacity, Choice, capacity
 from sending.handing_out import hand_out
 from sending.line import Line, Sender, Waiting
@@ -37,6 +37,7 @@ def plan(*, now: datetime) -> int:
     """Write the batches that may start now; returns how many. Harmless when called twice at once."""
     # Whoever left while the database was away is not planned for.
     leaving_later.carry_out()
+    boot_identity.check()
     with transaction.atomic():
         zone = _may_plan()
         if zone is None:

@@ -4,11 +4,23 @@ from datetime import datetime
 
 from django.db import connection
 
-from sending import completion, crashes, mailings, placing, storms, takeover, unclaimed, wake, workers
+from sending import (
+    boot_identity,
+    completion,
+    crashes,
+    mailings,
+    placing,
+    storms,
+    takeover,
+    unclaimed,
+    wake,
+    workers,
+)
 
 
 def sweep(*, now: datetime) -> None:
     """Each part is idempotent and may run twice at once."""
+    boot_identity.grow()
     crashes.count(now=now)
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)

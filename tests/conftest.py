@@ -42,6 +42,15 @@ def _visits_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     waiting.forget()
 
 
+@pytest.fixture(autouse=True)
+def _first_start() -> None:
+    """Each test begins with an empty database; a file of one before it would make it a restored one."""
+    from sending import journal
+
+    for path in journal.folder().glob("identity-*"):
+        path.unlink(missing_ok=True)
+
+
 @pytest.fixture
 def now() -> datetime:
     """One fixed instant, a Tuesday morning in UTC, for everything that takes the business clock."""

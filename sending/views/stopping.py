@@ -8,6 +8,7 @@ from django.utils import timezone
 from reputation.access import acting, admin_only
 from reputation.stop_sending import resume_sending, stop_sending
 from reputation.workspace import workspace
+from sending import boot_identity
 from sending.forms import StopForm
 from sending.models import Mailing
 
@@ -29,6 +30,7 @@ def resume(request: HttpRequest) -> HttpResponse:
     if workspace().sending_stopped_at is None:
         return redirect("routes")
     if request.method == "POST":
+        boot_identity.confirm()
         resume_sending()
         messages.success(request, "Sending goes on where it stood.")
         return redirect("routes")
