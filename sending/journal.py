@@ -70,7 +70,7 @@ class Journal:
         try:
             with os.scandir(self.path.parent) as found:
                 return any(each.name == self.path.name or self._is_taken(each.name) for each in found)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
     def carry_out(self, act: Callable[[Entry], None]) -> int:
