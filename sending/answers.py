@@ -56,7 +56,7 @@ WITH done AS MATERIALIZED (
     SELECT o.mailing_id, o.delivery, o.attempt, o.provider, o.kind, o.reason, o.reply_id FROM sending_outcome o
     WHERE o.mailing_id = %(mailing)s AND o.batch_id = %(batch)s AND o.delivery IN ({deliveries})
 )
-""" + adding(attempts("done"))
+""" + adding(attempts("done") + "  AND before.mailing_id = %(mailing)s")
 
 
 def recount(cursor: CursorWrapper, mailing_id: int) -> None:

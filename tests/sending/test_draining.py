@@ -48,7 +48,7 @@ def test_a_worker_told_to_stop_hears_a_slow_receiver_out(place: Path) -> None:
         with receiving(Script(dot_delay=10.0)) as receiver:
             env = {"DATABASE_URL": database_url(), "CELERY_BROKER_URL": url, "SMTP_PORT": str(receiver.port)}
             supervisor.start("transmit", env={**env, "KEYS_DIR": str(django_settings.KEYS_DIR)}, log=place / "out")
-            with Celery("outside", broker=url) as app:
+            with Celery("outside", broker=url, set_as_current=False) as app:
                 queue: Any = celery.app.amqp.queues["egress.main"]  # the stubs know of names only
                 for batch in batches:
                     app.send_task("sending.tasks.transmit", args=[batch.pk], queue=queue)
