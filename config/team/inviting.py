@@ -45,7 +45,7 @@ def accept(*, now: datetime, secret: str, name: str, password: str) -> User:
     Invitation.objects.filter(pk=invitation.pk).update(used_at=now)
     if invitation.user is not None:
         return _with_new_password(invitation.user, password)
-    user = User.objects.create_user(invitation.email.lower(), invitation.email, password, first_name=name)
+    user = _account(invitation.email, name, password)
     join(now=now, user=user, role=Role(invitation.role), by=invitation.invited_by)
     return user
 
@@ -55,6 +55,17 @@ def withdraw(*, now: datetime, invitation_id: int, by: User) -> None:
     if invitation is not None:
         Invitation.objects.filter(pk=invitation.pk).update(withdrawn_at=now)
         note(now=now, by=by, who=invitation.email, what="had the invitation withdrawn")
+
+
+def _account(email: str, name: str, password: str) -> User:
+    """A new account, or the one of somebody who was in the team before: what it did stays under one name."""
+    before = User.objects.filter(email__iexact=email, is_active=False).first()
+    if before is None:
+        return User.objects.create_user(email.lower(), email, password, first_name=name)
+    before.is_active, before.first_name = True, name
+    before.set_password(password)
+    before.save(update_fields=["is_active", "first_name", "password"])
+    return before
 
 
 def _with_new_password(user: User, password: str) -> User:

@@ -129,6 +129,17 @@ def test_whoever_is_removed_is_out_at_once():
     assert not User.objects.get(pk=ines.pk).is_active
 
 
+def test_whoever_was_removed_can_be_invited_again_and_is_the_same_person():
+    visitor("ines", Role.ADMIN)
+    ines = User.objects.get(email="ines@harbour.example")
+    admin().post(reverse("team-remove", args=[ines.pk]))
+    link, back = link_for(role="viewer"), Client()
+    assert back.post(link, WELCOME).headers["Location"] == "/"
+    assert back.get(reverse("campaigns")).status_code == 200
+    assert User.objects.get(email="ines@harbour.example").pk == ines.pk
+    assert role_of(User.objects.get(pk=ines.pk)) is Role.VIEWER
+
+
 def test_the_only_admin_stays_one():
     client = admin()
     only = User.objects.get(email="admin@harbour.example")
