@@ -52,6 +52,7 @@ PLACES = (
     Place("routes", "Routes and limits", "page", "arrow-up-right", "", "smtp relay pools"),
     Place("warmup", "Warm-up", "page", "stairs-up", "", "plans ip"),
     Place("suppressions", "Suppressions", "page", "shield-x", "", "blocked bounced complained"),
+    Place("answers", "Answers", "page", "arrow-down-left", "", "receivers replies unclassified storms rules"),
     Place("team", "Team", "page", "users", "", "invite roles members"),
     Place("settings", "Settings", "page", "settings", "", "time zone postal address tracking"),
     Place("profile", "Your account", "page", "user-circle", "", "password passkey second factor sessions shortcuts"),

@@ -9,7 +9,7 @@ import threading
 from dataclasses import asdict
 from datetime import datetime
 
-from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError, close_old_connections
+from django.db import DatabaseError, DataError, IntegrityError, close_old_connections
 
 from sending.doors import leaving
 from sending.doors.leaving import Evidence
@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 
 MOST = 64 * 1024 * 1024
 EVERY_SECONDS = 0.5
-# The database is there, and says that this is nonsense: another try would hear the same.
-REFUSED = (DataError, IntegrityError, ProgrammingError)
+# The database is there, and says that this is nonsense: another try would hear the same. A table or column that is not
+# there is no such case: a migration brings it, and then the person leaves.
+REFUSED = (DataError, IntegrityError)
 
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
