@@ -1,13 +1,12 @@
 """/suppressions/"""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from audiences import suppress
-from audiences.access import acting, admin_only
+from audiences.access import acting
 from audiences.forms import AddressForm, NewSuppressionsForm, ReasonForm
 from audiences.keys import key_of
 from audiences.models import Suppression
@@ -15,7 +14,6 @@ from audiences.paging import page_of_suppressions
 from audiences.scopes import why_not_liftable, words_for
 
 
-@login_required
 def index(request: HttpRequest) -> HttpResponse:
     form = AddressForm({"email": request.GET["q"]} if request.GET.get("q") else None)
     context: dict[str, object] = {"nav": "suppressions", "form": form, "q": request.GET.get("q", "")}
@@ -29,7 +27,6 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/suppressions.html", context)
 
 
-@admin_only
 def new(request: HttpRequest) -> HttpResponse:
     form = NewSuppressionsForm(request.POST or None, initial={"addresses": request.GET.get("address", "")})
     context: dict[str, object] = {"nav": "suppressions", "form": form}
@@ -49,7 +46,6 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/suppression_form.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 def lift(request: HttpRequest, suppression_id: int) -> HttpResponse:
     row = get_object_or_404(Suppression, pk=suppression_id)
     form = ReasonForm(request.POST or None)

@@ -1,7 +1,6 @@
 """/campaigns/7/letter/"""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -19,7 +18,6 @@ from campaigns.samples import sample_people
 PICTURES_SHOWN = 12
 
 
-@login_required
 def letter(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     if request.method == "POST":
@@ -65,7 +63,6 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
     return render(request, "campaigns/compose.html", context, status=status)
 
 
-@login_required
 def pictures(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     form = PictureForm(request.POST or None, request.FILES or None)
@@ -86,7 +83,6 @@ def pictures(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return render(request, template, context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_safe
 def versions(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
@@ -98,7 +94,6 @@ def versions(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return render(request, "campaigns/versions.html", context)
 
 
-@login_required
 @require_POST
 def restore(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)

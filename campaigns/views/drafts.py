@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,7 +23,6 @@ from reputation.models import SendingDomain
 from sending.models import Excluded
 
 
-@login_required
 @require_safe
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
@@ -50,7 +48,6 @@ def left_out_words(left_out: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(((str(Excluded.Reason(reason).label), n) for reason, n in left_out.items()), key=lambda row: -row[1])
 
 
-@login_required
 def name(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     form = NameForm(request.POST or None, initial={"name": campaign.name})
@@ -61,7 +58,6 @@ def name(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _form_page(request, campaign, form, "campaigns/name.html")
 
 
-@login_required
 @require_POST
 def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
@@ -70,7 +66,6 @@ def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaign", made.pk)
 
 
-@login_required
 def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     lists = {"included": campaign.included_lists.all(), "excluded": campaign.excluded_lists.all()}
@@ -85,7 +80,6 @@ def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _form_page(request, campaign, form, "campaigns/audience.html", **context)
 
 
-@login_required
 def sender(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     names = ("sending_domain", "pool", "from_name", "from_address", "reply_to")
@@ -99,7 +93,6 @@ def sender(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _form_page(request, campaign, form, "campaigns/sender.html", closed=closed)
 
 
-@login_required
 def tracking(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     initial = {"opens": campaign.track_opens, "clicks": campaign.track_clicks}

@@ -3,7 +3,6 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,7 +18,6 @@ from campaigns.trouble import troubled_budgets
 from reputation.workspace import workspace
 
 
-@login_required
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry

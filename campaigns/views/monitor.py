@@ -3,7 +3,6 @@
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -23,7 +22,6 @@ from sending.models import Mailing
 from sending.wake import plan_soon
 
 
-@login_required
 @require_safe
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
@@ -46,7 +44,6 @@ def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
     }
 
 
-@login_required
 @require_safe
 def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The part that polls; 286 ends it. Every tenth is told to screen readers, not every poll."""
@@ -62,7 +59,6 @@ def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return answer
 
 
-@login_required
 @require_safe
 def problems(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
@@ -70,7 +66,6 @@ def problems(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return render(request, "campaigns/_problems.html", context)
 
 
-@login_required
 @require_POST
 def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _, mailing = launched_or_404(campaign_id)
@@ -79,7 +74,6 @@ def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _back(request, campaign_id)
 
 
-@login_required
 @require_POST
 def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Also after a stop: whoever was not mailed is next, and nobody gets it twice."""
@@ -90,7 +84,6 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _back(request, campaign_id)
 
 
-@login_required
 @require_POST
 def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _, mailing = launched_or_404(campaign_id)
@@ -99,7 +92,6 @@ def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _back(request, campaign_id)
 
 
-@login_required
 @require_POST
 def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _, mailing = launched_or_404(campaign_id)
@@ -112,7 +104,6 @@ def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaign-monitor", campaign_id)
 
 
-@login_required
 @require_POST
 def pause_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _, mailing = launched_or_404(campaign_id)
@@ -120,7 +111,6 @@ def pause_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return _back(request, campaign_id)
 
 
-@login_required
 @require_POST
 def resume_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _, mailing = launched_or_404(campaign_id)

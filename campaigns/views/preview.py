@@ -1,7 +1,6 @@
 """/campaigns/7/letter/preview/: the mail as a document of its own, with a policy of its own."""
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -23,7 +22,6 @@ POLICY = (
 )
 
 
-@login_required
 @xframe_options_sameorigin
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:

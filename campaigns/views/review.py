@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -29,7 +28,6 @@ from campaigns.status import page_of, status_of
 from reputation.workspace import workspace, zone
 
 
-@login_required
 @require_safe
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
@@ -86,7 +84,6 @@ def _countdown(campaign: Campaign, now: datetime) -> dict[str, object]:
     return {"seconds_left": left, "armed": left > 0, "starting": due, "undo_seconds": workspace().undo_seconds}
 
 
-@login_required
 @require_POST
 def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
@@ -107,7 +104,6 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaign-review", campaign_id)
 
 
-@login_required
 @require_POST
 def unschedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
@@ -119,7 +115,6 @@ def unschedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaign", campaign_id)
 
 
-@login_required
 @require_safe
 def arming(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The undo window; it polls, and leads on when the campaign has begun or was taken back."""

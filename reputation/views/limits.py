@@ -3,20 +3,18 @@
 from datetime import timedelta
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from reputation import budgets, limits_page
-from reputation.access import acting, admin_only, require_admin
+from reputation.access import acting
 from reputation.forms import HoldForm, LimitsForm, ProviderForm, ReasonForm
 from reputation.models import Budget
 from reputation.workspace import zone
 
 
-@login_required
 def index(request: HttpRequest) -> HttpResponse:
     context = {
         "nav": "routes",
@@ -26,14 +24,11 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "reputation/limits.html", context)
 
 
-@login_required
 def scope(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     if not any((row.kind, row.name) == (kind, scope) for row in limits_page.scopes()):
         raise Http404("There is no such address, domain or account.")
     now = timezone.now()  # clock: entry
     form = ProviderForm(request.POST or None)
-    if request.method == "POST":
-        require_admin(request)
     if form.is_valid():
         [made] = budgets.budgets_for(now=now, kind_scopes=[(kind, scope)], provider=form.cleaned_data["provider"])
         return redirect("limit", made.pk)
@@ -46,13 +41,10 @@ def scope(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     return render(request, "reputation/limits_of.html", context)
 
 
-@login_required
 def show(request: HttpRequest, budget_id: int) -> HttpResponse:
     budget = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id)
     own = {name: getattr(budget, name) for name in budgets.LIMITS}
     form = LimitsForm(request.POST or None, initial=own)
-    if request.method == "POST":
-        require_admin(request)
     if form.is_valid() and _edit(request, budget, form):
         return redirect("limit", budget_id)
     return _page(request, budget, status=422 if form.errors else 200, form=form)
@@ -86,7 +78,6 @@ def _page(request: HttpRequest, budget: Budget, status: int = 200, **forms: obje
     return render(request, "reputation/limit.html", context, status=status)
 
 
-@admin_only
 @require_POST
 def hold(request: HttpRequest, budget_id: int) -> HttpResponse:
     budget = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id)
@@ -100,7 +91,6 @@ def hold(request: HttpRequest, budget_id: int) -> HttpResponse:
     return redirect("limit", budget_id)
 
 
-@admin_only
 @require_POST
 def release(request: HttpRequest, budget_id: int) -> HttpResponse:
     budget = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id)

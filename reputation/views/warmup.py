@@ -1,14 +1,13 @@
 """/warmup/"""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from reputation import limits_page, warmup
-from reputation.access import acting, admin_only
+from reputation.access import acting
 from reputation.catalogue import catalogue
 from reputation.forms import AttachForm, PlanForm, ReasonForm, SeriesForm, WarmupHoldForm
 from reputation.models import Budget, WarmupPlan
@@ -20,7 +19,6 @@ from reputation.workspace import zone
 DRAWN = ("google", "microsoft", "yahoo", "gmx", EVERYONE)
 
 
-@login_required
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry
     context = {
@@ -39,7 +37,6 @@ def _plan_of(key: tuple[str, str]) -> WarmupPlan | None:
     return budget.warmup if budget else None
 
 
-@admin_only
 def new(request: HttpRequest) -> HttpResponse:
     form = PlanForm(request.POST or None, initial={"preset": "standard"})
     if form.is_valid():
@@ -50,7 +47,6 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "reputation/warmup_new.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 def show(request: HttpRequest, plan_id: int) -> HttpResponse:
     return _plan_page(request, get_object_or_404(WarmupPlan, pk=plan_id), AttachForm())
 
@@ -72,7 +68,6 @@ def _plan_page(request: HttpRequest, plan: WarmupPlan, form: AttachForm) -> Http
     return render(request, "reputation/warmup_plan.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
     plan = get_object_or_404(WarmupPlan, pk=plan_id)
     if provider not in plan.days:
@@ -88,7 +83,6 @@ def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
     return render(request, "reputation/warmup_series.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 @require_POST
 def start(request: HttpRequest, plan_id: int) -> HttpResponse:
     plan = get_object_or_404(WarmupPlan, pk=plan_id)
@@ -103,7 +97,6 @@ def start(request: HttpRequest, plan_id: int) -> HttpResponse:
     return redirect("warmup")
 
 
-@admin_only
 def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     if not Budget.objects.filter(kind=kind, scope=scope, warmup__isnull=False).exists():
         raise Http404("This does not warm up.")
@@ -117,7 +110,6 @@ def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     return render(request, "reputation/warmup_stop.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 def budget(request: HttpRequest, budget_id: int) -> HttpResponse:
     """Hold one provider on its day, or put it a day on or back."""
     row = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id, warmup__isnull=False)

@@ -1,14 +1,13 @@
 """/answers/: what receivers say that nobody has classified, and verdicts held because they came in a storm."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from reputation.access import acting, admin_only, require_admin
+from reputation.access import acting
 from reputation.forms import ReasonForm
 from reputation.models import ReplyDecision, Storm, UnreadReply
 from reputation.pure.reactions import REACTIONS, TITLES
@@ -18,7 +17,6 @@ from sending.forms import MeaningForm, StormForm
 MOST_SHOWN = 200
 
 
-@login_required
 def index(request: HttpRequest) -> HttpResponse:
     decided = ReplyDecision.objects.filter(reply=OuterRef("pk"), revoked_at=None)
     unread = UnreadReply.objects.filter(~Exists(decided))
@@ -35,11 +33,8 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "sending/answers.html", context)
 
 
-@login_required
 def show(request: HttpRequest, reply_id: int) -> HttpResponse:
     reply = get_object_or_404(UnreadReply, pk=reply_id)
-    if request.method == "POST":
-        require_admin(request)
     form = MeaningForm(request.POST or None)
     current = reply.decisions.filter(revoked_at=None).select_related("decided_by").first()
     if form.is_valid() and current is None:
@@ -74,7 +69,6 @@ def _decided(request: HttpRequest, reply: UnreadReply, form: MeaningForm) -> Htt
     return redirect("answer", reply.pk)
 
 
-@admin_only
 @require_POST
 def undo(request: HttpRequest, reply_id: int) -> HttpResponse:
     decision = ReplyDecision.objects.filter(reply_id=reply_id, revoked_at=None).first()
@@ -88,11 +82,8 @@ def undo(request: HttpRequest, reply_id: int) -> HttpResponse:
     return redirect("answer", reply_id)
 
 
-@login_required
 def storm(request: HttpRequest, storm_id: int) -> HttpResponse:
     row = get_object_or_404(Storm.objects.select_related("decided_by"), pk=storm_id)
-    if request.method == "POST":
-        require_admin(request)
     form = StormForm(request.POST or None)
     if form.is_valid():
         believed = form.cleaned_data["verdict"] == StormForm.BELIEVED

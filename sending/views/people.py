@@ -1,6 +1,5 @@
 """/people/…/messages/: what a person got. The page about people includes it; by itself it is a page of its own."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -8,7 +7,6 @@ from audiences.models import Subscriber
 from sending.person_messages import messages_to
 
 
-@login_required
 def messages(request: HttpRequest, person_id: int) -> HttpResponse:
     person = get_object_or_404(Subscriber, pk=person_id)
     context = {"nav": "people", "person": person, "sent": messages_to(address_key=person.address_key)}

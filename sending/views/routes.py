@@ -2,14 +2,12 @@
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from reputation.access import admin_only
 from sending import relay, routes
 from sending.esp.catalogue import ESPS
 from sending.esp.settings import BadSettings
@@ -21,14 +19,12 @@ from sending.try_relay import PATIENCE, Tried, try_relay
 Kind = Route.Kind
 
 
-@login_required
 def index(request: HttpRequest) -> HttpResponse:
     rows = Route.objects.select_related("address")
     pools = Pool.objects.order_by("name").prefetch_related("members__route")
     return render(request, "sending/routes.html", {"nav": "routes", "routes": rows, "pools": pools})
 
 
-@admin_only
 def new(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in FORMS:
         raise Http404("There is no such kind of route.")
@@ -38,7 +34,6 @@ def new(request: HttpRequest, kind: str) -> HttpResponse:
     return _form_page(request, Route(kind=kind, esp=esp if kind == Kind.ESP else ""))
 
 
-@admin_only
 def edit(request: HttpRequest, route_id: int) -> HttpResponse:
     return _form_page(request, get_object_or_404(Route.objects.select_related("address"), pk=route_id))
 
@@ -78,7 +73,6 @@ def _save(form: DirectForm | RelayForm | EspForm) -> Route | None:
         return None
 
 
-@login_required
 def show(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route.objects.select_related("address"), pk=route_id)
     kind, scope = routes.scope_of(route)
@@ -88,7 +82,6 @@ def show(request: HttpRequest, route_id: int) -> HttpResponse:
     return render(request, "sending/route.html", context)
 
 
-@admin_only
 @require_POST
 def drain(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route, pk=route_id)
@@ -97,7 +90,6 @@ def drain(request: HttpRequest, route_id: int) -> HttpResponse:
     return redirect("route", route_id)
 
 
-@admin_only
 @require_POST
 def activate(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route, pk=route_id)
@@ -106,7 +98,6 @@ def activate(request: HttpRequest, route_id: int) -> HttpResponse:
     return redirect("route", route_id)
 
 
-@admin_only
 @require_POST
 def test(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route.objects.select_related("address"), pk=route_id, kind=Kind.RELAY)
@@ -119,12 +110,10 @@ def test(request: HttpRequest, route_id: int) -> HttpResponse:
     return redirect("route", route_id)
 
 
-@admin_only
 def new_pool(request: HttpRequest) -> HttpResponse:
     return _pool_page(request, Pool())
 
 
-@admin_only
 def pool(request: HttpRequest, pool_id: int) -> HttpResponse:
     return _pool_page(request, get_object_or_404(Pool, pk=pool_id))
 
@@ -140,7 +129,6 @@ def _pool_page(request: HttpRequest, pool: Pool) -> HttpResponse:
     return render(request, "sending/pool_form.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 @require_POST
 def delete_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
     row = get_object_or_404(Pool, pk=pool_id)

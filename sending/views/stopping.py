@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from reputation.access import acting, admin_only
+from reputation.access import acting
 from reputation.stop_sending import resume_sending, stop_sending
 from reputation.workspace import workspace
 from sending import boot_identity
@@ -13,7 +13,6 @@ from sending.forms import StopForm
 from sending.models import Mailing
 
 
-@admin_only
 def stop(request: HttpRequest) -> HttpResponse:
     form = StopForm(request.POST or None)
     if form.is_valid():
@@ -25,7 +24,6 @@ def stop(request: HttpRequest) -> HttpResponse:
     return render(request, "sending/stop.html", context, status=422 if form.errors else 200)
 
 
-@admin_only
 def resume(request: HttpRequest) -> HttpResponse:
     if workspace().sending_stopped_at is None:
         return redirect("routes")
