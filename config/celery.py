@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import signal
 import threading
 import time
 from typing import Any
@@ -122,7 +121,7 @@ app.conf.update(
     enable_utc=True,
     timezone="UTC",
     beat_schedule=beat_schedule(),
-    beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
+    beat_scheduler="config.beat:Scheduler",
 )
 app.autodiscover_tasks()
 
@@ -138,14 +137,6 @@ def join_embedded(**_: Any) -> None:
             broker=settings.EMBEDDED_BROKER,
             fsync=settings.EMBEDDED_FSYNC,
         )
-
-
-@signals.beat_init.connect(weak=False)
-def end_beat_in_order(sender: Any = None, **_: Any) -> None:
-    """Celery's own handler raises SystemExit wherever beat is just then; amid a publish that is taken for a failure of
-    the broker's, and beat would never end.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: sender.stop())
 
 
 @signals.task_success.connect(weak=False)

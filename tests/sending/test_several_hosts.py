@@ -53,6 +53,9 @@ def test_a_wake_up_reaches_the_queue_of_a_host_that_this_process_does_not_serve(
     send_task = celery.app.send_task
     with Connection(broker) as there:
         monkeypatch.setattr(celery.app, "send_task", lambda *a, **o: send_task(*a, connection=there, **o))
+        # The broker in memory is this process's, and earlier tests may have left their wake-ups there.
+        for queue in ("egress.out2", "egress.main"):
+            there.SimpleQueue(queue).clear()
         wake._publish_all([(7, "egress.out2"), (8, "egress.main")])
 
         for number, queue in ((7, "egress.out2"), (8, "egress.main")):
