@@ -56,7 +56,7 @@ class Monitor:
 def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
     """About ten short queries, whatever the size of the mailing; none of them counts people."""
     progress = progress_of(mailing)
-    known = _advice(now, zone, mailing, [lane.provider for lane in progress.lanes])
+    known = advice_at(now=now, zone=zone, mailing=mailing, providers=[lane.provider for lane in progress.lanes])
     rows = []
     for lane in progress.lanes:
         facts = _facts(mailing, lane, known.get(lane.provider, []))
@@ -77,7 +77,7 @@ def has_worker() -> bool:
         return bool((cursor.fetchone() or (False,))[0])
 
 
-def _advice(now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Sequence[str]) -> dict[str, list[Advice]]:
+def advice_at(*, now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Sequence[str]) -> dict[str, list[Advice]]:
     """The budgets of the first route of the pool; those are what a marketer waits for."""
     members = PoolRoute.objects.filter(pool=mailing.pool_id, route__active=True).order_by("position")
     member = members.select_related("route__address").first()

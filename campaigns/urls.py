@@ -35,6 +35,7 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/pause/", monitor.pause, name="campaign-pause"),
     path("campaigns/<int:campaign_id>/resume/", monitor.resume, name="campaign-resume"),
     path("campaigns/<int:campaign_id>/stop/", monitor.stop, name="campaign-stop"),
+    path("campaigns/<int:campaign_id>/resend-blocked/", monitor.resend_blocked, name="campaign-resend-blocked"),
     path("campaigns/<int:campaign_id>/speed/", monitor.speed, name="campaign-speed"),
     path("campaigns/<int:campaign_id>/lane-pause/", monitor.pause_lane, name="campaign-lane-pause"),
     path("campaigns/<int:campaign_id>/lane-resume/", monitor.resume_lane, name="campaign-lane-resume"),

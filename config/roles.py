@@ -82,7 +82,7 @@ _TABLE: dict[Needs, str] = {
         campaign-letter campaign-pictures campaign-restore campaign-test campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists import-new import-run import-rejected""",
-    SEND: "campaign-schedule campaign-resume campaign-lane-resume campaign-speed",
+    SEND: "campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed",
     SEE_OR_RUN: "settings limit limits-of warmup-plan answer storm",
     RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new

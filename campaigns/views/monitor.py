@@ -1,7 +1,5 @@
 """/campaigns/7/monitor/: watch it go, and act."""
 
-from zoneinfo import ZoneInfo
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,13 +9,14 @@ from django_htmx.http import HttpResponseStopPolling, trigger_client_event
 
 from audiences.access import acting
 from campaigns.access import launched_or_404
+from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
 from campaigns.lanes import monitor_of
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
 from campaigns.status import status_of
-from reputation.workspace import workspace
-from sending import mailings
+from reputation.workspace import zone
+from sending import mailings, resend
 from sending.models import Mailing
 from sending.wake import plan_soon
 
@@ -32,7 +31,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
     now = timezone.now()  # clock: entry
-    watched = monitor_of(now=now, zone=ZoneInfo(workspace().time_zone), mailing=mailing)
+    watched = monitor_of(now=now, zone=zone(), mailing=mailing)
     return {
         "nav": "campaigns",
         "now": now,
@@ -62,7 +61,9 @@ def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def problems(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
-    context = {"campaign": campaign, "meanings": meanings_of(mailing)}
+    now = timezone.now()  # clock: entry
+    blocked = blocked_of(now=now, zone=zone(), mailing=mailing)
+    context = {"campaign": campaign, "meanings": meanings_of(mailing), "blocked": blocked}
     return render(request, "campaigns/_problems.html", context)
 
 
@@ -90,6 +91,23 @@ def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     mailings.stop(now=now, mailing_id=mailing.pk, reason=f"Stopped by {acting(request)}")
     return _back(request, campaign_id)
+
+
+@require_POST
+def resend_blocked(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """One click: those whom this provider refused because of us go back into the queue, once each."""
+    _, mailing = launched_or_404(campaign_id)
+    now, lane = timezone.now(), request.POST.get("provider", "")  # clock: entry
+    rows = blocked_of(now=now, zone=zone(), mailing=mailing)
+    wait = next((row.wait for row in rows if row.lane == lane), "")
+    people = 0 if wait else resend.resend(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request))
+    if wait:
+        messages.error(request, f"Not yet: {wait}")
+    elif people:
+        messages.success(request, f"{people:,} {'is' if people == 1 else 'are'} back in the queue.")
+    else:
+        messages.info(request, "Nobody is blocked there any more.")
+    return redirect("campaign-monitor", campaign_id)
 
 
 @require_POST

@@ -1,0 +1,25 @@
+"""What people and the engine did to a mailing under way."""
+
+from django.conf import settings
+from django.db import models
+
+
+class MailingChange(models.Model):
+    """Who or what changed a mailing, with the reason and the evidence: append-only."""
+
+    class Kind(models.TextChoices):
+        RESENT = "resent", "Sent again to those who were blocked"
+
+    mailing = models.ForeignKey("sending.Mailing", on_delete=models.CASCADE, related_name="changes")
+    provider = models.CharField(max_length=120, blank=True)  # empty: all of it
+    kind = models.CharField(max_length=12, choices=Kind)
+    at = models.DateTimeField()
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    reason = models.CharField(max_length=300, blank=True)
+    evidence = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id} {self.provider} {self.kind}".strip()
