@@ -2,13 +2,13 @@
 (Google 81126, Yahoo Sender Hub, Microsoft and Apple postmaster pages) are must-fix rows.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from audiences.models import Subscriber
-from campaigns import letters
+from campaigns import letters, standing
 from campaigns.audience import Headcount, headcount_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
@@ -17,7 +17,7 @@ from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from reputation.dkim_keys import signing_key
 from reputation.domains import may_send
-from reputation.models import Finding as DnsFinding
+from reputation.models import SendingAddress
 from reputation.workspace import workspace
 from sending.models import Route
 from sending.pure.liquid_scan import Problem
@@ -33,8 +33,10 @@ def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = No
 
     `crowd` is given where it was counted already.
     """
-    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign), *_of_audience(now, campaign, crowd)]
-    found += _of_content(now, campaign)
+    routes, content = _active_routes(campaign), current(campaign)
+    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign, routes)]
+    found += standing.of_blocklists(campaign, _addresses(routes), content.letter)
+    found += [*_of_audience(now, campaign, crowd), *_of_content(now, campaign, content)]
     order = [Level.MUST_FIX, Level.SHOULD_LOOK, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))
 
@@ -46,7 +48,8 @@ def must_fix(*, now: datetime, campaign: Campaign) -> list[Finding]:
 
 def stops_a_test(*, now: datetime, campaign: Campaign) -> list[Finding]:
     """What keeps even a single test mail from leaving: sender and route, whatever the audience and the words."""
-    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign)]
+    routes = _active_routes(campaign)
+    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign, routes)]
     return [row for row in found if row.level is Level.MUST_FIX]
 
 
@@ -95,33 +98,25 @@ def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
         yield should("sender.noreply", Place.SENDER, "Answers go nowhere. People who can answer complain less.")
 
 
-def _of_routes(campaign: Campaign) -> Iterator[Finding]:
+def _of_routes(campaign: Campaign, routes: Sequence[Route]) -> Iterator[Finding]:
     if campaign.pool is None:
         yield must("route.none", Place.SENDER, "Choose the route this campaign leaves by.")
         return
-    routes = list(
-        Route.objects.filter(active=True, pk__in=campaign.pool.members.values("route")).select_related("address")
-    )
     if not routes:
         yield must("route.inactive", Place.SENDER, f"No route of “{campaign.pool.name}” is active.")
-    for route in routes:
-        if route.kind == Route.Kind.DIRECT and route.address is not None:
-            yield from _of_reverse_name(route.address.pk, route.address.ip)
+    yield from standing.of_names(_addresses(routes))
 
 
-def _of_reverse_name(address_id: int, ip: str) -> Iterator[Finding]:
-    required = DnsFinding.objects.filter(address=address_id, required=True)
-    failed = required.filter(result=DnsFinding.Result.FAIL).first()
-    if failed is not None:
-        yield must(
-            "route.reverse_name", Place.DOMAIN, f"The address {ip} has no matching reverse name: {failed.detail}"
-        )
-    elif not required.filter(result=DnsFinding.Result.PASS).exists():
-        yield should(
-            "route.reverse_name_unknown", Place.DOMAIN, f"The reverse name of {ip} has not been looked up yet."
-        )
-    else:
-        yield fine("route.reverse_name_ok", Place.DOMAIN, f"{ip} and its name point to each other.")
+def _active_routes(campaign: Campaign) -> list[Route]:
+    if campaign.pool is None:
+        return []
+    members = campaign.pool.members.values("route")
+    return list(Route.objects.filter(active=True, pk__in=members).select_related("address"))
+
+
+def _addresses(routes: Iterable[Route]) -> list[SendingAddress]:
+    """Those of our own that mail leaves by."""
+    return [route.address for route in routes if route.kind == Route.Kind.DIRECT and route.address is not None]
 
 
 def _of_audience(now: datetime, campaign: Campaign, crowd: Headcount | None) -> Iterator[Finding]:
@@ -141,8 +136,7 @@ def _of_audience(now: datetime, campaign: Campaign, crowd: Headcount | None) -> 
         yield should("audience.again", Place.AUDIENCE, f"The same lists got “{other.name}” within the last 24 hours.")
 
 
-def _of_content(now: datetime, campaign: Campaign) -> Iterator[Finding]:
-    content = current(campaign)
+def _of_content(now: datetime, campaign: Campaign, content: Revision) -> Iterator[Finding]:
     yield from advice.of_subject(content.subject, content.preheader)
     said = list(advice.of_letter(content.letter))
     yield from said

@@ -148,6 +148,12 @@ SMTP_DOT_TIMEOUT = whole_number("SMTP_DOT_TIMEOUT", 300, lowest=1, highest=1800)
 # Days for which deliveries and their outcomes are kept after their campaigns are done; 0 is for ever.
 KEEP_DELIVERIES_DAYS = whole_number("KEEP_DELIVERIES_DAYS", 0, lowest=0, highest=36500)
 DNS_SERVERS = hosts_and_ports("DNS_SERVERS", example="127.0.0.1:5353,127.0.0.1:5354")
+# Blocklists want to be asked by a resolver of one's own; public ones they refuse.
+DNSBL_SERVERS = hosts_and_ports("DNSBL_SERVERS", example="127.0.0.1:5335")
+DNSBL_LISTS = names("DNSBL_LISTS", ["all"])
+SPAMHAUS_KEY = text("SPAMHAUS_KEY", "")
+if SPAMHAUS_KEY and not SPAMHAUS_KEY.isalnum():
+    raise wrong("SPAMHAUS_KEY", "may hold letters and digits only", example="abcdefghijklmnopqrstuvwxyz")
 INBOUND_LISTEN = host_and_port("INBOUND_LISTEN", text("INBOUND_LISTEN", "127.0.0.1:2525"), example="0.0.0.0:25")
 # Divides retry, greylisting, back-off and DSN delays, so that a demo shows in minutes what takes days.
 TIME_FACTOR = factor("TIME_FACTOR", 1.0)

@@ -12,6 +12,7 @@ import dns.reversename
 
 from reputation import resolver
 from reputation.catalogue import registrable
+from reputation.findings import Check
 from reputation.models import Finding
 from reputation.pure import dkim_record, dmarc, spf
 from reputation.resolver import CouldNotLookUp, Found, NotFound
@@ -39,20 +40,6 @@ class Subject:
     inbound_host: str
     keys: Sequence[Key]
     ips: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `detail` says what to change, in words; `required` ones decide whether the domain may send."""
-
-    name: str
-    result: str
-    record_name: str = ""
-    record_type: str = ""
-    expected: str = ""
-    found: str = ""
-    detail: str = ""
-    required: bool = True
 
 
 def check_domain(subject: Subject) -> list[Check]:

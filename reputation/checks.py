@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps.config import AppConfig
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
+from reputation import blocklists
 from reputation.catalogue import catalogue
+from reputation.pure.blocklists import BlocklistError
 from reputation.pure.catalogue import CatalogueError
 from reputation.pure.replies import RuleError, packaged_rules, strangers
 from reputation.warmup import presets
@@ -14,11 +17,14 @@ from reputation.warmup import presets
 
 @register()
 def data_files(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """The provider catalogue (reputation.E001), the warm-up presets (E002) and the reply rules (E003)."""
+    """The provider catalogue (reputation.E001), the warm-up presets (E002), the reply rules (E003) and the
+    blocklists (E004).
+    """
     return [
         *_problems("reputation.E001", "providers.toml", catalogue),
         *_problems("reputation.E002", "warmup.toml", presets),
         *_problems("reputation.E003", "replies.toml", _rules),
+        *_problems("reputation.E004", "blocklists.toml", _lists),
     ]
 
 
@@ -33,6 +39,17 @@ def _rules() -> None:
         return  # said already
     if strange := strangers(rules, providers):
         raise CatalogueError(strange)
+
+
+def _lists() -> None:
+    try:
+        known = blocklists.known()
+    except BlocklistError as error:
+        raise CatalogueError([str(error)]) from None
+    unknown = set(settings.DNSBL_LISTS) - {*known, blocklists.ALL, blocklists.NONE}
+    if unknown:
+        named = ", ".join(known)
+        raise CatalogueError([f"DNSBL_LISTS names {', '.join(sorted(unknown))}; there are all, none, {named}."])
 
 
 def _problems(id: str, file: str, read: Any) -> list[CheckMessage]:

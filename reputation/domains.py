@@ -17,14 +17,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from reputation import authentication, dkim_keys
-from reputation.authentication import FAIL, PASS, UNKNOWN, Check, Key, Subject
+from reputation import authentication, blocklists, dkim_keys, findings
+from reputation.authentication import FAIL, PASS, UNKNOWN, Key, Subject
+from reputation.findings import Check
 from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
+from reputation.pure.memory import FAILS_APART
 
 State = SendingDomain.State
 
 UNSURE_FOR = timedelta(hours=72)
-FAILS_APART = timedelta(minutes=10)
 CHECK_EVERY = timedelta(hours=1)
 
 
@@ -91,7 +92,8 @@ def check_domain(*, now: datetime, domain_id: int, direct: bool | None = None) -
     if not keys:
         checks.append(Check("dkim", FAIL, detail=f"{domain.name} has no signing key yet. Make one first."))
     with transaction.atomic():
-        _store(now, checks, domain=domain)
+        SendingDomain.objects.select_for_update(no_key=True).get(pk=domain_id)
+        _store(now, checks, domain)
         _set_state(now, domain, checks)
     _activate_seen(keys, checks)
     domain.refresh_from_db()
@@ -103,8 +105,10 @@ def check_address(*, now: datetime, address_id: int) -> list[Finding]:
     address = SendingAddress.objects.get(pk=address_id)
     checks = authentication.check_address(address.ip, address.ehlo_name)
     with transaction.atomic():
-        _store(now, checks, address=address)
-    return list(address.findings.order_by("check_name"))
+        SendingAddress.objects.select_for_update(no_key=True).get(pk=address_id)
+        _store(now, checks, address)
+    names = [check.name for check in checks]
+    return list(address.findings.filter(check_name__in=names).order_by("check_name"))
 
 
 def may_send(*, now: datetime, domain: SendingDomain) -> tuple[bool, str]:
@@ -154,24 +158,11 @@ def _subject(domain: SendingDomain, keys: Sequence[DkimKey], ips: Sequence[str])
     )
 
 
-def _store(now: datetime, checks: Sequence[Check], **about: SendingDomain | SendingAddress) -> None:
-    owner: dict[str, Any] = {"domain": None, "address": None, **about}
-    for check in checks:
-        Finding.objects.update_or_create(
-            **owner,
-            check_name=check.name,
-            defaults={
-                "result": check.result,
-                "record_name": check.record_name[:255],
-                "record_type": check.record_type,
-                "expected": check.expected,
-                "found": check.found,
-                "detail": check.detail,
-                "required": check.required,
-                "checked_at": now,
-            },
-        )
-    Finding.objects.filter(**owner).exclude(check_name__in=[check.name for check in checks]).delete()
+def _store(now: datetime, checks: Sequence[Check], about: SendingDomain | SendingAddress) -> None:
+    """What a check before found and this one did not look for is forgotten; blocklists have a round of their own."""
+    kept = Q(check_name__in=[check.name for check in checks]) | Q(check_name__startswith=blocklists.PREFIX)
+    gone = list(about.findings.exclude(kept).values_list("check_name", flat=True))
+    findings.store(now=now, about=about, checks=checks, gone=gone)
 
 
 def _set_state(now: datetime, domain: SendingDomain, checks: Sequence[Check]) -> None:

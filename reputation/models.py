@@ -130,16 +130,35 @@ class SendingAddress(models.Model):
         return self.ip
 
 
+class LinkHost(models.Model):
+    """A host that letters link to, for as long as a campaign may need it: blocklists are asked about it."""
+
+    name = models.CharField(max_length=253, unique=True)
+    wanted_until = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Finding(models.Model):
-    """One checked fact about a sending domain or address. Three results always."""
+    """One checked fact about a sending domain, an address of ours or a host in letters. Three results always."""
 
     class Result(models.TextChoices):
         PASS = "pass", "Pass"
         FAIL = "fail", "Fail"
         UNKNOWN = "unknown", "Could not look up"
 
+    class Weight(models.TextChoices):
+        MUST = "must", "Stops campaigns"
+        SHOULD = "should", "Worth a look"
+        TELL = "tell", "For information"
+
     domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="findings")
     address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="findings")
+    host = models.ForeignKey(LinkHost, null=True, on_delete=models.CASCADE, related_name="findings")
     check_name = models.CharField(max_length=20)
     result = models.CharField(max_length=8, choices=Result)
     record_name = models.CharField(max_length=255, blank=True)
@@ -147,21 +166,56 @@ class Finding(models.Model):
     expected = models.TextField(blank=True)
     found = models.TextField(blank=True)
     detail = models.TextField(blank=True)
+    # Whether it decides if the domain may send; `weight` is what it means for a campaign.
     required = models.BooleanField(default=True)
+    weight = models.CharField(max_length=6, choices=Weight, default=Weight.MUST)
     checked_at = models.DateTimeField()
+    # Its memory: since when the result is what it is, when it last passed, since when it fails (what could not be
+    # looked up in between changes nothing), and whether the failure was seen twice, far enough apart to be believed.
+    since = models.DateTimeField(null=True)
+    passed_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    confirmed = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["domain", "address", "check_name"], nulls_distinct=False, name="one_finding_per_check"
+                fields=["domain", "address", "host", "check_name"], nulls_distinct=False, name="one_finding_per_check"
             ),
             models.CheckConstraint(
-                condition=models.Q(domain=None) ^ models.Q(address=None), name="a_finding_is_about_one_thing"
+                condition=models.Q(domain__isnull=False, address=None, host=None)
+                | models.Q(domain=None, address__isnull=False, host=None)
+                | models.Q(domain=None, address=None, host__isnull=False),
+                name="a_finding_is_about_one_thing",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.check_name}: {self.result}"
+
+
+class FindingChange(models.Model):
+    """A result that became another one: append-only, kept for two years."""
+
+    domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="finding_changes")
+    address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="finding_changes")
+    check_name = models.CharField(max_length=20)
+    at = models.DateTimeField()
+    before = models.CharField(max_length=8, choices=Finding.Result, blank=True)  # empty: looked at for the first time
+    after = models.CharField(max_length=8, choices=Finding.Result)
+    found = models.TextField(blank=True)
+    detail = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(domain=None) ^ models.Q(address=None), name="a_change_is_about_one_thing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.check_name}: {self.before} → {self.after}"
 
 
 class WarmupPlan(models.Model):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from reputation import blocklists
 from reputation.domains import Record, records_of_address, records_to_publish
 from reputation.models import Finding, SendingAddress, SendingDomain
 
@@ -47,11 +48,68 @@ class Row:
 def rows_of_domain(domain: SendingDomain) -> list[Row]:
     """What was found wrong first, then the rest in the order of importance; records not looked for yet included."""
     ips = list(SendingAddress.objects.values_list("ip", flat=True))
-    return _rows(records_to_publish(domain=domain, addresses=ips), domain.findings.all())
+    return _rows(records_to_publish(domain=domain, addresses=ips), _records_only(domain.findings.all()))
 
 
 def rows_of_address(address: SendingAddress) -> list[Row]:
-    return _rows(records_of_address(address), address.findings.all())
+    return _rows(records_of_address(address), _records_only(address.findings.all()))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What one blocklist says. `tone` and `word` as in Row; `more` is where a listing is explained and taken back."""
+
+    tone: str
+    word: str
+    name: str
+    found: str
+    detail: str
+    more: str
+
+    @property
+    def icon(self) -> str:
+        return {"ok": "circle-check", "bad": "circle-x", "wait": "alert-triangle"}.get(self.tone, "help")
+
+
+def listings(findings: Iterable[Finding]) -> list[Listing]:
+    """The blocklists that were asked, where we are listed first."""
+    rows = [(row, known) for row in findings if (known := blocklists.list_of(row.check_name)) is not None]
+    made = [_listing(row, known.name, known.more) for row, known in rows]
+    return sorted(made, key=lambda each: (["bad", "wait", "idle", "ok"].index(each.tone), each.name))
+
+
+def _listing(row: Finding, name: str, more: str) -> Listing:
+    if row.result == Finding.Result.PASS:
+        tone, word = "ok", "Not listed"
+    elif row.result == Finding.Result.FAIL:
+        tone, word = ("bad" if row.weight == Finding.Weight.MUST else "wait"), "Listed"
+    else:
+        tone, word = "idle", "Could not ask"
+    return Listing(tone, word, name, "" if tone == "ok" else row.found, "" if tone == "ok" else row.detail, more)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Blocklists in a word, for a table."""
+
+    tone: str
+    icon: str
+    word: str
+
+
+def sum_of(rows: Sequence[Listing]) -> Sum | None:
+    """The worst of them; None when no list was asked."""
+    listed = [row for row in rows if row.word == "Listed"]
+    if listed:
+        bad = any(row.tone == "bad" for row in listed)
+        return Sum("bad" if bad else "wait", "circle-x" if bad else "alert-triangle", f"On {len(listed)}")
+    if rows and all(row.tone == "idle" for row in rows):
+        return Sum("idle", "help", "Could not ask")
+    return Sum("ok", "circle-check", "On none") if rows else None
+
+
+def _records_only(findings: Iterable[Finding]) -> list[Finding]:
+    return [row for row in findings if row.check_name in NAMES]
 
 
 def _rows(records: Sequence[Record], findings: Iterable[Finding]) -> list[Row]:

@@ -19,6 +19,13 @@ from django.db import connections
 TIMEOUT_SECONDS = 3.0  # for one try; there are two
 MAX_ALIASES = 8
 CACHE_SIZE = 5_000
+# Well-known resolvers of the public. Blocklists refuse them, or answer them with "not listed" whatever is true.
+PUBLIC_RESOLVERS = frozenset(
+    """8.8.8.8 8.8.4.4 2001:4860:4860::8888 2001:4860:4860::8844 1.1.1.1 1.0.0.1 1.1.1.2 1.0.0.2 1.1.1.3 1.0.0.3
+    2606:4700:4700::1111 2606:4700:4700::1001 9.9.9.9 9.9.9.10 9.9.9.11 149.112.112.112 2620:fe::fe 2620:fe::9
+    208.67.222.222 208.67.220.220 2620:119:35::35 2620:119:53::53 4.2.2.1 4.2.2.2 64.6.64.6 64.6.65.6
+    94.140.14.14 94.140.15.15 76.76.2.0 76.76.10.0 185.228.168.9 185.228.169.9""".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ def lookup(name: str, record_type: str, *, fresh: bool = False) -> Answer:
         question = dns.name.from_text(name.rstrip(".") + ".")
     except dns.exception.DNSException:
         return NotFound(exists=False)  # no name that DNS can hold
-    return _follow(question, record_type, fresh=fresh)
+    return _follow(question, record_type, by=_asking() if fresh else _remembering())
 
 
 def addresses(host: str, *, fresh: bool = False) -> list[str] | CouldNotLookUp:
@@ -77,27 +84,41 @@ def reverse(ip: str, *, fresh: bool = False) -> Answer:
     return lookup(dns.reversename.from_address(ip).to_text(), "PTR", fresh=fresh)
 
 
+def ask_blocklist(name: str) -> Answer:
+    """The A records of a blocklist's entry, by DNSBL_SERVERS (or the servers that are asked everything else), afresh.
+
+    Raises RuntimeError inside a database transaction.
+    """
+    _refuse_inside_a_transaction()
+    return _follow(dns.name.from_text(name.rstrip(".") + "."), "A", by=_asking_lists())
+
+
+def public_resolver() -> str:
+    """A server that serves the whole public, among those that blocklists are asked through; empty when none does."""
+    addresses = [server if isinstance(server, str) else server.answer_nameserver() for server in _lists_servers()]
+    return next((address for address in addresses if address in PUBLIC_RESOLVERS), "")
+
+
 def forget() -> None:
-    """Drop every remembered answer, and read DNS_SERVERS anew."""
-    _remembering.cache_clear()
-    _asking.cache_clear()
+    """Drop every remembered answer, and read DNS_SERVERS and DNSBL_SERVERS anew."""
+    for made in (_remembering, _asking, _asking_lists):
+        made.cache_clear()
 
 
-def _follow(question: dns.name.Name, record_type: str, *, fresh: bool) -> Answer:
+def _follow(question: dns.name.Name, record_type: str, *, by: dns.resolver.Resolver) -> Answer:
     seen: set[dns.name.Name] = set()
     for _ in range(MAX_ALIASES):
         if question in seen:
             break
         seen.add(question)
-        answer = _ask(question, record_type, fresh=fresh)
+        answer = _ask(question, record_type, by)
         if not isinstance(answer, dns.name.Name):
             return answer
         question = answer  # an alias whose target the server left for us to ask
     return CouldNotLookUp("its aliases (CNAME) lead in a circle")
 
 
-def _ask(question: dns.name.Name, record_type: str, *, fresh: bool) -> Answer | dns.name.Name:
-    resolver = _asking() if fresh else _remembering()
+def _ask(question: dns.name.Name, record_type: str, resolver: dns.resolver.Resolver) -> Answer | dns.name.Name:
     try:
         answer = resolver.resolve(question, record_type, raise_on_no_answer=False, search=False)
     except dns.resolver.NXDOMAIN:
@@ -151,18 +172,27 @@ def _literal(host: str) -> str | None:
 
 @cache
 def _remembering() -> dns.resolver.Resolver:
-    resolver = _made()
+    resolver = _made(settings.DNS_SERVERS)
     resolver.cache = dns.resolver.LRUCache(CACHE_SIZE)
     return resolver
 
 
 @cache
 def _asking() -> dns.resolver.Resolver:
-    return _made()
+    return _made(settings.DNS_SERVERS)
 
 
-def _made() -> dns.resolver.Resolver:
-    servers = list(_servers(settings.DNS_SERVERS))
+@cache
+def _asking_lists() -> dns.resolver.Resolver:
+    return _made(settings.DNSBL_SERVERS or settings.DNS_SERVERS)
+
+
+def _lists_servers() -> Iterable[str | dns.nameserver.Nameserver]:
+    return _asking_lists().nameservers
+
+
+def _made(configured: Iterable[tuple[str, int]]) -> dns.resolver.Resolver:
+    servers = list(_servers(configured))
     resolver = dns.resolver.Resolver(configure=not servers)
     if servers:
         resolver.nameservers = servers

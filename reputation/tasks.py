@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from reputation import domains, ledger, recipients, warmup
+from reputation import blocklists, domains, findings, ledger, recipients, warmup
 from reputation.workspace import zone
 
 
@@ -15,6 +15,16 @@ def refresh_domains() -> None:
 @shared_task
 def check_sending_domains() -> None:
     domains.check_all(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def ask_blocklists() -> None:
+    blocklists.check_all(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def prune_findings() -> None:
+    findings.prune(now=timezone.now())  # clock: entry
 
 
 @shared_task

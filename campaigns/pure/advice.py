@@ -36,6 +36,8 @@ FREE_MAIL = frozenset(
 # [text](target) of Markdown; images have a ! in front.
 LINK = re.compile(r"(?<!!)\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
 IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
+BARE_LINK = re.compile(r"https?://[^\s<>()\[\]\"']{1,2000}")
+HOST = re.compile(r"(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 THREAD = re.compile(r"^\s*(re|fwd?|aw|wg)\s*:", re.IGNORECASE)
 
 
@@ -117,6 +119,21 @@ def of_letter(letter: str) -> list[Finding]:
             )
         )
     return found
+
+
+def hosts_of(letter: str) -> set[str]:
+    """The hosts that links and pictures of a letter lead to, without those that depend on the person."""
+    targets = [target for pattern in (LINK, IMAGE) for _, target in pattern.findall(letter)]
+    targets += BARE_LINK.findall(letter)
+    return {host for target in targets if "{" not in target.split("?")[0] and (host := _host(target))}
+
+
+def _host(target: str) -> str:
+    try:
+        host = (urlsplit(target).hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+    return host if HOST.fullmatch(host) and len(host) <= 253 else ""
 
 
 def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:

@@ -14,7 +14,7 @@ from campaigns.content import save_letter
 from campaigns.models import Campaign
 from config.roles import Role
 from config.team.members import join
-from reputation import budgets, dkim_keys, domains
+from reputation import blocklists, budgets, dkim_keys, domains
 from reputation.catalogue import catalogue
 from reputation.models import Budget, RecipientDomain, SendingAddress, SendingDomain, Workspace
 from sending.models import Pool, PoolRoute, Route
@@ -155,6 +155,10 @@ def _publish(lab: Lab, domain: SendingDomain) -> None:
     for record in domains.records_to_publish(domain=domain, addresses=[ADDRESS]):
         lab.put_record(record.name, record.type, record.value)
     lab.put_record(EHLO_NAME, "A", ADDRESS)
+    for row in blocklists.known().values():
+        code = next(iter(row.codes), f"127.0.0.{next(iter(row.bits), 2)}")
+        for kind in row.kinds:
+            lab.put_record(row.question(row.tests[kind][0]), "A", code)
 
 
 def _limits(now: datetime, domain: SendingDomain, factor: float) -> None:

@@ -6,18 +6,30 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from reputation import dkim_keys, domains
+from reputation import blocklists, dkim_keys, domains
 from reputation.add_domain import add_domain
 from reputation.forms import AddressForm, DomainForm
-from reputation.models import DkimKey, SendingAddress, SendingDomain
-from reputation.published import rows_of_address, rows_of_domain
+from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
+from reputation.published import NAMES, listings, rows_of_address, rows_of_domain, sum_of
+from reputation.pure.blocklists import is_worth_asking
 
 
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry
-    rows = [(domain, *domains.may_send(now=now, domain=domain)) for domain in SendingDomain.objects.all()]
-    addresses = SendingAddress.objects.prefetch_related("findings")
+    rows = [
+        (domain, *domains.may_send(now=now, domain=domain), sum_of(listings(domain.findings.all())))
+        for domain in SendingDomain.objects.prefetch_related("findings")
+    ]
+    addresses = [
+        (address, _names(address), sum_of(listings(address.findings.all())))
+        for address in SendingAddress.objects.prefetch_related("findings")
+    ]
     return render(request, "reputation/domains.html", {"nav": "domains", "domains": rows, "addresses": addresses})
+
+
+def _names(address: SendingAddress) -> list[tuple[Finding, str]]:
+    """The findings about an address's names, with what each is called."""
+    return [(row, NAMES[row.check_name][0]) for row in address.findings.all() if row.check_name in NAMES]
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -41,6 +53,7 @@ def show(request: HttpRequest, domain_id: int) -> HttpResponse:
         "allowed": allowed,
         "sentence": sentence,
         "rows": rows_of_domain(domain),
+        "listings": listings(domain.findings.all()),
         "keys": domain.keys.order_by("-id"),
         "has_pending": domain.keys.filter(state=DkimKey.State.PENDING).exists(),
     }
@@ -52,6 +65,7 @@ def check(request: HttpRequest, domain_id: int) -> HttpResponse:
     get_object_or_404(SendingDomain, pk=domain_id)
     now = timezone.now()  # clock: entry
     domain = domains.check_domain(now=now, domain_id=domain_id)
+    blocklists.check(now=now, about=domain)
     allowed, sentence = domains.may_send(now=now, domain=domain)
     level = messages.SUCCESS if allowed else messages.WARNING
     messages.add_message(request, level, f"Looked. {sentence or 'Everything that is needed is there.'}")
@@ -89,14 +103,22 @@ def new_address(request: HttpRequest) -> HttpResponse:
 def address(request: HttpRequest, address_id: int) -> HttpResponse:
     row = get_object_or_404(SendingAddress, pk=address_id)
     checked = row.findings.order_by("-checked_at").values_list("checked_at", flat=True).first()
-    context = {"nav": "domains", "address": row, "rows": rows_of_address(row), "checked_at": checked}
+    context = {
+        "nav": "domains",
+        "address": row,
+        "rows": rows_of_address(row),
+        "listings": listings(row.findings.all()),
+        "private": not is_worth_asking(row.ip),
+        "checked_at": checked,
+    }
     return render(request, "reputation/address.html", context)
 
 
 @require_POST
 def check_address(request: HttpRequest, address_id: int) -> HttpResponse:
-    get_object_or_404(SendingAddress, pk=address_id)
+    row = get_object_or_404(SendingAddress, pk=address_id)
     now = timezone.now()  # clock: entry
+    blocklists.check(now=now, about=row)
     found = domains.check_address(now=now, address_id=address_id)
     bad = [finding for finding in found if finding.result != "pass"]
     said = "Looked. " + (" ".join(finding.detail for finding in bad) or "All names lead to each other.")

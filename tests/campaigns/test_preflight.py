@@ -6,9 +6,10 @@ import pytest
 from audiences.models import Subscriber, Subscription
 from campaigns.launch import launch
 from campaigns.models import Campaign
-from campaigns.preflight import must_fix, preflight
+from campaigns.preflight import must_fix, preflight, stops_a_test
 from campaigns.pure.findings import Level
-from reputation.models import DkimKey, Finding, SendingDomain, Workspace
+from campaigns.standing import watch_links
+from reputation.models import DkimKey, Finding, LinkHost, SendingAddress, SendingDomain, Workspace
 from sending.models import Route
 from tests.campaigns.world import LETTER, ready_campaign, write
 
@@ -56,6 +57,21 @@ def reverse_name(**fields: object) -> Change:
     return lambda now, campaign: Finding.objects.update(**fields)
 
 
+def listing(about: str, **fields: object) -> Change:
+    """A blocklist's finding about the address, the domain or a link's host."""
+
+    def act(now: datetime, campaign: Campaign) -> None:
+        owners: dict[str, dict[str, object]] = {
+            "address": {"address": SendingAddress.objects.get()},
+            "domain": {"domain": SendingDomain.objects.get()},
+            "host": {"host": LinkHost.objects.get_or_create(name="www.harbour.example", wanted_until=now)[0]},
+        }
+        known = {"check_name": "list_zen", "result": "fail", "required": False, "checked_at": now}
+        Finding.objects.create(**{**owners[about], **known, "failing_since": now, "confirmed": True, **fields})
+
+    return act
+
+
 MUST: dict[str, Change] = {
     "footer.address": workspace(postal_address=" "),
     "sending.stopped": lambda now, campaign: Workspace.objects.update(sending_stopped_at=now),
@@ -68,6 +84,9 @@ MUST: dict[str, Change] = {
     "route.none": update(pool=None),
     "route.inactive": lambda now, campaign: Route.objects.update(active=False),
     "route.reverse_name": reverse_name(result="fail", detail="There is no PTR record."),
+    "route.listed": listing("address"),
+    "sender.listed": listing("domain"),
+    "link.listed": listing("host"),
     "audience.none": lambda now, campaign: campaign.included_lists.clear(),
     "audience.empty": lambda now, campaign: Subscription.objects.update(state="unsubscribed"),
     "subject.empty": letter(subject=" "),
@@ -97,6 +116,12 @@ SHOULD: dict[str, Change] = {
     "link.vague": more("[click here](https://www.harbour.example/)"),
     "size.nearly_clipped": letter(letter=LETTER + "word " * 19_000),
     "personal.missing": lambda now, campaign: Subscriber.objects.update(fields={}),
+}
+LISTED_AND_NO_MUST: dict[str, Change] = {
+    "route.listed": listing("address", confirmed=False),
+    "sender.listed": listing("domain", weight="should"),
+    "link.listed": listing("host", confirmed=False, result="unknown"),
+    "lists.unknown": listing("address", result="unknown", failing_since=None, confirmed=False),
 }
 FINE = {
     "sender.verified", "sender.aligned", "route.reverse_name_ok", "audience.counted", "size.ok", "copies.ok",
@@ -144,3 +169,41 @@ def test_every_finding_of_a_letter_points_to_its_line_and_is_said_once(now: date
     write(now, campaign, letter="Hello there, dear reader.\n\n![](https://www.harbour.example/wall.jpg)\n" + LETTER)
     rows = [row for row in preflight(now=now, campaign=campaign) if "picture" in row.sentence.lower()]
     assert [(row.id, row.line) for row in rows] == [("image.alt", 3)]
+
+
+@pytest.mark.parametrize("rule", LISTED_AND_NO_MUST)
+def test_a_listing_seen_once_or_on_a_lesser_list_only_warns(now: datetime, rule: str) -> None:
+    campaign = ready_campaign(now)
+    LISTED_AND_NO_MUST[rule](now, campaign)
+    assert rule in ids(now, campaign, Level.SHOULD_LOOK)
+    assert ids(now, campaign, Level.MUST_FIX) == set()
+
+
+def test_lists_that_know_nothing_bad_and_lists_for_information_stop_nobody(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    listing("address", result="pass", failing_since=None, confirmed=False)(now, campaign)
+    listing("address", check_name="list_psbl", weight="tell")(now, campaign)
+    assert ids(now, campaign, Level.FINE) == FINE | {"lists.clean"}
+
+
+def test_a_listed_domain_may_still_send_a_test_mail(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    listing("domain")(now, campaign)
+    assert stops_a_test(now=now, campaign=campaign) == []
+
+
+def test_the_hosts_of_drafts_and_scheduled_letters_are_watched(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    links = (
+        "[a](https://shop.example/x) ![b](https://img.example/b.png) <https://bare.example> https://{{ x }}.example/"
+    )
+    write(now, campaign, letter=LETTER + links)
+    old = ready_campaign(now, name="Old")
+    write(now, old, letter="[c](https://old.example)")
+    Campaign.objects.filter(pk=old.pk).update(updated_at=now - timedelta(days=31))
+    watch_links(now=now)
+    assert set(LinkHost.objects.values_list("name", flat=True)) == {
+        "www.harbour.example", "shop.example", "img.example", "bare.example",
+    }  # fmt: skip
+    watch_links(now=now + timedelta(hours=1))
+    assert set(LinkHost.objects.values_list("wanted_until", flat=True)) == {now + timedelta(days=2, hours=1)}

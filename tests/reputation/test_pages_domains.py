@@ -126,5 +126,34 @@ def test_ten_domains_cost_as_many_queries_as_one(now, django_assert_max_num_quer
     names = (f"d{n}.example" for n in range(10))
     SendingDomain.objects.bulk_create(SendingDomain(name=name, return_path_host="b.example") for name in names)
     client = colleague()
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(reverse("domains"))
+
+
+def listed(zones, name):
+    zones.add("dbltest.com.dbl.spamhaus.org 60 IN A 127.0.1.2")
+    zones.add(f"{name}.dbl.spamhaus.org 60 IN A 127.0.1.2")
+
+
+def test_the_check_of_a_domain_asks_the_blocklists_too(domain, zones, settings):
+    settings.DNSBL_LISTS = ["dbl"]
+    listed(zones, "harbour.example")
+    page = admin().post(reverse("domain-check", args=[domain.pk]), follow=True).content.decode()
+    assert "harbour.example is on Spamhaus DBL" in page
+    assert 'href="https://check.spamhaus.org/"' in page
+    assert "On 1" in colleague().get(reverse("domains")).content.decode()
+
+
+def test_a_list_that_could_not_be_asked_is_not_shown_as_a_listing(domain, zones, settings):
+    settings.DNSBL_LISTS = ["dbl"]
+    listed(zones, "harbour.example")
+    zones.fails.add("dbltest.com.dbl.spamhaus.org")
+    page = admin().post(reverse("domain-check", args=[domain.pk]), follow=True).content.decode()
+    assert "Spamhaus DBL could not be asked: its test entries could not be looked up" in page
+    assert "is on Spamhaus" not in page
+
+
+def test_no_list_is_asked_about_an_address_nobody_outside_sees(zones):
+    made = SendingAddress.objects.create(ip="127.0.1.9", ehlo_name="out1.harbour.example")
+    page = admin().get(reverse("address", args=[made.pk])).content.decode()
+    assert "Nobody outside sees this address" in page

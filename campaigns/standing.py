@@ -1,0 +1,73 @@
+"""What was found out about our address, our domain and the hosts of a letter's links, for preflight: read, never asked.
+
+Blocklists are asked by `reputation.blocklists` on its own time; here the campaigns tell it which hosts they link to.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Q
+
+from campaigns.models import Campaign, Revision
+from campaigns.pure import advice
+from campaigns.pure.findings import Finding, Level, Place, fine, must, should
+from reputation import blocklists
+from reputation.models import Finding as Fact
+from reputation.models import SendingAddress
+
+# A draft that nobody touched for so long is not asked about; it is again after its next save.
+DRAFTS_OF = timedelta(days=30)
+WATCH_FOR = timedelta(days=2)
+
+
+def watch_links(*, now: datetime) -> None:
+    """Let blocklists be asked about the hosts that the letters of drafts and scheduled campaigns link to."""
+    waiting = Campaign.objects.filter(
+        Q(state=Campaign.State.SCHEDULED) | Q(state=Campaign.State.DRAFT, updated_at__gt=now - DRAFTS_OF)
+    )
+    newest = Revision.objects.filter(campaign__in=waiting).values("campaign").annotate(newest=Max("pk"))
+    letters = Revision.objects.filter(pk__in=newest.values("newest")).values_list("letter", flat=True)
+    hosts = {host for letter in letters for host in advice.hosts_of(letter)}
+    blocklists.watch(hosts=hosts, until=now + WATCH_FOR)
+
+
+def of_names(addresses: Sequence[SendingAddress]) -> Iterator[Finding]:
+    """The reverse name of each address that a campaign may leave by."""
+    for address in addresses:
+        required = Fact.objects.filter(address=address, required=True)
+        failed = required.filter(result=Fact.Result.FAIL).first()
+        if failed is not None:
+            sentence = f"The address {address.ip} has no matching reverse name: {failed.detail}"
+            yield must("route.reverse_name", Place.DOMAIN, sentence)
+        elif not required.filter(result=Fact.Result.PASS).exists():
+            sentence = f"The reverse name of {address.ip} has not been looked up yet."
+            yield should("route.reverse_name_unknown", Place.DOMAIN, sentence)
+        else:
+            yield fine("route.reverse_name_ok", Place.DOMAIN, f"{address.ip} and its name point to each other.")
+
+
+def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], letter: str) -> Iterator[Finding]:
+    """Listings that were seen twice stop or warn, as the list weighs; a list that could not be asked is said once."""
+    about = Q(address__in=addresses) | Q(host__name__in=advice.hosts_of(letter))
+    if campaign.sending_domain is not None:
+        about |= Q(domain=campaign.sending_domain)
+    facts = Fact.objects.filter(about, check_name__startswith=blocklists.PREFIX).order_by("id")
+    rows = list(facts.select_related("address", "domain", "host"))
+    listed = [row for row in rows if row.failing_since is not None and row.weight != Fact.Weight.TELL]
+    yield from (_listed(row) for row in listed)
+    unasked = [row for row in rows if row.result == Fact.Result.UNKNOWN and row.weight == Fact.Weight.MUST]
+    unasked = [row for row in unasked if row not in listed]
+    if unasked:
+        yield should("lists.unknown", Place.DOMAIN, f"{unasked[0].detail} Whether we are on it is not known.")
+    elif rows and not listed:
+        yield fine("lists.clean", Place.DOMAIN, "Our address, our domain and the links are on no blocklist.")
+
+
+def _listed(row: Fact) -> Finding:
+    level = Level.MUST_FIX if row.confirmed and row.weight == Fact.Weight.MUST else Level.SHOULD_LOOK
+    again = "" if row.confirmed else " It was seen once; we ask again within ten minutes."
+    said = row.detail if row.result == Fact.Result.FAIL else f"{row.detail} When it last could be, we were on it."
+    if row.host is not None:
+        return Finding("link.listed", level, Place.CONTENT, f"A link leads to a host that filters block: {said}{again}")
+    id = "route.listed" if row.address is not None else "sender.listed"
+    return Finding(id, level, Place.DOMAIN, f"{said}{again}")
