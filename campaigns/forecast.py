@@ -50,25 +50,20 @@ def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Cam
     if campaign.pool is None or campaign.sending_domain is None or not crowd.recipients:
         return Outlook([])
     us = Mailing(pk=0, pool=campaign.pool, sending_domain=campaign.sending_domain, per_hour=campaign.per_hour)
-    shares = with_tail(crowd.by_provider)
-    others = {row.pk: row for row in _running()}
-    places = waiting(now=now, mailings=others) if others else {}
-    wanted = [*((us, provider) for provider in shares), *((others[place.mailing], place.provider) for place in places)]
-    known = capacity(
-        now=now,
-        zone=zone,
-        choices=[_choice(mailing, provider) for mailing, provider in wanted],
-        per_hour={mailing.pk: mailing.per_hour for mailing, _provider in wanted if mailing.per_hour},
-    )
-    theirs = [
-        _demand(known, others[place.mailing], place.provider, amount.fresh + amount.retry)
-        for place, amount in places.items()
-    ]
-    ours = [_demand(known, us, provider, people) for provider, people in shares.items()]
-    run = _Ahead(now, zone, list(known.budgets.values()))
+    ours, theirs, run = _in_view(now, zone, us, with_tail(crowd.by_provider))
     begin = max(now, starts_at)
     rows = run.at(begin, [*[one for one in ours if one.lanes], *run.left_at(begin, theirs)])
     return Outlook(sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total))
+
+
+def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[str, int]) -> dict[str, datetime | None]:
+    """When each provider of a mailing under way will have had its `left` people; None where no end is in sight.
+
+    By the planner's own arithmetic, like the outlook before the start: today's limits, warm-up, and who sends beside.
+    """
+    ours, theirs, run = _in_view(now, zone, mailing, {provider: n for provider, n in left.items() if n > 0})
+    rows = run.at(now, [one for one in [*ours, *theirs] if one.lanes])
+    return {row.provider: row.finishes_at for row in rows if row.provider != OTHERS}
 
 
 def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
@@ -80,14 +75,35 @@ def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
+def _in_view(
+    now: datetime, zone: ZoneInfo, us: Mailing, shares: Mapping[str, int]
+) -> tuple[list[Demand], list[Demand], "_Ahead"]:
+    """What we and everybody else who is sending ask for, with all budgets that any of us spends from."""
+    others = {row.pk: row for row in _running() if row.pk != us.pk}
+    places = waiting(now=now, mailings=others) if others else {}
+    wanted = [*((us, provider) for provider in shares), *((others[place.mailing], place.provider) for place in places)]
+    known = capacity(
+        now=now,
+        zone=zone,
+        choices=[_choice(mailing, provider) for mailing, provider in wanted],
+        per_hour={mailing.pk: mailing.per_hour for mailing, _provider in wanted if mailing.per_hour},
+    )
+    theirs = [
+        _demand(known, others[place.mailing], place.provider, amount.fresh + amount.retry, label=OTHERS)
+        for place, amount in places.items()
+    ]
+    ours = [_demand(known, us, provider, people, label=provider) for provider, people in shares.items()]
+    return ours, theirs, _Ahead(now, zone, list(known.budgets.values()))
+
+
 def _running() -> Iterable[Mailing]:
     return Mailing.objects.filter(state=Mailing.State.RUNNING).select_related("pool", "sending_domain")
 
 
-def _demand(known: Capacity, mailing: Mailing, provider: str, people: int) -> Demand:
+def _demand(known: Capacity, mailing: Mailing, provider: str, people: int, *, label: str) -> Demand:
     return Demand(
         mailing=mailing.pk,
-        provider=provider if mailing.pk == 0 else OTHERS,
+        provider=label,
         lanes=known.lanes_of(_choice(mailing, provider), mailing.pk),
         fresh=people,
         overflow=mailing.pool.overflow,

@@ -7,10 +7,16 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
+from campaigns.arrivals import arrivals_of
+from campaigns.pure.arrival_words import Arrival, ending
 from campaigns.pure.lane_words import Facts, Said, say
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
+from reputation.budgets import ALL, steps_of
+from reputation.budgets import Limits as OfBudget
 from reputation.catalogue import catalogue
+from reputation.models import Budget
+from reputation.workspace import workspace
 from sending.capacity import scopes_of
 from sending.models import Mailing, PoolRoute
 from sending.progress import LaneProgress, Progress, progress_of
@@ -19,13 +25,18 @@ from sending.pure.windows import Limits, hourly_cap
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """`pace` and `limit` are messages a minute; `limit` None is no limit, 0 while nothing may leave."""
+    """`pace` and `limit` are messages a minute; `limit` None is no limit, 0 while nothing may leave. `normal` is the
+    limit without the trouble there is; `day` how many may leave today where today's are used up.
+    """
 
     progress: LaneProgress
     name: str
     said: Said
     pace: float
     limit: float | None
+    normal: float | None
+    day: int | None = None
+    done_at: datetime | None = None
 
     @property
     def retrying(self) -> int:
@@ -42,6 +53,8 @@ class Monitor:
     progress: Progress
     rows: list[LaneRow]
     has_worker: bool
+    # About when the rest has it: most of them, and the slowest lanes.
+    ending: tuple[str, str] = ("", "")
 
     @property
     def pace(self) -> float:
@@ -54,16 +67,20 @@ class Monitor:
 
 
 def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
-    """About ten short queries, whatever the size of the mailing; none of them counts people."""
+    """About a dozen short queries, whatever the size of the mailing; none of them counts people."""
     progress = progress_of(mailing)
+    all_stopped = workspace().sending_stopped_at is not None
+    ends = {} if all_stopped else arrivals_of(now=now, zone=zone, progress=progress)
     known = advice_at(now=now, zone=zone, mailing=mailing, providers=[lane.provider for lane in progress.lanes])
     rows = []
     for lane in progress.lanes:
-        facts = _facts(mailing, lane, known.get(lane.provider, []))
+        facts = _facts(mailing, lane, known.get(lane.provider, []), all_stopped=all_stopped)
         said = say(facts, now=now, zone=zone)
-        name = catalogue().title(lane.provider)
-        rows.append(LaneRow(lane, name, said, _pace(mailing, lane), facts.limit))
-    return Monitor(progress, rows, has_worker())
+        usual = _limit(mailing, [steps_of(row.budget, now=now)[-2][1] for row in known.get(lane.provider, [])])
+        pace, end = _pace(mailing, lane), ends.get(lane.provider)
+        rows.append(LaneRow(lane, facts.who, said, pace, facts.limit, usual, facts.day_used, end))
+    known_ends = [Arrival(row.name, row.progress.waiting, row.done_at) for row in rows if row.progress.provider in ends]
+    return Monitor(progress, rows, has_worker(), ending(known_ends, now=now, zone=zone))
 
 
 def has_worker() -> bool:
@@ -79,27 +96,44 @@ def has_worker() -> bool:
 
 def advice_at(*, now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Sequence[str]) -> dict[str, list[Advice]]:
     """The budgets of the first route of the pool; those are what a marketer waits for."""
-    members = PoolRoute.objects.filter(pool=mailing.pool_id, route__active=True).order_by("position")
-    member = members.select_related("route__address").first()
-    if member is None:
-        return {}
-    scopes = scopes_of(member.route, mailing.sending_domain.name)
-    lanes = {provider: Asked(scopes, provider) for provider in providers}
+    scopes = _scopes(mailing)
+    lanes = {provider: Asked(scopes, provider) for provider in providers} if scopes else {}
     known = advice(now=now, zone=zone, lanes=list(lanes.values()))
     return {provider: known[lane] for provider, lane in lanes.items()}
 
 
-def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice]) -> Facts:
+def _scopes(mailing: Mailing) -> tuple[tuple[str, str], ...]:
+    members = PoolRoute.objects.filter(pool=mailing.pool_id, route__active=True).order_by("position")
+    member = members.select_related("route__address").first()
+    return scopes_of(member.route, mailing.sending_domain.name) if member else ()
+
+
+def budgets_of_lanes(mailing: Mailing) -> dict[int, str]:
+    """The budgets its lanes spend from → the provider's name for people."""
+    providers = mailing.lanes.values_list("provider", flat=True)
+    found: dict[int, str] = {}
+    for kind, scope in _scopes(mailing):
+        rows = Budget.objects.filter(kind=kind, scope=scope, provider__in=[*providers, ALL])
+        found |= {pk: _name(provider) for pk, provider in rows.values_list("pk", "provider")}
+    return found
+
+
+def _name(provider: str) -> str:
+    return "All providers together" if provider == ALL else catalogue().title(provider)
+
+
+def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], *, all_stopped: bool) -> Facts:
     closed = [row for row in known if row.limits.closed]
     slowed = [row for row in known if row.limits.state != "open" and not row.limits.closed]
     trouble = next(iter([*closed, *slowed]), None)
     days = [row for row in known if row.limits.per_day is not None and row.usage.today >= row.limits.per_day]
-    hours = [(hourly_cap_of(row), row) for row in known]
+    hours = [(hourly_cap_of(row.limits), row) for row in known]
     full_hour = [cap for cap, row in hours if cap is not None and row.usage.last_hour >= cap]
     return Facts(
         who=catalogue().title(lane.provider),
         provider=lane.provider,
         mailing_state=mailing.state,
+        all_stopped=all_stopped,
         paused=lane.paused,
         waiting=lane.waiting,
         retrying=lane.retrying,
@@ -107,28 +141,29 @@ def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice]) -> Fac
         connections=lane.connections,
         closed=bool(closed),
         closed_until=closed[0].limits.closed_until if closed else None,
+        by_hand=bool(closed) and closed[0].limits.state == Budget.State.HELD and not closed[0].budget.evidence,
         share=slowed[0].limits.rate_share if slowed else 1.0,
         reason=trouble.limits.reason if trouble is not None else "",
         day_used=days[0].limits.per_day if days else None,
         warmup_day=days[0].budget.warmup_day if days and days[0].limits.warmup_cap else 0,
         hour_used=full_hour[0] if full_hour else None,
-        limit=_limit(mailing, known, closed=bool(closed)),
+        limit=_limit(mailing, [row.limits for row in known]),
     )
 
 
-def hourly_cap_of(row: Advice) -> int | None:
+def hourly_cap_of(limits: OfBudget) -> int | None:
     """What may leave in an hour: the limit, and the day's part of it."""
-    return hourly_cap(Limits(per_hour=row.limits.per_hour, per_day=row.limits.per_day))
+    return hourly_cap(Limits(per_hour=limits.per_hour, per_day=limits.per_day))
 
 
-def _limit(mailing: Mailing, known: Sequence[Advice], *, closed: bool) -> float | None:
-    if closed:
+def _limit(mailing: Mailing, known: Sequence[OfBudget]) -> float | None:
+    if any(limits.closed for limits in known):
         return 0.0
-    limits = [float(row.limits.per_minute) for row in known if row.limits.per_minute is not None]
+    found = [float(limits.per_minute) for limits in known if limits.per_minute is not None]
     # An hour's limit leaves room for bursts, so it is told only where the minute has none.
-    limits = limits or [cap / 60 for row in known if (cap := hourly_cap_of(row)) is not None]
-    limits += [mailing.per_hour / 60] if mailing.per_hour else []
-    return min(limits, default=None)
+    found = found or [cap / 60 for limits in known if (cap := hourly_cap_of(limits)) is not None]
+    found += [mailing.per_hour / 60] if mailing.per_hour else []
+    return min(found, default=None)
 
 
 def _pace(mailing: Mailing, lane: LaneProgress) -> float:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import compose, drafts, home, listing, monitor, preview, report, review, trial
+from campaigns.views import compose, drafts, home, listing, monitor, people, preview, report, review, trial
 
 urlpatterns = [
     path("", home.index, name="home"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/monitor/", monitor.show, name="campaign-monitor"),
     path("campaigns/<int:campaign_id>/progress/", monitor.progress, name="campaign-progress"),
     path("campaigns/<int:campaign_id>/problems/", monitor.problems, name="campaign-problems"),
+    path("campaigns/<int:campaign_id>/pace/", monitor.pace, name="campaign-pace"),
     path("campaigns/<int:campaign_id>/pause/", monitor.pause, name="campaign-pause"),
     path("campaigns/<int:campaign_id>/resume/", monitor.resume, name="campaign-resume"),
     path("campaigns/<int:campaign_id>/stop/", monitor.stop, name="campaign-stop"),
@@ -41,6 +42,6 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/lane-resume/", monitor.resume_lane, name="campaign-lane-resume"),
     #
     path("campaigns/<int:campaign_id>/report/", report.show, name="campaign-report"),
-    path("campaigns/<int:campaign_id>/people/<str:topic>/", report.people, name="campaign-people"),
-    path("campaigns/<int:campaign_id>/people/<str:topic>/export.csv", report.export, name="campaign-people-csv"),
+    path("campaigns/<int:campaign_id>/people/<str:topic>/", people.show, name="campaign-people"),
+    path("campaigns/<int:campaign_id>/people/<str:topic>/export.csv", people.export, name="campaign-people-csv"),
 ]

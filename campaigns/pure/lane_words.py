@@ -1,17 +1,21 @@
 """What one provider's lane is doing, in a word and a sentence: what holds it, and until when."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What is known of a lane. `share`: of its normal rate while it recovers; `limit`: messages a minute, None: any."""
+    """What is known of a lane. `share`: of its normal rate while it recovers; `limit`: messages a minute, None: any.
+
+    `by_hand`: somebody of us closed it, no receiver; `reason` is why it is closed or slow, in whole sentences or parts.
+    """
 
     who: str
     provider: str
     mailing_state: str
+    all_stopped: bool = False
     paused: bool = False
     waiting: int = 0
     retrying: int = 0
@@ -19,6 +23,7 @@ class Facts:
     connections: int = 0
     closed: bool = False
     closed_until: datetime | None = None
+    by_hand: bool = False
     share: float = 1.0
     reason: str = ""
     day_used: int | None = None
@@ -57,6 +62,8 @@ def _ended(facts: Facts) -> Said | None:
 
 
 def _by_people(facts: Facts) -> Said | None:
+    if facts.all_stopped:
+        return Said("bad", "hand-stop", "All stopped", "All sending is stopped, until an admin lets it go on.")
     if facts.mailing_state in ("paused", "held"):
         ending = facts.connections > 0
         word = "Pausing" if ending else "Paused" if facts.mailing_state == "paused" else "Held"
@@ -67,33 +74,51 @@ def _by_people(facts: Facts) -> Said | None:
 
 
 def _by_receiver(facts: Facts, now: datetime, zone: ZoneInfo) -> Said | None:
-    because = f" {facts.reason.rstrip('.')}." if facts.reason else ""
     if facts.closed and facts.closed_until is None:
+        because = f" {_sentence(facts.reason)}" if facts.reason else ""
         return Said("bad", "hand-stop", "Held", f"Until an admin opens it again.{because}")
     if facts.closed and facts.closed_until is not None:
         next_try = clock(facts.closed_until, now=now, zone=zone)
-        return Said(
-            "wait", "clock-pause", "Slowing down", f"{facts.who} asked us to wait; next try {next_try}.{because}"
-        )
+        if facts.by_hand:
+            return Said("wait", "hand-stop", "Held", f"Until {next_try}. {_sentence(facts.reason)}")
+        asked = facts.reason.split("; ")[0] or f"{facts.who} asked us to wait"
+        return Said("wait", "clock-pause", "Slowing down", f"{asked}; next try {next_try}, then faster step by step.")
     if facts.share < 1.0:
-        return Said("wait", "clock-pause", "Slowed down", f"At {facts.share:.0%} of the pace, growing again.{because}")
+        share = f"Now at {facts.share:.0%} of the normal pace, faster step by step."
+        since = _sentence(facts.reason.split("; ")[0])
+        return Said("wait", "clock-pause", "Slowed down", f"{since} {share}".strip())
     return None
+
+
+def _sentence(words: str) -> str:
+    return f"{words.rstrip('.')}." if words else ""
 
 
 def _by_limits(facts: Facts, now: datetime, zone: ZoneInfo) -> Said:
     if facts.day_used is not None and not facts.connections:
         plan = f" (warm-up day {facts.warmup_day})" if facts.warmup_day else ""
-        return Said("wait", "hourglass", "Tomorrow", f"Today’s {facts.day_used:,} are used up{plan}.")
+        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+        again = f"It goes on at 00:00, {tomorrow:%a} {tomorrow.day} {tomorrow:%b}."
+        return Said("wait", "hourglass", "Tomorrow", f"Today’s {facts.day_used:,} are used up{plan}. {again}")
     if facts.provider == "unknown":
         return Said("live", "search", "Looking up", "DNS is asked where these people have their mail.")
     if facts.connections:
         plural = "s" if facts.connections > 1 else ""
-        return Said("live", "send", "Sending", f"Over {facts.connections} connection{plural}.")
+        return Said(
+            "live", "send", "Sending", f"Over {facts.connections} connection{plural}.{_again(facts, now, zone)}"
+        )
     if facts.hour_used is not None:
         return Said(
             "wait", "hourglass", "This hour is full", f"{facts.hour_used:,} an hour is the limit; it goes on soon."
         )
     if facts.retrying >= facts.waiting and facts.next_retry_at is not None and facts.next_retry_at > now:
-        at = clock(facts.next_retry_at, now=now, zone=zone)
-        return Said("wait", "refresh", "Trying again", f"Everyone was tried once; {facts.retrying:,} again from {at}.")
-    return Said("live", "clock", "Waiting for its turn")
+        return Said("wait", "refresh", "Trying again", f"Everyone was tried once.{_again(facts, now, zone)}")
+    return Said("live", "clock", "Waiting for its turn", _again(facts, now, zone).strip())
+
+
+def _again(facts: Facts, now: datetime, zone: ZoneInfo) -> str:
+    """` 38 are tried again from 15:30.`, for who is put off; nothing when nobody is."""
+    if not facts.retrying or facts.next_retry_at is None:
+        return ""
+    from_when = f"from {clock(facts.next_retry_at, now=now, zone=zone)}" if facts.next_retry_at > now else "now"
+    return f" {facts.retrying:,} {'is' if facts.retrying == 1 else 'are'} tried again {from_when}."

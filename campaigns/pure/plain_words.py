@@ -56,13 +56,43 @@ _BY_KIND = {
 
 
 def sentence(*, kind: str, who: str, reply_class: str = "", reason: str = "") -> str:
-    """One sentence for an outcome. `who` is the receiver's name for people; unknown words never raise."""
+    """One sentence for an outcome. `who` is the receiver's name for people; empty where several say the same. Unknown
+    words never raise.
+    """
     if kind == "accepted":
         pattern = _BY_KIND[kind]
     elif reason.startswith("not written:"):
         return f"It could not be written for this person: {reason.removeprefix('not written:').strip()}"
     else:
         pattern = _BY_REASON.get(reason) or _BY_CLASS.get(reply_class) or _BY_KIND.get(kind) or "Something went wrong."
+    if not who:
+        pattern, who = pattern.replace(" at {who}", ""), "the receiver"
+        pattern = f"{who.capitalize()}{pattern.removeprefix('{who}')}" if pattern.startswith("{who}") else pattern
     said = pattern.format(who=who)
     # A name keeps its own spelling: iCloud.
     return said if pattern.startswith("{who}") else said[0].upper() + said[1:]
+
+
+# What follows for the people; by reply class first, then by kind.
+_FOLLOWS_FROM_CLASS = {
+    "full": "We try again for two days, then let it rest.",
+    "greylist": "Usual with smaller providers. The second try nearly always works.",
+    "rate": "They keep their place and are tried again.",
+    "conn_limit": "They keep their place and are tried again.",
+    "msgs_per_conn": "They keep their place and are tried again.",
+}
+_FOLLOWS = {
+    "deferred": "They are tried again, up to two days.",
+    "bounced_hard": "These people are not written to again.",
+    "bounced_soft": "They stay on your lists; somebody who fails again and again is taken off.",
+    "bounced_policy": "They stay on your lists.",
+    "blocked": "About us, not about the person: nobody is suppressed.",
+    "refused": "They stay on your lists.",
+    "unknown": "They may have it. They are listed by name and not sent to again.",
+}
+
+
+def consequence(*, kind: str, reply_class: str = "") -> str:
+    """What follows for the people of an outcome, in a sentence; empty where nothing does."""
+    by_class = _FOLLOWS_FROM_CLASS.get(reply_class) if kind == "deferred" else None
+    return by_class or _FOLLOWS.get(kind, "")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils.formats import date_format
 
+from campaigns.pure import lane_words
 from campaigns.pure.findings import Finding, Place
 from campaigns.setup_steps import Step
 from sending.progress import LaneProgress
@@ -52,10 +53,13 @@ def _placed(figures: list[tuple[str, int]], total: int) -> list[dict[str, Any]]:
 
 
 @register.inclusion_tag("campaigns/_ticks.html")
-def ticks(pace: float, limit: float | None) -> dict[str, Any]:
-    """24 ticks: those up to the pace are on; all of them are the limit."""
-    on = 0 if not pace else TICKS if not limit else max(1, min(TICKS, round(TICKS * pace / limit)))
-    return {"ticks": [(number * 5, number < on) for number in range(TICKS)]}
+def ticks(pace: float, limit: float | None, normal: float | None = None) -> dict[str, Any]:
+    """24 ticks: those up to the pace are on; all of them are the limit, or the normal one."""
+    whole = limit if normal is None or limit is None else max(limit, normal)
+    on = 0 if not pace else TICKS if not whole else max(1, min(TICKS, round(TICKS * pace / whole)))
+    allowed = TICKS if not whole or limit is None else max(on, round(TICKS * limit / whole))
+    tones = ["on"] * on + [""] * (allowed - on) + ["cut"] * (TICKS - allowed)
+    return {"ticks": [(number * 5, tone) for number, tone in enumerate(tones)]}
 
 
 @register.filter
@@ -78,6 +82,13 @@ def short(context: template.Context, instant: datetime | None) -> str:
     if instant is None:
         return ""
     return date_format(instant.astimezone(ZoneInfo(str(context["workspace"].time_zone))), "D j M, H:i", use_l10n=False)
+
+
+@register.simple_tag(takes_context=True)
+def clock(context: template.Context, instant: datetime | None, now: datetime) -> str:
+    """`14:12`, with the day when it is not today's; in the workspace's zone."""
+    zone = ZoneInfo(str(context["workspace"].time_zone))
+    return lane_words.clock(instant, now=now, zone=zone) if instant else ""
 
 
 @register.simple_tag

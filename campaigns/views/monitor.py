@@ -11,6 +11,7 @@ from audiences.access import acting
 from campaigns.access import launched_or_404
 from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
+from campaigns.happenings import happenings_of, pace_chart
 from campaigns.lanes import monitor_of
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
@@ -65,6 +66,21 @@ def problems(request: HttpRequest, campaign_id: int) -> HttpResponse:
     blocked = blocked_of(now=now, zone=zone(), mailing=mailing)
     context = {"campaign": campaign, "meanings": meanings_of(mailing), "blocked": blocked}
     return render(request, "campaigns/_problems.html", context)
+
+
+@require_safe
+def pace(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """How fast it went, and what happened meanwhile. Reads batches, so it is asked for less often."""
+    campaign, mailing = launched_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    context = {
+        "now": now,
+        "campaign": campaign,
+        "mailing": mailing,
+        "chart": pace_chart(now=now, zone=zone(), mailing=mailing),
+        "happenings": happenings_of(mailing),
+    }
+    return render(request, "campaigns/_pace.html", context)
 
 
 @require_POST

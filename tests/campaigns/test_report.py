@@ -1,6 +1,6 @@
 import csv
 import io
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -8,9 +8,10 @@ from django.db import connection
 from audiences.models import Subscriber, Subscription
 from campaigns.launch import launch
 from campaigns.models import Campaign
-from campaigns.report import TOPICS, meanings_of, people_csv, people_of, report_of
+from campaigns.people_lists import TOPICS, Asked, people_csv, people_of
+from campaigns.report import meanings_of, report_of
 from sending import answers, visit_book
-from sending.models import Delivery, Mailing, MailingCount, Outcome, Reply
+from sending.models import Delivery, Mailing, MailingCount, MailingLane, Outcome, Reply, Requeue
 from sending.visit_book import Visit
 from tests.campaigns.world import ready_campaign
 
@@ -83,26 +84,26 @@ def test_the_numbers_add_up_by_provider_and_in_sum(mailing: Mailing) -> None:
     [("accepted", 6), ("bounced", 2), ("unknown", 1), ("not_sent", 1), ("waiting", 7), ("excluded", 3)],
 )
 def test_a_list_is_as_long_as_its_number(mailing: Mailing, topic: str, people: int) -> None:
-    assert len(people_of(mailing=mailing, topic=topic)) == people
+    assert len(people_of(mailing=mailing, asked=Asked(topic=topic))) == people
 
 
 def test_a_list_by_provider_is_as_long_as_the_providers_number(mailing: Mailing) -> None:
     for lane in report_of(mailing).progress.lanes:
         for topic, number in (("accepted", lane.accepted), ("bounced", lane.bounced), ("waiting", lane.waiting)):
-            assert len(people_of(mailing=mailing, topic=topic, provider=lane.provider)) == number
+            assert len(people_of(mailing=mailing, asked=Asked(topic=topic, provider=lane.provider))) == number
 
 
 def test_lists_are_paged_by_key_without_a_gap(mailing: Mailing) -> None:
-    whole = people_of(mailing=mailing, topic="waiting")
+    whole = people_of(mailing=mailing, asked=Asked(topic="waiting"))
     paged, after = [], 0
-    while rows := people_of(mailing=mailing, topic="waiting", after=after, size=2):
+    while rows := people_of(mailing=mailing, asked=Asked(topic="waiting"), after=after, size=2):
         paged += rows
         after = rows[-1].key
     assert [row.email for row in paged] == [row.email for row in whole]
 
 
 def test_the_unknown_are_listed_by_name(mailing: Mailing) -> None:
-    (row,) = people_of(mailing=mailing, topic="unknown")
+    (row,) = people_of(mailing=mailing, asked=Asked(topic="unknown"))
     assert "@" in row.email
     assert "may have arrived" in row.sentence
 
@@ -127,29 +128,61 @@ def test_people_and_machines_are_told_apart(now: datetime, mailing: Mailing) -> 
     assert (report.sum.counts["clicked"], report.sum.counts["opened"]) == (1, 1)
     assert (report.machine_clicks, report.machine_opens) == (1, 1)
     assert [(link.url, link.people) for link in report.links] == [("https://www.harbour.example/autumn", 1)]
-    assert [row.key for row in people_of(mailing=mailing, topic="clicked")] == [one.id]
+    for topic, people in (("clicked", [one.id]), ("clicked_by_machine", [two.id]), ("opened_by_machine", [three.id])):
+        assert [row.key for row in people_of(mailing=mailing, asked=Asked(topic=topic))] == people
+    assert [row.key for row in people_of(mailing=mailing, asked=Asked(topic="clicked", link=0))] == [one.id]
+    assert not people_of(mailing=mailing, asked=Asked(topic="clicked", link=1))
 
 
 def test_an_address_sent_again_by_decision_is_where_it_ended(now: datetime, mailing: Mailing) -> None:
-    (lost,) = people_of(mailing=mailing, topic="unknown")
+    (lost,) = people_of(mailing=mailing, asked=Asked(topic="unknown"))
     row = Delivery.objects.get(mailing_id=mailing.pk, id=lost.key)
     settle(now, row, "accepted", attempt=2)
-    assert not people_of(mailing=mailing, topic="unknown")
-    assert lost.key in [one.key for one in people_of(mailing=mailing, topic="accepted")]
+    assert not people_of(mailing=mailing, asked=Asked(topic="unknown"))
+    assert lost.key in [one.key for one in people_of(mailing=mailing, asked=Asked(topic="accepted"))]
 
 
 def test_what_went_wrong_is_grouped_by_meaning(mailing: Mailing) -> None:
     rows = meanings_of(mailing)
     assert sum(row.people for row in rows) == 4
     bounced = [row for row in rows if row.kind == "bounced_hard"]
-    assert {row.example for row in bounced} == {"550 5.1.1 No such user"}
-    assert all("does not exist at" in row.sentence for row in bounced)
+    assert [(row.sentence, row.people, row.example) for row in bounced] == [
+        ("This mailbox does not exist.", 2, "550 5.1.1 No such user")
+    ]
+    assert bounced[0].follows == "These people are not written to again."
+
+
+def test_behind_every_meaning_are_as_many_people(mailing: Mailing) -> None:
+    for row in meanings_of(mailing):
+        behind = people_of(mailing=mailing, asked=Asked(topic="answered", answers=row.answers))
+        assert len(behind) == row.people
+
+
+def test_everybody_is_listed_and_found_by_the_beginning_of_an_address(mailing: Mailing) -> None:
+    whole = people_of(mailing=mailing, asked=Asked(topic="everyone"))
+    assert len(whole) == report_of(mailing).sum.total
+    for row in whole:
+        found = people_of(mailing=mailing, asked=Asked(topic="everyone", search=row.email.upper()[:-1]))
+        assert row.key in [one.key for one in found]
+        assert len(found) < len(whole)
+    assert not people_of(mailing=mailing, asked=Asked(topic="everyone", search="jane@"))
+
+
+def test_who_waits_for_another_try_is_listed_with_its_time(now: datetime, mailing: Mailing) -> None:
+    row = Delivery.objects.filter(mailing_id=mailing.pk).order_by("-id")[0]
+    due = now + timedelta(minutes=12)
+    Requeue.objects.create(
+        mailing=mailing, delivery=row.id, provider_now=row.provider, due_at=due, reason=Requeue.Reason.DEFERRED
+    )
+    MailingLane.objects.filter(mailing=mailing, provider=row.provider).update(release_seq=row.seq - 1)
+    listed = people_of(mailing=mailing, asked=Asked(topic="retrying"))
+    assert [(one.key, one.at) for one in listed] == [(row.id, due)]
 
 
 def test_the_export_runs_nothing_in_a_spreadsheet(mailing: Mailing) -> None:
     row = accepted(mailing)[0]
     Subscriber.objects.filter(pk=row.subscriber_id).update(email="=cmd()@gmail.com")
-    lines = list(csv.reader(io.StringIO("".join(people_csv(mailing=mailing, topic="accepted")))))
+    lines = list(csv.reader(io.StringIO("".join(people_csv(mailing=mailing, asked=Asked(topic="accepted"))))))
     assert lines[0] == ["email", "what", "answer", "at"]
     assert len(lines) == 7
     assert "'=cmd()@gmail.com" in [line[0] for line in lines]
@@ -157,12 +190,13 @@ def test_the_export_runs_nothing_in_a_spreadsheet(mailing: Mailing) -> None:
 
 def test_an_erased_person_is_still_counted_without_a_name(mailing: Mailing) -> None:
     Subscriber.objects.filter(pk=accepted(mailing)[0].subscriber_id).delete()
-    names = [row.email for row in people_of(mailing=mailing, topic="accepted")]
+    names = [row.email for row in people_of(mailing=mailing, asked=Asked(topic="accepted"))]
     assert len(names) == 6
     assert names.count("(erased)") == 1
 
 
 def test_no_topic_asks_more_than_one_query(mailing: Mailing, django_assert_num_queries) -> None:
+    answers = meanings_of(mailing)[0].answers
     for topic in TOPICS:
         with django_assert_num_queries(1):
-            people_of(mailing=mailing, topic=topic)
+            people_of(mailing=mailing, asked=Asked(topic=topic, answers=answers))
