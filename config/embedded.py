@@ -114,6 +114,10 @@ def leave(var_dir: Path) -> bool:
     member = _memberships.pop(place(var_dir).var_dir, None)
     if member is None or member.pid != os.getpid():
         return False
+    if not member.place.locks.is_dir():
+        # Somebody has removed the whole folder, and with it what could be stopped.
+        os.close(member.descriptor)
+        return False
     with _start_lock(member.place):
         # Closing, not unlocking: a forked child that still lives keeps the lock through its copy.
         os.close(member.descriptor)

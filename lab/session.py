@@ -324,7 +324,10 @@ class Session:
 
     def _may_drop(self, phase: str, *recipients: str) -> None:
         if self._drops(phase, list(recipients)):
-            raise Hangup(self._close_mode(), f"drop at {phase}")
+            mode = self._close_mode()
+            # Whoever accepted the message and then says 421 has not lost the reply, but taken its acceptance back.
+            lost = phase == "reply" and mode == "421"
+            raise Hangup("close" if lost else mode, f"drop at {phase}")
 
     def _drops(self, phase: str, recipients: list[str]) -> bool:
         return any(

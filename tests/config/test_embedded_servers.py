@@ -87,6 +87,14 @@ def test_the_last_to_leave_stops_them_and_the_next_one_finds_what_was_left(var_d
     third.leave()
 
 
+def test_a_member_whose_folder_was_removed_meanwhile_ends_without_a_word(var_dir):
+    member = Member(var_dir)
+    embedded.stop(var_dir)
+    shutil.rmtree(var_dir)
+    member.leave()  # its exit code is looked at
+    assert not var_dir.exists()
+
+
 def test_a_member_killed_by_surprise_leaves_servers_that_the_next_one_uses_and_stops(var_dir):
     Member(var_dir).kill()
     before = running(var_dir)

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.faults.nursery import Child, Nursery
 from tests.faults.stage import Stage
 
 PATIENCE = 45.0
@@ -20,8 +19,7 @@ TOO_YOUNG = 5.0
 class Process:
     name: str
     kind: str
-    more: dict[str, str]
-    popen: subprocess.Popen[bytes]
+    child: Child
     # A death we wish for; another one is a finding.
     may_die: bool = False
     is_stopped: bool = False
@@ -30,11 +28,11 @@ class Process:
 
     @property
     def pid(self) -> int:
-        return self.popen.pid
+        return self.child.pid
 
     @property
     def runs(self) -> bool:
-        return self.popen.poll() is None
+        return self.child.poll() is None
 
     def children(self) -> list[int]:
         """Of a prefork pool."""
@@ -56,14 +54,21 @@ class Death:
 
 @dataclass
 class Processes:
-    """`on_death` is called before the process is started again, while the world still shows what it left."""
+    """`on_death` is called before the process is started again, while the world still shows what it left.
+
+    `without`: the safeguard that all of them leave out.
+    """
 
     stage: Stage
+    without: str = ""
     on_death: Callable[[Death], None] = lambda death: None
     all: dict[str, Process] = field(default_factory=dict)
+    _nurseries: dict[str, Nursery] = field(default_factory=dict)
 
-    def start(self, name: str, kind: str, **more: str) -> Process:
-        self.all[name] = Process(name, kind, more, self._popen(name, kind, more))
+    def start(self, name: str, kind: str) -> Process:
+        if kind not in self._nurseries:
+            self._nurseries[kind] = Nursery(self.stage, kind)
+        self.all[name] = Process(name, kind, self._nurseries[kind].start(name, without=self.without))
         return self.all[name]
 
     def of_kind(self, kind: str) -> list[Process]:
@@ -73,7 +78,7 @@ class Processes:
         process = self.all[name]
         process.may_die = process.may_die or number in (signal.SIGKILL, signal.SIGTERM)
         process.is_stopped = (process.is_stopped or number == signal.SIGSTOP) and number != signal.SIGCONT
-        os.kill(process.pid, number)
+        process.child.send_signal(number)
 
     def is_gone(self, name: str, pid: int) -> bool:
         """That process, whoever has its place now."""
@@ -87,23 +92,22 @@ class Processes:
             _kill_group(process.pid)
             if not process.may_die and time.monotonic() - process.began < TOO_YOUNG:
                 raise RuntimeError(f"{process.name} can't start:\n{self._last_words(process)}")
-            death = Death(process.name, process.kind, process.pid, process.may_die, process.popen.returncode)
-            self.on_death(death)
-            self.all[process.name] = Process(
-                process.name, process.kind, process.more, self._popen(process.name, process.kind, process.more)
-            )
+            code = process.child.returncode
+            assert code is not None
+            self.on_death(Death(process.name, process.kind, process.pid, process.may_die, code))
+            self.start(process.name, process.kind)
 
     def leave_away(self, name: str) -> None:
         """End it in order, and do not start it again until `come_back`."""
         process = self.all[name]
         process.stays_away = process.may_die = True
-        process.popen.terminate()
+        process.child.send_signal(signal.SIGTERM)
         self._wait([process])
 
     def come_back(self) -> None:
         for process in list(self.all.values()):
             if process.stays_away:
-                self.start(process.name, process.kind, **process.more)
+                self.start(process.name, process.kind)
             elif process.is_stopped:
                 self.signal(process.name, signal.SIGCONT)
 
@@ -111,10 +115,13 @@ class Processes:
         """SIGTERM to all; returns who had to be killed after all."""
         running = [process for process in self.all.values() if process.runs]
         for process in running:
-            process.popen.send_signal(signal.SIGCONT)
-            process.popen.terminate()
+            process.child.send_signal(signal.SIGCONT)
+            process.child.send_signal(signal.SIGTERM)
         stubborn = self._wait(running)
         self.all.clear()
+        for nursery in self._nurseries.values():
+            nursery.close()
+        self._nurseries.clear()
         return stubborn
 
     def _wait(self, running: list[Process]) -> list[str]:
@@ -124,24 +131,11 @@ class Processes:
         stubborn = [process.name for process in running if process.runs]
         for process in running:
             _kill_group(process.pid)
-            process.popen.wait()
+            process.child.wait()
         return stubborn
 
     def _last_words(self, process: Process) -> str:
         return (self.stage.logs / f"{process.name}.log").read_text(errors="replace")[-2000:]
-
-    def _popen(self, name: str, kind: str, more: dict[str, str]) -> subprocess.Popen[bytes]:
-        self.stage.logs.mkdir(exist_ok=True)
-        with (self.stage.logs / f"{name}.log").open("ab") as out:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.process", kind],
-                cwd=Path(__file__).resolve().parents[2],
-                env=self.stage.environment(name, **more),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
 
 def _kill_group(pid: int) -> None:

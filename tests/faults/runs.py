@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from tests.faults import invariants
 from tests.faults.acts import ACTS
 from tests.faults.invariants import Found
-from tests.faults.processes import Processes
 from tests.faults.stage import Stage
 from tests.faults.table import Fault
 from tests.faults.world import Run, World, build, now
@@ -50,7 +49,9 @@ def go(stage: Stage, faults: Sequence[Fault], *, seed: int, without: str) -> boo
     sums = Sums()
     world = build(stage)
     world.processes.on_death = world.note_death
-    open_the_house(world.processes, without=without)
+    world.processes.without = without
+    for name, kind in HOUSE.items():
+        world.processes.start(name, kind)
     try:
         for number, fault in enumerate(faults):
             one(world, sums, fault, number=number, seed=seed + number)
@@ -70,11 +71,6 @@ def go(stage: Stage, faults: Sequence[Fault], *, seed: int, without: str) -> boo
         print(f"everything is kept in {stage.folder}")
     print(invariants.as_line({name: value for name, value in asdict(sums).items() if name != "wrong"}), flush=True)
     return fine
-
-
-def open_the_house(processes: Processes, *, without: str) -> None:
-    for name, kind in HOUSE.items():
-        processes.start(name, kind, FAULT_WITHOUT=without)
 
 
 def one(world: World, sums: Sums, fault: Fault, *, number: int, seed: int) -> None:

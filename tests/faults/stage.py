@@ -109,7 +109,8 @@ def _lab(folder: Path) -> dict[str, Any]:
         "clients": {ADDRESS: EHLO_NAME},
         "ready_file": str(folder / "lab.json"),
         "personas": {
-            "*": {"full_share": 0.0, "unknown_share": 0.0, "inactive_share": 0.0},
+            # Whoever hangs up says nothing; a 421 at every dot would be tried again for a day.
+            "*": {"full_share": 0.0, "unknown_share": 0.0, "inactive_share": 0.0, "close_mode": "close"},
             **{key: values for key, values in personas.items() if key in PERSONAS.values()},
         },
     }

@@ -19,8 +19,8 @@ from campaigns import schedule
 from campaigns.models import Campaign
 from config.demo import world
 from lab import ledger
-from reputation import recipients
-from reputation.models import Workspace
+from reputation import budgets, recipients
+from reputation.models import Budget, Workspace
 from sending import mailings
 from sending.models import Mailing, Pool
 from sending.takeover import STOPPED
@@ -277,7 +277,17 @@ class World:
         self.processes.tend()
 
     def wait_until_done(self) -> bool:
-        return self.wait(lambda: self.state() == Mailing.State.DONE, DONE_WITHIN)
+        return self.wait(self._is_done, DONE_WITHIN)
+
+    def _is_done(self) -> bool:
+        self.insist(self.let_anger_pass)
+        return self.state() == Mailing.State.DONE
+
+    def let_anger_pass(self) -> None:
+        """Hours pass for the limits that a receiver's answer slowed or held."""
+        for budget in Budget.objects.exclude(state=Budget.State.OPEN):
+            if budgets.release(now=now(), budget=budget, actor=None, reason="Hours have passed"):
+                self.going.notes.append(f"{budget} had been slowed: {budget.state_reason or 'released'}")
 
 
 def _leave(subscriber: int) -> None:

@@ -33,6 +33,16 @@ def test_a_connection_dropped_at_a_recipients_phase(
     assert len(ledger.unanswered(lab.ledger)) == dots - accepted
 
 
+def test_a_reply_is_lost_also_where_others_are_told_421(open_lab: OpenLab) -> None:
+    lab = open_lab(personas={"hosters": {"close_mode": "421"}})
+    client = connect(lab, HOST)
+    with pytest.raises((smtplib.SMTPServerDisconnected, OSError)):
+        post(client, address("lost-reply-1"))
+    client.close()
+    assert ledger.accepted_count(lab.ledger) == 1
+    assert ledger.unanswered(lab.ledger) == []
+
+
 @pytest.mark.parametrize("phase", ["connect", "ehlo", "mail", "rcpt", "data", "dot", "reply"])
 def test_a_persona_drops_at_a_phase_by_its_odds(open_lab: OpenLab, phase: str) -> None:
     lab = open_lab(personas={"hosters": {"drop_phase": phase, "drop_odds": 1.0, "close_mode": "close"}})

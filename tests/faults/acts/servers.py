@@ -215,7 +215,7 @@ def migrating(world: World) -> Iterator[None]:
     yield
     world.insist(lambda: _make_database("fresh"))
     tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
-    url = world.stage.servers["DATABASE_URL"].replace("/letterpace", "/fresh")
+    url = world.stage.servers["DATABASE_URL"].removesuffix("/letterpace") + "/fresh"
     for tries in range(12):
         seconds = run.source.uniform(0.2, 1.5) * (tries + 1)
         done = _migrate(world, url, break_after=seconds if tries < 11 else 60.0)
