@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.views import compose, drafts, home, listing, monitor, people, preview, report, review, trial
+from campaigns.views import compose, drafts, home, listing, messages, monitor, people, preview, report, review, trial
 
 urlpatterns = [
     path("", home.index, name="home"),
@@ -40,6 +40,10 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/speed/", monitor.speed, name="campaign-speed"),
     path("campaigns/<int:campaign_id>/lane-pause/", monitor.pause_lane, name="campaign-lane-pause"),
     path("campaigns/<int:campaign_id>/lane-resume/", monitor.resume_lane, name="campaign-lane-resume"),
+    #
+    path("messages/", messages.index, name="messages"),
+    path("messages/<int:mailing_id>/<int:delivery_id>/", messages.show, name="message"),
+    path("messages/<int:mailing_id>/<int:delivery_id>/letter/", messages.letter, name="message-letter"),
     #
     path("campaigns/<int:campaign_id>/report/", report.show, name="campaign-report"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/", people.show, name="campaign-people"),

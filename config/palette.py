@@ -47,6 +47,7 @@ PLACES = (
     Place("campaigns", "Campaigns", "page", "send", "g c", "letters mailings"),
     Place("people", "People", "page", "users", "g p", "subscribers contacts"),
     Place("lists", "Lists", "page", "list", "g l", "audience"),
+    Place("messages", "Messages", "page", "mailbox", "", "did somebody get it log timeline delivery search"),
     Place("imports", "Imports", "page", "history", "", "upload csv"),
     Place("domains", "Sending domains", "page", "world", "g d", "dkim spf dmarc dns addresses"),
     Place("routes", "Routes and limits", "page", "arrow-up-right", "", "smtp relay pools"),

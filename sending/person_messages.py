@@ -1,12 +1,14 @@
-"""Did Jane get it? What was sent to one address, and what became of it."""
+"""Did Jane get it? What was sent to an address, and what became of it."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 
+from sending.array_literals import uuids
 from sending.models import Event, OutcomeKind
 
 MOST = 50
@@ -14,8 +16,9 @@ MOST = 50
 
 @dataclass(slots=True)
 class Sent:
-    """One mailing to this address. `kind` empty: it still waits for its turn."""
+    """One mailing to an address. `kind` empty: it still waits for its turn."""
 
+    address_key: UUID
     mailing_id: int
     delivery: int
     name: str
@@ -33,6 +36,11 @@ class Sent:
         return str(OutcomeKind(self.kind).label) if self.kind else "Waits for its turn"
 
     @property
+    def deeds(self) -> list[str]:
+        """What the person did with it, each once, in the order it happened."""
+        return list(dict.fromkeys(str(event.get_kind_display()) for event in self.events if not event.by_machine))
+
+    @property
     def tone(self) -> str:
         if self.kind == OutcomeKind.ACCEPTED:
             return "ok"
@@ -43,10 +51,10 @@ class Sent:
         return {"ok": "circle-check", "wait": "clock", "bad": "circle-x"}[self.tone]
 
 
-def messages_to(*, address_key: UUID) -> list[Sent]:
-    """The latest 50 campaigns that chose this address, test mail left out; newest first."""
+def messages_to(*, address_keys: Collection[UUID], most: int = MOST) -> list[Sent]:
+    """The latest `most` campaigns that chose each of these addresses, test mail left out; newest first."""
     with connection.cursor() as cursor:
-        cursor.execute(_SENT, {"key": address_key, "most": MOST})
+        cursor.execute(_SENT, {"keys": uuids(address_keys), "most": most})
         found = [Sent(*row) for row in cursor.fetchall()]
     events = _events(found)
     for sent in found:
@@ -56,17 +64,20 @@ def messages_to(*, address_key: UUID) -> list[Sent]:
 
 # By the unique index (address_key, mailing_id) of each partition; outcomes by their primary key.
 _SENT = """
-SELECT d.mailing_id, d.id, m.name, m.launched_at, m.state, coalesce(o.kind, ''), o.at, coalesce(o.attempt, 0),
-       coalesce(o.provider, d.provider), coalesce(r.text, '')
-FROM sending_delivery d
-JOIN sending_mailing m ON m.id = d.mailing_id AND NOT m.is_test
+SELECT d.address_key, d.mailing_id, d.id, m.name, m.launched_at, m.state, coalesce(o.kind, ''), o.at,
+       coalesce(o.attempt, 0), coalesce(o.provider, d.provider), coalesce(r.text, '')
+FROM unnest(%(keys)s::uuid[]) AS asked (key)
+CROSS JOIN LATERAL (
+    SELECT x.* FROM sending_delivery x JOIN sending_mailing y ON y.id = x.mailing_id AND NOT y.is_test
+    WHERE x.address_key = asked.key ORDER BY x.mailing_id DESC LIMIT %(most)s
+) d
+JOIN sending_mailing m ON m.id = d.mailing_id
 LEFT JOIN LATERAL (
     SELECT kind, at, attempt, provider, reply_id FROM sending_outcome
     WHERE mailing_id = d.mailing_id AND delivery = d.id ORDER BY attempt DESC LIMIT 1
 ) o ON true
 LEFT JOIN sending_reply r ON r.id = o.reply_id
-WHERE d.address_key = %(key)s
-ORDER BY d.mailing_id DESC LIMIT %(most)s
+ORDER BY d.mailing_id DESC
 """
 
 

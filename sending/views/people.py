@@ -9,6 +9,6 @@ from sending.person_messages import messages_to
 
 def messages(request: HttpRequest, person_id: int) -> HttpResponse:
     person = get_object_or_404(Subscriber, pk=person_id)
-    context = {"nav": "people", "person": person, "sent": messages_to(address_key=person.address_key)}
+    context = {"nav": "people", "person": person, "sent": messages_to(address_keys=[person.address_key])}
     part = "#rows" if request.headers.get("HX-Request") else ""
     return render(request, f"sending/person_messages.html{part}", context)
