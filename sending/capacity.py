@@ -14,8 +14,9 @@ from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
 from sending.array_literals import numbers
 from sending.models import Route
-from sending.pure.lanes import Lane
+from sending.pure.lanes import SECONDS_UNTIL_KNOWN, Lane
 from sending.pure.windows import Budget, Limits, State
+from sending.speeds import speeds
 
 # One more than the hour, because the running minute's bucket is not full yet.
 HOUR = timedelta(minutes=61)
@@ -77,6 +78,7 @@ class Capacity:
     hosts: dict[str, int] = field(default_factory=dict)
     own_limits: dict[int, int] = field(default_factory=dict)
     ways: dict[WayOut, tuple[int, ...]] = field(default_factory=dict)
+    seconds: Mapping[tuple[int, str], float] = field(default_factory=dict)
     _choices: dict[tuple[Choice, int], tuple[Lane, ...]] = field(default_factory=dict)
 
     def lanes_of(self, choice: Choice, mailing: int = 0) -> tuple[Lane, ...]:
@@ -85,11 +87,13 @@ class Capacity:
         lanes = self._choices.get((choice, own))
         if lanes is None:
             lanes = self._choices[choice, own] = tuple(
-                Lane(way.route, way.domain, way.provider, self.budgets_of(way, own))
-                for way in ways_of(choice, self.pools)
-                if way in self.ways
+                self._lane(way, own) for way in ways_of(choice, self.pools) if way in self.ways
             )
         return lanes
+
+    def _lane(self, way: WayOut, own: int) -> Lane:
+        seconds = self.seconds.get((way.route, way.provider), SECONDS_UNTIL_KNOWN)
+        return Lane(way.route, way.domain, way.provider, self.budgets_of(way, own), seconds)
 
     def budgets_of(self, way: WayOut, own: int = 0) -> tuple[int, ...]:
         host = self.hosts.get(self.routes[way.route].egress_host) if way.route in self.routes else None
@@ -116,6 +120,7 @@ def capacity(
     found = Capacity({pk: route for pk, route in routes.items() if route.active}, pools)
     ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, pools))
     ways |= dict.fromkeys(taken)
+    found.seconds = speeds(routes=found.routes, providers={way.provider for way in ways})
     _add_advice(found, now, zone, {way: routes[way.route] for way in ways})
     _add_hosts(found)
     _add_own_limits(found, now, per_hour or {})

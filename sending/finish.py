@@ -6,7 +6,7 @@
 4. Tell audiences of the mailboxes that do not exist, and the ledger what the budgets spent; give back what was held
    of the recipient domains' limits.
 5. Put back into the queue what goes back, drop the requeue rows it took.
-6. Done.
+6. Done. Its own worker also tells what a message took.
 """
 
 import logging
@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from reputation import backoff, ledger
 from reputation.workspace import zone
-from sending import answers, bounces, requeue, settle, sites, wake
+from sending import answers, bounces, requeue, settle, sites, speeds, wake
 from sending.claim import STILL_OURS
 from sending.gate import Gate
 from sending.gate_questions import Counters
@@ -104,6 +104,7 @@ def _finish(book: Logbook, now: datetime) -> bool:
             counters=book.counters,
             reason=book.end_reason or "sent",
         )
+        speeds.learn(cursor, batch=batch, messages=book.counters.sent, seconds=book.seconds)
     book.unsettled = []
     _tell_budgets(book)
     wake.plan_soon()

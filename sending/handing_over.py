@@ -68,6 +68,7 @@ class Handover:
         self._first_due = time.monotonic() + clock.seconds_until(self._batch.due_at)
         self._ends = time.monotonic() + clock.seconds_until(self._batch.deadline)
         self._last_dot: float | None = None
+        self._paused = 0.0
         self._lead = 0.0
         self._token = 0
         self._session: Session | None = None
@@ -81,6 +82,7 @@ class Handover:
     def run(self, people: Sequence[Person]) -> None:
         """Hand over until all are done or something says stop; the rest goes back into the queue."""
         self._queue.extend(people)
+        began = time.monotonic()
         try:
             while self._queue and not self._must_end():
                 self._current = person = self._queue.popleft()
@@ -92,6 +94,7 @@ class Handover:
             raise
         finally:
             self._hang_up()
+            self._book.seconds = time.monotonic() - began - self._paused
             self._book.hand_back(list(self._queue), due_at=self._clock())
 
     def _must_end(self) -> bool:
@@ -238,7 +241,7 @@ class Handover:
         if answer.verdict == SILENT:
             # The database is away; the receiver need not stand by.
             self._hang_up()
-            draining.wait(SILENT_PAUSE_SECONDS)
+            self._pause(SILENT_PAUSE_SECONDS)
         elif session is not None:
             self._take_back(session)
         return Step.DONE if answer.is_refusal_of_one else Step.AGAIN
@@ -409,8 +412,14 @@ class Handover:
         if self._ends < instant:
             self._book.end_reason = "deadline"
             return False
-        draining.wait(seconds)
+        self._pause(seconds)
         return not self._must_end()
+
+    def _pause(self, seconds: float) -> None:
+        """Time that no message takes."""
+        began = time.monotonic()
+        draining.wait(seconds)
+        self._paused += time.monotonic() - began
 
     # -- Letters -------------------------------------------------------------------------------------------------------
 

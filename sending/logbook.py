@@ -48,6 +48,8 @@ class Logbook:
     # By minute, and the recipient domain's own budget where it has one.
     minutes: dict[tuple[datetime, int], Spent] = field(default_factory=lambda: defaultdict(Spent))
     end_reason: str = ""
+    # The connection was busy with its messages for so long: without the pauses that the pace asks for.
+    seconds: float = 0.0
     # The last delivery the gate was asked about: the only one the batch's row may name as intent.
     asked: int | None = None
 

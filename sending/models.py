@@ -447,6 +447,20 @@ class Worker(models.Model):
         return f"{self.kind}@{self.egress_host} ({self.pid})"
 
 
+class LaneSpeed(models.Model):
+    """What a message takes on a connection of a route to a provider: a moving mean (`sending.speeds`)."""
+
+    route = models.ForeignKey(Route, on_delete=models.CASCADE, related_name="+")
+    provider = models.CharField(max_length=120)
+    seconds = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("route", "provider"), name="one_speed_of_a_lane")]
+
+    def __str__(self) -> str:
+        return f"{self.route_id} to {self.provider}: {self.seconds:.3f} s"
+
+
 class BootIdentity(models.Model):
     """What a sending host's file must agree with (`sending.boot_identity`)."""
 

@@ -7,6 +7,8 @@ from typing import Literal
 Kind = Literal["fresh", "retry"]
 TRANSACTIONAL = "transactional"
 MARKETING = "marketing"
+# What a message is taken to need on a connection before any was sent there.
+SECONDS_UNTIL_KNOWN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Lane:
     domain: str
     provider: str
     budgets: tuple[int, ...]
-    seconds: float = 0.5
+    seconds: float = SECONDS_UNTIL_KNOWN
 
 
 @dataclass(frozen=True, slots=True)

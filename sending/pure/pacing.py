@@ -24,6 +24,12 @@ from sending.pure.windows import LONGEST_GAP, MARGINS, Budget, Margins
 TURN = 60.0
 SHARED_TURN = 30.0
 LONGEST_BATCH = 120.0
+# However quick its messages are: all of a batch is in memory, and goes back at once when it must end.
+LARGEST_BATCH = 500
+# Batches planned together for one lane get turns between a whole one and this part of it: they would else end
+# together, and nobody would send until the next ones have begun. The golden ratio's multiples lie far apart.
+SHORTEST_PART = 0.5
+_SPREAD = (math.sqrt(5) - 1) / 2
 # How far ahead of its first dot a batch that must wait is planned: one tick and the wake-up.
 LEAD = 2.0
 # Connections of a lane whose budgets name no limit.
@@ -122,6 +128,11 @@ class _OpenLane:
         self.slow = any(account.slow for account in accounts)
         self.fast = [account for account in accounts if account.fast]
         self.connections = fewest_connections(accounts)
+        self.given = 0
+
+    def part_of_turn(self) -> float:
+        """How much of its turn the next batch gets; the first one all of it."""
+        return 1 - (1 - SHORTEST_PART) * (self.given * _SPREAD % 1)
 
     def offer(self, transactional: bool) -> _Offer | None:
         """The best offer for one more batch, or nothing: no connection, no room in a window, no rate, or not yet."""
@@ -160,6 +171,7 @@ class _OpenLane:
     def take(self, *, size: int, gap: float, mailing: int) -> None:
         for account in self.accounts:
             account.debit(size=size, gap=gap)
+        self.given += 1
         self.desk.on_lane[self.lane.route, self.lane.provider] += 1
         self.desk.at_provider[mailing, self.lane.provider] += 1
         self.desk.of_mailing[mailing] += 1
@@ -263,8 +275,9 @@ class _Queue:
     def _fair_room(self, lane: _OpenLane, offer: _Offer) -> int:
         """How many messages this turn is worth: what fits into its time, and a fair part of a scarce hour."""
         others = len(self.entries) + self.unseen
-        turn = SHARED_TURN if others else TURN
-        room = min(offer.room, max(1, int(turn / max(offer.gap, lane.lane.seconds, QUICKEST))))
+        turn = (SHARED_TURN if others else TURN) * lane.part_of_turn()
+        fitting = int(turn / max(offer.gap, lane.lane.seconds, QUICKEST))
+        room = min(offer.room, max(1, min(fitting, LARGEST_BATCH)))
         if others:
             left = min(account.window(self.transactional) for account in lane.accounts)
             room = min(room, max(SMALLEST_SPLIT, -(-left // (others + 1))))

@@ -4,6 +4,7 @@ import random
 import time
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -248,3 +249,20 @@ def test_a_thousand_mailings_at_thirty_providers_are_planned_quickly() -> None:
         assert planned(budgets, demand, running).batches == ()
         took.append(time.process_time() - started)
     assert min(took) < 0.1
+
+
+@pytest.mark.parametrize(("seconds", "size"), [(2.0, 30), (0.3, 200), (0.01, 500)])
+def test_a_turn_is_as_many_messages_as_fit_into_it_up_to_a_most(seconds: float, size: int) -> None:
+    way = Lane(1, "a.example", "google", (1,), seconds)
+    demand = Demand(mailing=1, provider="google", lanes=(way,), fresh=100_000)
+    (spec,) = planned([Budget(1, "ip", Limits(connections=1))], [demand]).batches
+    assert spec.size == size
+
+
+def test_connections_that_begin_together_do_not_end_together() -> None:
+    demand = Demand(mailing=1, provider="google", lanes=(lane(1),), fresh=100_000)
+    specs = planned([Budget(1, "ip", Limits(connections=20))], [demand]).batches
+    sizes = sorted(spec.size for spec in specs)
+    assert len(specs) == 20 and specs[0].size == 200
+    assert 100 <= sizes[0] < 110
+    assert all(2 <= longer - shorter <= 12 for shorter, longer in pairwise(sizes))

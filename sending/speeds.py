@@ -1,0 +1,48 @@
+"""What a message takes on a connection, by route and provider: each batch tells it with its books, the planner asks."""
+
+from collections.abc import Collection, Mapping
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from sending.array_literals import numbers, texts
+from sending.models import Batch
+from sending.pure.lanes import SECONDS_UNTIL_KNOWN
+
+# A batch of so many messages counts as much as all that was known before it.
+_HALF_AT = 100
+# No message is believed to take longer: what stood still was the receiver, for one batch.
+_SLOWEST = 30.0
+
+_LEARN = """
+INSERT INTO sending_lanespeed AS known (route_id, provider, seconds)
+VALUES (%(route)s, %(provider)s, %(unknown)s + (%(seconds)s - %(unknown)s) * %(weight)s)
+ON CONFLICT (route_id, provider) DO UPDATE SET seconds = known.seconds + (%(seconds)s - known.seconds) * %(weight)s
+"""
+
+
+def learn(cursor: CursorWrapper, *, batch: Batch, messages: int, seconds: float) -> None:
+    """Count a batch in whose connection was busy for `seconds` with so many messages. The last thing its transaction
+    writes: batches of all mailings share this row."""
+    if messages > 0:
+        cursor.execute(
+            _LEARN,
+            {
+                "route": batch.route_id,
+                "provider": batch.provider,
+                "unknown": SECONDS_UNTIL_KNOWN,
+                "seconds": min(seconds / messages, _SLOWEST),
+                "weight": messages / (messages + _HALF_AT),
+            },
+        )
+
+
+def speeds(*, routes: Collection[int], providers: Collection[str]) -> Mapping[tuple[int, str], float]:
+    """Seconds a message takes, where anything was sent yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT route_id, provider, seconds FROM sending_lanespeed
+               WHERE route_id = ANY(%s::bigint[]) AND provider = ANY(%s::text[])""",
+            [numbers(routes), texts(providers)],
+        )
+        return {(route, provider): seconds for route, provider, seconds in cursor.fetchall()}
