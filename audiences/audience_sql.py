@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from audiences.models import list_scope
 
 # Values of sending's Excluded.Reason, which this floor must not import.
@@ -97,23 +95,3 @@ SELECT id AS subscriber_id, address_key, domain::text AS domain,
        last_engaged_at AS engaged_at, NULL::text AS to_address, reason
 FROM judged
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Breakdown:
-    """`mailable` plus the sum of `left_out` is `total`."""
-
-    total: int
-    mailable: int
-    left_out: dict[str, int]
-
-
-def breakdown(*, included: Sequence[int], excluded: Sequence[int] = (), scopes: Sequence[str]) -> Breakdown:
-    """How many are chosen, how many may be written to, and why the others may not."""
-    query = audience(included=included, excluded=excluded, scopes=scopes)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT reason, count(*) FROM ({query.sql}) a GROUP BY reason", query.params)
-        counts: dict[str | None, int] = dict(cursor.fetchall())
-    mailable = counts.pop(None, 0)
-    left_out = {str(reason): count for reason, count in sorted(counts.items(), key=lambda item: str(item[0]))}
-    return Breakdown(mailable + sum(left_out.values()), mailable, left_out)

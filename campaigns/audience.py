@@ -1,6 +1,9 @@
 """Whom a campaign is for: everybody on its lists, once, less the exclusions; counted before anything is sent."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -32,13 +35,9 @@ class Crowd(Headcount):
 
 
 def audience_of(campaign: Campaign) -> Audience:
-    query = _query(campaign)
-    return Audience(query.sql, query.params)
-
-
-def _query(campaign: Campaign) -> audience_sql.AudienceQuery:
     included, excluded = lists_of(campaign)
-    return audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES)
+    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES)
+    return Audience(query.sql, query.params)
 
 
 def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
@@ -49,44 +48,44 @@ def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
 
 def crowd_of(campaign: Campaign) -> Crowd:
     """The breakdown, and the recipients by provider (by DNS where it was asked, else by the domain's name)."""
-    found = headcount_of(campaign)
-    return Crowd(found.total, found.recipients, found.left_out, provider_shares(_domains(campaign)))
+    rows = _read(audience_of(campaign), "reason, CASE WHEN reason IS NULL THEN domain END, count(*)", "GROUP BY 1, 2")
+    domains = {domain: n for reason, domain, n in rows if reason is None}
+    found = _headcount((reason, n) for reason, _domain, n in rows)
+    return Crowd(found.total, found.recipients, found.left_out, provider_shares(domains))
 
 
-def headcount_of(campaign: Campaign) -> Headcount:
-    """The same in one pass over the lists, where nobody asks about providers."""
-    included, excluded = lists_of(campaign)
-    found = audience_sql.breakdown(included=included, excluded=excluded, scopes=SCOPES)
-    return Headcount(found.total, found.mailable, found.left_out)
+def headcount_of(audience: Audience) -> Headcount:
+    """The same where nobody asks about providers."""
+    return _headcount(_read(audience, "reason, count(*)", "GROUP BY 1"))
 
 
-def _domains(campaign: Campaign) -> dict[str, int]:
-    query = _query(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT domain, count(*) FROM ({query.sql}) a WHERE reason IS NULL GROUP BY 1", query.params)
-        return dict(cursor.fetchall())
-
-
-def sample_of(campaign: Campaign, n: int) -> list[int]:
+def sample_of(audience: Audience, n: int) -> list[int]:
     """Subscriber ids of up to `n` recipients, the same ones each time. Keys are keyed hashes: their order is chance."""
-    query = _query(campaign)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT subscriber_id FROM ({query.sql}) a WHERE reason IS NULL ORDER BY address_key LIMIT %(n)s",
-            {**query.params, "n": n},
-        )
-        return [row[0] for row in cursor.fetchall()]
+    rows = _read(audience, "subscriber_id", "WHERE reason IS NULL ORDER BY address_key LIMIT %(n)s", n=n)
+    return [subscriber_id for (subscriber_id,) in rows]
 
 
-def without_field(campaign: Campaign, field: str) -> int:
+def without_field(audience: Audience, field: str) -> int:
     """How many recipients have nothing in a field, so that its fallback is used."""
-    query = _query(campaign)
+    rest = """JOIN audiences_subscriber s ON s.id = people.subscriber_id
+              WHERE people.reason IS NULL AND coalesce(s.fields ->> %(field)s, '') = ''"""
+    ((n,),) = _read(audience, "count(*)", rest, field=field)
+    return int(n)
+
+
+def _read(audience: Audience, columns: str, rest: str, **params: Any) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT count(*) FROM ({query.sql}) a JOIN audiences_subscriber s ON s.id = a.subscriber_id
-            WHERE a.reason IS NULL AND coalesce(s.fields ->> %(field)s, '') = ''
-            """,
-            {**query.params, "field": field},
-        )
-        return int((cursor.fetchone() or (0,))[0])
+        cursor.execute(f"SELECT {columns} FROM ({audience.sql}) people {rest}", {**audience.params, **params})
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
+def _headcount(by_reason: Iterable[tuple[str | None, int]]) -> Headcount:
+    left_out: Counter[str] = Counter()
+    recipients = 0
+    for reason, n in by_reason:
+        if reason is None:
+            recipients += n
+        else:
+            left_out[reason] += n
+    return Headcount(recipients + left_out.total(), recipients, dict(sorted(left_out.items())))

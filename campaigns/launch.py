@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -11,12 +12,19 @@ from campaigns.compile import CompileError
 from campaigns.models import Campaign
 from campaigns.preflight import must_fix
 from sending.models import Mailing, Stream
-from sending.press import NewMailing, press
+from sending.press import Chosen, NewMailing, choose, press
 from sending.wake import plan_soon
 
 # A million people are pressed in a few statements; every other one has a minute at most. Less than the task's own
 # limit, so that the person reads why.
 PRESS_WITHIN = "10min"
+# Of its sorts and joins, each: they would go through files with the few megabytes that every other statement has.
+PRESS_MEMORY = "64MB"
+
+_ALONE = """
+SELECT pg_try_advisory_xact_lock(hashtext('campaigns.launch'), %s::int), set_config('statement_timeout', %s, true),
+       set_config('work_mem', %s, true)
+"""
 
 
 class NotReady(Exception):
@@ -28,32 +36,42 @@ def launch(*, now: datetime, campaign_id: int, decided: Mapping[str, datetime | 
 
     `decided` is the decision that was found due: one that was made anew meanwhile has a time of its own.
 
-    1. Look at everything that must be right once more: it may have changed since it was scheduled.
-    2. Compile the letter; the result is frozen with the mailing.
-    3. In one transaction: claim the campaign by its state, press mailing and people, tie them together.
+    1. Choose its people, once: they are counted and looked at as they will be pressed.
+    2. Look at everything that must be right once more: it may have changed since it was scheduled.
+    3. Compile the letter; the result is frozen with the mailing.
+    4. Claim the campaign by its state, press mailing and people, tie them together.
+
+    All in one transaction. Nobody waits for it before it claims, and of several that launch one chooses.
     """
     campaign = Campaign.objects.select_related("sending_domain", "pool").get(pk=campaign_id)
     if decided not in (None, decision_of(campaign)):
         return None
-    problems = must_fix(now=now, campaign=campaign)
-    if problems:
-        raise NotReady(problems[0].sentence)
-    try:
-        message = letters.compiled(campaign).to_json()
-    except CompileError as error:
-        raise NotReady(str(error)) from error
     with transaction.atomic():
-        _allow_time()
+        if not _may_launch(campaign_id):
+            return None
+        people = choose(now=now, audience=audience_of(campaign))
+        message = _message(now, campaign, people)
         # Nobody waits for the one who presses: a tick that did would be cancelled, and take the campaign for broken.
         locked = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(
             pk=campaign_id, state=Campaign.State.SCHEDULED, rev=campaign.rev, **decision_of(campaign)
         )
         if locked.first() is None:
             return None
-        mailing = press(now=now, new=_new(campaign), messages=[message], audience=audience_of(campaign))
+        mailing = press(now=now, new=_new(campaign), messages=[message], audience=people)
         locked.update(state=Campaign.State.LAUNCHED, mailing=mailing, problem="", updated_at=now)
         plan_soon()
     return mailing
+
+
+def _message(now: datetime, campaign: Campaign, people: Chosen) -> dict[str, Any]:
+    """The letter as it is frozen. Raises NotReady."""
+    problems = must_fix(now=now, campaign=campaign, audience=people)
+    if problems:
+        raise NotReady(problems[0].sentence)
+    try:
+        return letters.compiled(campaign).to_json()
+    except CompileError as error:
+        raise NotReady(str(error)) from error
 
 
 def decision_of(campaign: Campaign) -> dict[str, datetime | None]:
@@ -61,9 +79,12 @@ def decision_of(campaign: Campaign) -> dict[str, datetime | None]:
     return {"scheduled_for": campaign.scheduled_for, "undo_until": campaign.undo_until}
 
 
-def _allow_time() -> None:
+def _may_launch(campaign_id: int) -> bool:
+    """Nobody else does at this moment; and this transaction has time and memory for many people."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [PRESS_WITHIN])
+        cursor.execute(_ALONE, [campaign_id, PRESS_WITHIN, PRESS_MEMORY])
+        (alone, *_set) = cursor.fetchone() or (False,)
+    return bool(alone)
 
 
 def _new(campaign: Campaign) -> NewMailing:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from audiences.models import Subscriber
 from campaigns import letters, standing
-from campaigns.audience import Headcount, headcount_of, lists_of, sample_of, without_field
+from campaigns.audience import Headcount, audience_of, headcount_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
 from campaigns.models import Campaign, Revision
@@ -20,6 +20,7 @@ from reputation.domains import may_send
 from reputation.models import SendingAddress
 from reputation.workspace import workspace
 from sending.models import Route
+from sending.press import Audience
 from sending.pure.liquid_scan import Problem
 from sending.pure.message import CompiledMessage
 from sending.pure.personalise import PersonalisationFailed
@@ -33,17 +34,16 @@ def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = No
 
     `crowd` is given where it was counted already.
     """
-    routes, content = _active_routes(campaign), current(campaign)
-    found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign, routes)]
-    found += standing.of_blocklists(campaign, _addresses(routes), content.letter)
-    found += [*_of_audience(now, campaign, crowd), *_of_content(now, campaign, content)]
+    audience, content = audience_of(campaign), current(campaign)
+    found = [*_of_all(now, campaign, content, audience, crowd), *_of_fields(content, audience)]
     order = [Level.MUST_FIX, Level.SHOULD_LOOK, Level.FINE]
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
-def must_fix(*, now: datetime, campaign: Campaign) -> list[Finding]:
-    """What stops the send, on the server too."""
-    return [row for row in preflight(now=now, campaign=campaign) if row.level is Level.MUST_FIX]
+def must_fix(*, now: datetime, campaign: Campaign, audience: Audience | None = None) -> list[Finding]:
+    """What stops the send, on the server too. `audience`: the campaign's, where it was chosen already."""
+    found = _of_all(now, campaign, current(campaign), audience or audience_of(campaign), None)
+    return [row for row in found if row.level is Level.MUST_FIX]
 
 
 def stops_a_test(*, now: datetime, campaign: Campaign) -> list[Finding]:
@@ -51,6 +51,19 @@ def stops_a_test(*, now: datetime, campaign: Campaign) -> list[Finding]:
     routes = _active_routes(campaign)
     found = [*_of_workspace(), *_of_sender(now, campaign), *_of_routes(campaign, routes)]
     return [row for row in found if row.level is Level.MUST_FIX]
+
+
+def _of_all(
+    now: datetime, campaign: Campaign, content: Revision, audience: Audience, crowd: Headcount | None
+) -> Iterator[Finding]:
+    """Everything but what is only worth a look and has to look at everybody."""
+    routes = _active_routes(campaign)
+    yield from _of_workspace()
+    yield from _of_sender(now, campaign)
+    yield from _of_routes(campaign, routes)
+    yield from standing.of_blocklists(campaign, _addresses(routes), content.letter)
+    yield from _of_audience(now, campaign, audience, crowd)
+    yield from _of_content(now, campaign, content, audience)
 
 
 def _of_workspace() -> Iterator[Finding]:
@@ -119,12 +132,12 @@ def _addresses(routes: Iterable[Route]) -> list[SendingAddress]:
     return [route.address for route in routes if route.kind == Route.Kind.DIRECT and route.address is not None]
 
 
-def _of_audience(now: datetime, campaign: Campaign, crowd: Headcount | None) -> Iterator[Finding]:
+def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: Headcount | None) -> Iterator[Finding]:
     included, _excluded = lists_of(campaign)
     if not included:
         yield must("audience.none", Place.AUDIENCE, "Choose at least one list.")
         return
-    crowd = crowd or headcount_of(campaign)
+    crowd = crowd or headcount_of(audience)
     if not crowd.recipients:
         yield must("audience.empty", Place.AUDIENCE, "Nobody is left to write to. Look at who is left out, and why.")
         return
@@ -136,7 +149,7 @@ def _of_audience(now: datetime, campaign: Campaign, crowd: Headcount | None) -> 
         yield should("audience.again", Place.AUDIENCE, f"The same lists got “{other.name}” within the last 24 hours.")
 
 
-def _of_content(now: datetime, campaign: Campaign, content: Revision) -> Iterator[Finding]:
+def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: Audience) -> Iterator[Finding]:
     yield from advice.of_subject(content.subject, content.preheader)
     said = list(advice.of_letter(content.letter))
     yield from said
@@ -148,8 +161,7 @@ def _of_content(now: datetime, campaign: Campaign, content: Revision) -> Iterato
             yield must("content.empty", Place.CONTENT, "The letter is empty.")
         return
     yield advice.of_size(message.html_size)
-    yield from _of_copies(now, campaign, message)
-    yield from _of_fields(campaign, content.letter + content.subject)
+    yield from _of_copies(now, audience, message)
 
 
 def _of_compiler(campaign: Campaign, content: Revision, undescribed: set[int | None]) -> Iterator[Finding]:
@@ -169,9 +181,9 @@ def _as_finding(problem: Problem) -> Finding:
     return level(f"content.{problem.place or 'body'}", place, text, line)
 
 
-def _of_copies(now: datetime, campaign: Campaign, message: CompiledMessage) -> Iterable[Finding]:
+def _of_copies(now: datetime, audience: Audience, message: CompiledMessage) -> Iterable[Finding]:
     """Compose the copies of up to a hundred real recipients."""
-    people = list(Subscriber.objects.filter(pk__in=sample_of(campaign, SAMPLES)))
+    people = list(Subscriber.objects.filter(pk__in=sample_of(audience, SAMPLES)))
     broken: dict[str, int] = {}
     for person in people:
         try:
@@ -185,7 +197,8 @@ def _of_copies(now: datetime, campaign: Campaign, message: CompiledMessage) -> I
     return [must("copies.broken", Place.CONTENT, f"{n} of {len(people)} people's copies cannot be written: {reason}")]
 
 
-def _of_fields(campaign: Campaign, text: str) -> Iterator[Finding]:
+def _of_fields(content: Revision, audience: Audience) -> Iterator[Finding]:
+    text = content.letter + content.subject
     for key in letters.known_fields():
-        if f"contact.{key}" in text and (missing := without_field(campaign, key)):
+        if f"contact.{key}" in text and (missing := without_field(audience, key)):
             yield should("personal.missing", Place.CONTENT, f"{missing:,} people have no {key}; they get the fallback.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from audiences.keys import key_of
 from audiences.models import Subscriber
 from audiences.pure.addresses import BadAddress
-from campaigns.audience import sample_of
+from campaigns.audience import audience_of, sample_of
 from campaigns.models import Campaign
 
 SHOWN = 8
@@ -13,7 +13,7 @@ SHOWN = 8
 
 def sample_people(campaign: Campaign) -> Sequence[Subscriber]:
     """The same few each time."""
-    return list(Subscriber.objects.filter(pk__in=sample_of(campaign, SHOWN)).order_by("email"))
+    return list(Subscriber.objects.filter(pk__in=sample_of(audience_of(campaign), SHOWN)).order_by("email"))
 
 
 def person_by_address(address: str) -> Subscriber | None:

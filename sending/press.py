@@ -49,6 +49,12 @@ class Audience:
     params: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen(Audience):
+    """The people of an audience as they lie ready for the press until the transaction ends: cheap to count and to look
+    at first."""
+
+
 def press(
     *,
     now: datetime,
@@ -56,7 +62,10 @@ def press(
     messages: Sequence[Mapping[str, Any]],
     audience: Audience,
 ) -> Mailing:
-    """Write the mailing, its messages (variant 0, 1, …, as CompiledMessage JSON) and its people; all or nothing."""
+    """Write the mailing, its messages (variant 0, 1, …, as CompiledMessage JSON) and its people; all or nothing.
+
+    Whom the caller chose already, in this transaction, is not chosen anew.
+    """
     with transaction.atomic():
         mailing, created = _mailing(now, new)
         if not created:
@@ -66,7 +75,8 @@ def press(
             for variant, compiled in enumerate(messages)
         )
         partitions.ensure(mailing.pk)
-        _choose(now, audience)
+        if not isinstance(audience, Chosen):
+            choose(now=now, audience=audience)
         _leave_out(mailing.pk)
         _deliver(mailing.pk)
         _open_lanes(mailing.pk)
@@ -85,7 +95,7 @@ def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int | None
         if locked is None:
             return None
         before = locked.total
-        _choose(now, audience)
+        choose(now=now, audience=audience)
         _drop_those_already_in(locked.pk)
         _leave_out(locked.pk)
         _take_in_those_left_out(locked.pk)
@@ -118,8 +128,8 @@ def _mailing(now: datetime, new: NewMailing) -> tuple[Mailing, bool]:
     )
 
 
-def _choose(now: datetime, audience: Audience) -> None:
-    """Everybody chosen, with the lane they belong to; a temporary table, gone with the transaction."""
+def choose(*, now: datetime, audience: Audience) -> Chosen:
+    """Everybody chosen, with the lane they belong to; a temporary table, gone with the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS chosen")
         cursor.execute(
@@ -144,6 +154,7 @@ def _choose(now: datetime, audience: Audience) -> None:
             """,
             [TAIL_BELOW],
         )
+    return Chosen("SELECT * FROM chosen", {})
 
 
 def _leave_out(mailing_id: int) -> None:

@@ -1,8 +1,12 @@
 """People and lists for the tests of this floor."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection
 
 from audiences import consent
+from audiences.audience_sql import audience
 from audiences.keys import key_of
 from audiences.models import MailingList, Subscriber, Subscription, Suppression
 from audiences.querysets import state_by_events
@@ -41,3 +45,16 @@ def assert_events_tell_the_rows(person):
     told = {list_id: (s.state, s.since) for list_id, s in state_by_events(person.address_key).items()}
     rows = Subscription.objects.filter(subscriber=person).values_list("list_id", "state", "since")
     assert told == {list_id: (state, since) for list_id, state, since in rows}
+
+
+class Breakdown(NamedTuple):
+    total: int
+    mailable: int
+
+
+def breakdown(*, included, excluded=(), scopes):
+    """How many the query yields, and how many of them may be written to."""
+    query = audience(included=included, excluded=excluded, scopes=scopes)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*), count(*) FILTER (WHERE reason IS NULL) FROM ({query.sql}) a", query.params)
+        return Breakdown(*cursor.fetchone())

@@ -6,11 +6,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from audiences import activity, consent
-from audiences.audience_sql import breakdown
 from audiences.erase import erase
 from audiences.keys import key_of
 from audiences.models import MailingList, Subscriber, Subscription, Suppression
-from tests.audiences.cast import HOUR, NOW, assert_events_tell_the_rows, make_list
+from tests.audiences.cast import HOUR, NOW, assert_events_tell_the_rows, breakdown, make_list
 
 JANE = "jane@x.example"
 ACTS = st.tuples(
