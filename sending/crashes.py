@@ -16,7 +16,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection, transaction
 
-from sending import flight_recorder
+from sending import flight_recorder, last_words
 from sending.array_literals import numbers
 from sending.flight_recorder import LastSeen
 
@@ -58,6 +58,7 @@ def count(*, now: datetime) -> int:
             ]
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(_COUNT, params)
+                last_words.carry_out(cursor, found, now=now)
     return len(suspects)
 
 

@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 
 SLOTS = 1024
 _HEADER = Struct("<8s16s")
-_MAGIC = b"lp-rec-1"
-_SLOT = Struct("<qqqqiiii")
+_MAGIC = b"lp-rec-2"
+_SLOT = Struct("<qqqqiii4xqii")
 _SLOT_SIZE = 64
 _SIZE = _SLOT_SIZE * (SLOTS + 1)
 _AHEAD = Struct("<q")
 _STATE = Struct("<i")
-_AHEAD_AT, _CODE_AT, _STATE_AT = 24, 40, 44
+_TAKEN = Struct("<qqqqii")
+_AHEAD_AT, _STATE_AT, _DOTTED_AT, _DOTTED_ATTEMPT_AT, _CODE_AT = 24, 40, 48, 56, 60
 
 
 class State(IntEnum):
@@ -42,7 +43,8 @@ class State(IntEnum):
 class LastSeen(NamedTuple):
     """What one connection had in hand. `ahead`: the delivery whose letter was being written meanwhile, else 0.
 
-    `code`: of the answer to the dot, once it was heard.
+    `dotted`, `dotted_attempt`: the last of this batch whose final dot may have left, else 0; whoever is in hand by now
+    may be another. `code`: of the answer to that dot, once it was heard.
     """
 
     mailing: int
@@ -51,8 +53,10 @@ class LastSeen(NamedTuple):
     ahead: int
     epoch: int
     attempt: int
-    code: int
     state: int
+    dotted: int
+    dotted_attempt: int
+    code: int
 
 
 class Slot:
@@ -60,11 +64,13 @@ class Slot:
 
     def __init__(self, memory: "mmap.mmap | bytearray", at: int) -> None:
         self._memory, self._at = memory, at
+        self._in_hand = (0, 0)
 
     def takes(self, *, mailing: int, batch: int, epoch: int, delivery: int, attempt: int) -> None:
         """This delivery is in hand from now on."""
         self.lays_down()
-        _SLOT.pack_into(self._memory, self._at, mailing, batch, delivery, 0, epoch, attempt, 0, State.NOTHING)
+        _TAKEN.pack_into(self._memory, self._at, mailing, batch, delivery, 0, epoch, attempt)
+        self._in_hand = (delivery, attempt)
         _STATE.pack_into(self._memory, self._at + _STATE_AT, State.IN_HAND)
 
     def writes_ahead(self, delivery: int) -> None:
@@ -72,7 +78,11 @@ class Slot:
         _AHEAD.pack_into(self._memory, self._at + _AHEAD_AT, delivery)
 
     def writes_dot(self) -> None:
-        """The final dot may leave from now on."""
+        """The final dot may leave from now on. What became of the one before is durable: the gate has seen to it."""
+        delivery, attempt = self._in_hand
+        _STATE.pack_into(self._memory, self._at + _CODE_AT, 0)
+        _STATE.pack_into(self._memory, self._at + _DOTTED_ATTEMPT_AT, attempt)
+        _AHEAD.pack_into(self._memory, self._at + _DOTTED_AT, delivery)
         _STATE.pack_into(self._memory, self._at + _STATE_AT, State.DOT)
 
     def hears(self, code: int) -> None:
@@ -82,6 +92,11 @@ class Slot:
     def lays_down(self) -> None:
         """Nothing is in hand."""
         _STATE.pack_into(self._memory, self._at + _STATE_AT, State.NOTHING)
+
+    def forgets(self) -> None:
+        """The batch has ended: what was dotted is in the books."""
+        self.lays_down()
+        _AHEAD.pack_into(self._memory, self._at + _DOTTED_AT, 0)
 
 
 class Recorder:
@@ -123,7 +138,7 @@ class Recorder:
         try:
             yield slot
         finally:
-            slot.lays_down()
+            slot.forgets()
             if place is not None:
                 with self._lock:
                     self._free.append(place)

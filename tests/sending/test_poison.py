@@ -136,7 +136,7 @@ def test_what_was_in_hand_before_the_machine_went_down_is_no_crash(now: datetime
     Recorder(crashes.folder(), "earlier")
     [path] = crashes.folder().glob("earlier*")
     octets = bytearray(path.read_bytes())
-    flight_recorder._SLOT.pack_into(octets, 64, 1, 1, 7, 0, 1, 1, 0, flight_recorder.State.IN_HAND)
+    flight_recorder._SLOT.pack_into(octets, 64, 1, 1, 7, 0, 1, 1, flight_recorder.State.IN_HAND, 0, 0, 0)
     path.unlink()
     path.write_bytes(octets)
     monkeypatch.setattr(flight_recorder, "_boot", lambda: bytes(15) + b"x")
