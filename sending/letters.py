@@ -13,6 +13,7 @@ from sending.loading import Person
 from sending.models import Mailing, MailingMessage, Stream
 from sending.pure import tokens, verp
 from sending.pure.compose import Composed, PreparedMessage, RecipientContext, SystemValues, compose, prepare
+from sending.pure.dialogue import is_stuffed
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
 from sending.pure.signed import varints
@@ -37,6 +38,7 @@ class Writer:
             purpose: tokens.maker(purpose, test=mailing.is_test, keys=self._keys, key_id=self._newest)
             for purpose in tokens.PURPOSES
         }
+        self._link_tokens = tokens.series("link", test=mailing.is_test, keys=self._keys, key_id=self._newest)
 
     def write(self, person: Person, *, now: datetime) -> Letter:
         """Raises PersonalisationFailed (a plain sentence), or KeyError for a variant that was never compiled."""
@@ -81,7 +83,13 @@ class Writer:
                 now=now,
                 is_relaxed=copy.is_relaxed,
             )
-        return Letter(mail_from=self._return_path(person), rcpt_to=person.email, content=copy.as_bytes(signature))
+        head = copy.head(signature)
+        return Letter(
+            mail_from=self._return_path(person),
+            rcpt_to=person.email,
+            content=head + copy.body,
+            is_stuffed=copy.is_stuffed and is_stuffed(head),
+        )
 
     def _fields(self, person: Person, now: datetime) -> Mapping[str, Any]:
         """A notice may lead to where the person confirms; a campaign may not confirm for anybody."""
@@ -119,8 +127,15 @@ class Writer:
         """`this` is the delivery as tokens name it, the same in all of its links."""
         if not compiled.track_clicks:
             return compiled.links.__getitem__
-        make, door = self._makers["link"], f"{self._base}/l/"
-        return lambda number: door + make(this + _number(number))
+        # All at once, when the first is asked for: most letters use most of them.
+        made: list[str] = []
+
+        def link_url(number: int) -> str:
+            if not made:
+                made.extend(self._link_tokens(this, _numbers(len(compiled.links))))
+            return f"{self._base}/l/{made[number]}"
+
+        return link_url
 
     def _door(self, path: str, purpose: str, said: bytes) -> str:
         return f"{self._base}/{path}/{self._makers[purpose](said)}"
@@ -141,10 +156,10 @@ def _prepared(mailing_id: int, _launch_key: str) -> dict[int, PreparedMessage]:
     return {variant: prepare(CompiledMessage.from_json(compiled)) for variant, compiled in rows}
 
 
-@lru_cache(maxsize=1024)
-def _number(number: int) -> bytes:
-    """A link's number as it stands in its token."""
-    return varints((number,))
+@lru_cache(maxsize=64)
+def _numbers(links: int) -> list[bytes]:
+    """The links' numbers as they stand in their tokens."""
+    return [varints((number,)) for number in range(links)]
 
 
 def must_be_signed(mailing: Mailing) -> bool:

@@ -173,13 +173,13 @@ class SmtpSession:
         return None if reply.code == 354 else Refusal("data", reply)
 
     def send_ahead(self, letter: Letter) -> None:
-        self._rest = stuffed(letter.content)
+        self._rest = _on_the_wire(letter)
         if len(self._rest) > GOES_IN_ONE_WRITE:
             self._write("data", self._rest)
             self._rest = b""
 
     def send_content(self, letter: Letter) -> None:
-        rest = stuffed(letter.content) if self._rest is None else self._rest
+        rest = _on_the_wire(letter) if self._rest is None else self._rest
         self._write_dot(rest + FINAL_DOT)
 
     def hear_content(self) -> SmtpReply:
@@ -228,6 +228,10 @@ class SmtpSession:
         except (OSError, Garbled) as error:
             self.drop()
             raise ConnectionLost(phase, str(error)) from error
+
+
+def _on_the_wire(letter: Letter) -> bytes:
+    return letter.content if letter.is_stuffed else stuffed(letter.content)
 
 
 def greet(dialogue: Dialogue, patience: Patience) -> None:

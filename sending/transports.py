@@ -11,11 +11,16 @@ from sending.pure.dialogue import SmtpReply
 
 @dataclass(slots=True, kw_only=True)
 class Letter:
-    """One message, ready to leave. `content` is in CRLF form; `mail_from` is the return path."""
+    """One message, ready to leave. `content` is in CRLF form; `mail_from` is the return path.
+
+    `is_stuffed`: it is known that SMTP may send `content` as it is, with no line beginning with a dot and no bare CR
+    or LF.
+    """
 
     mail_from: str
     rcpt_to: str
     content: bytes
+    is_stuffed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import count
 from operator import itemgetter
 
+from .dialogue import is_stuffed
 from .dkim import canonical_body
 from .headers import HeaderError, date_value, header_name, mailbox, message_id, text_header, uri_list
 from .liquid_engine import SPECIAL, written
@@ -59,11 +60,16 @@ class Composed:
     headers: list[Header]
     body: bytes
     is_relaxed: bool = False  # for DKIM: the body is canonical as it is
+    is_stuffed: bool = False  # for SMTP: no line of the body begins with a dot
+
+    def head(self, signature: bytes = b"") -> bytes:
+        """The header lines behind that of the signature, and the empty line."""
+        lines = [name.encode("ascii") + b": " + value + b"\r\n" for name, value in self.headers]
+        return b"".join([signature, *lines, b"\r\n"])
 
     def as_bytes(self, signature: bytes = b"") -> bytes:
-        """The whole message with CRLF, behind the signature's header line (not dot-stuffed)."""
-        lines = [name.encode("ascii") + b": " + value + b"\r\n" for name, value in self.headers]
-        return b"".join([signature, *lines, b"\r\n", self.body])
+        """The whole message with CRLF (not dot-stuffed)."""
+        return self.head(signature) + self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class PreparedMessage:
     first_headers: tuple[Header, ...]
     last_headers: tuple[Header, ...]
     is_relaxed: bool
+    is_stuffed: bool  # as far as the literals go
 
 
 class _Links(dict[int, str]):
@@ -113,6 +120,9 @@ def prepare(compiled: CompiledMessage) -> PreparedMessage:
         for kind in (TextSlot, HtmlSlot)
     }
     subject = [piece.source for piece in compiled.subject if isinstance(piece, Dynamic)]
+    # What fills the slots is canonical by its encoding, and so are the soft line breaks around it.
+    whole = b"{}".join(literals)
+    is_relaxed = isinstance(compiled.body[-1], Wire) and canonical_body(whole) == whole
     return PreparedMessage(
         compiled=compiled,
         subject=tuple(piece.text if isinstance(piece, Literal) else None for piece in compiled.subject),
@@ -127,8 +137,8 @@ def prepare(compiled: CompiledMessage) -> PreparedMessage:
         order=itemgetter(*_order(compiled.body, list(direct), len(literals), len(blocks[TextSlot]))),
         first_headers=(("From", mailbox("From", compiled.from_name, compiled.from_address)),),
         last_headers=tuple(_equal_headers(compiled)),
-        # What fills the slots is canonical by its encoding, and so are the soft line breaks around it.
-        is_relaxed=isinstance(compiled.body[-1], Wire) and canonical_body(b"{}".join(literals)) == b"{}".join(literals),
+        is_relaxed=is_relaxed,
+        is_stuffed=is_relaxed and is_stuffed(whole) and not any(literal[:1] == b"." for literal in literals),
     )
 
 
@@ -163,7 +173,8 @@ def compose(message: PreparedMessage, *, recipient: RecipientContext, system: Sy
     """One recipient's copy. Raises PersonalisationFailed (NeedsSmtputf8 is its cause where the address needs that)."""
     scope = Scope(_data(recipient, system))
     try:
-        return Composed(_headers(message, scope, recipient, system), _body(message, scope), message.is_relaxed)
+        headers, (body, stuffed) = _headers(message, scope, recipient, system), _body(message, scope)
+        return Composed(headers, body, message.is_relaxed, stuffed)
     except HeaderError as error:
         raise PersonalisationFailed(str(error)) from error
 
@@ -209,10 +220,13 @@ def subject_of(message: PreparedMessage, scope: Scope) -> str:
     return "".join([next(values) if literal is None else literal for literal in message.subject])
 
 
-def _body(message: PreparedMessage, scope: Scope) -> bytes:
+def _body(message: PreparedMessage, scope: Scope) -> tuple[bytes, bool]:
+    """The body, and whether it is dot-stuffed as it is: the literals were looked through once for all copies."""
     values = evaluate(message.direct, scope)
     text = encode_values(values)
     # Most values hold nothing to escape: then the text part's bytes serve for HTML too.
     html = text if not SPECIAL.search("".join(values)) else encode_values([written(v, escape=True) for v in values])
     blocks = [*evaluate(message.text_blocks, scope), *evaluate(message.html_blocks, scope)]
-    return b"".join(message.order([*message.literals, *text, *html, *map(encode_value, blocks)]))
+    filled = [*text, *html, *map(encode_value, blocks)]
+    stuffed = message.is_stuffed and is_stuffed(b"\r\n".join(filled))
+    return b"".join(message.order([*message.literals, *filled])), stuffed

@@ -103,4 +103,13 @@ def stuffed(content: bytes) -> bytes:
     return doubled if doubled.endswith(b"\r\n") or not doubled else doubled + b"\r\n"
 
 
+def is_stuffed(content: bytes) -> bool:
+    """Is it its own `stuffed` form, wherever at the start of a line it stands?"""
+    return (
+        b"\n." not in content
+        and content[:1] != b"."
+        and content.count(b"\r\n") == content.count(b"\n") == content.count(b"\r")
+    )
+
+
 FINAL_DOT = b".\r\n"

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sending.pure.compose import Composed, RecipientContext, SystemValues, compose, prepare
+from sending.pure.dialogue import stuffed
 from sending.pure.dkim import canonical_body
 from sending.pure.headers import HeaderError, NeedsSmtputf8
-from sending.pure.message import TRANSACTIONAL, CompiledMessage, Envelope, build_message
+from sending.pure.message import TRANSACTIONAL, CompiledMessage, Envelope, Wire, build_message
 from sending.pure.personalise import PersonalisationFailed, TemplateError
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -124,6 +125,7 @@ def test_whatever_the_values_the_body_stays_ascii_short_and_without_bare_line_en
     assert b"\n" not in body.replace(b"\r\n", b"")
     assert all(len(line) <= 76 and line != b"." and not line.endswith(b" ") for line in body.split(b"\r\n"))
     assert composed.is_relaxed and canonical_body(body) == body
+    assert composed.is_stuffed is (stuffed(body) == body)
     text, _html = parts(composed)
     unix = str(fields.get("first_name") or "").replace("\r\n", "\n").replace("\r", "\n")
     shown = "".join(c for c in unix if c in "\n\t" or (c >= " " and c != "\x7f"))
@@ -134,6 +136,28 @@ def test_whatever_the_values_the_body_stays_ascii_short_and_without_bare_line_en
 
 
 PLAIN_SUBJECT = message(subject="Hello")
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "needs_no_dots"),
+    [
+        ("Hello {{ contact.city }}\n", "Rome", True),
+        ("Hello {{ contact.city }}\n", ".com", True),
+        ("Hello {{ contact.city }}\n", "x" * 75 + ".com", False),
+        (".hidden\n{{ contact.city }}\n...and more\n", "Rome", True),
+    ],
+)
+def test_a_copy_says_whether_a_line_of_it_begins_with_a_dot(text: str, value: str, needs_no_dots: bool):
+    composed = copy_for({"city": value}, compiled=message(text=text, subject="Hi"))
+    assert composed.is_stuffed is needs_no_dots
+    assert (stuffed(composed.as_bytes()) == composed.as_bytes()) is needs_no_dots
+
+
+@pytest.mark.parametrize("literal", [".x\r\n", "x\r\n.y\r\n", "x\n", "x\ry\r\n"])
+def test_a_literal_of_an_older_release_is_looked_through(literal: str):
+    compiled = message(subject="Hi")
+    composed = copy_for({}, compiled=replace(compiled, body=(Wire(literal), *compiled.body)))
+    assert not composed.is_stuffed
 
 
 @pytest.mark.parametrize("value", ["a\r\nBcc: x@y.example", "a\nb", "a\rb", "a\0b", "a\u2028b", "x" * 1000])

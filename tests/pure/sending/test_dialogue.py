@@ -11,6 +11,7 @@ from sending.pure.dialogue import (
     ReplyReader,
     SmtpReply,
     envelope_command,
+    is_stuffed,
     stuffed,
 )
 
@@ -94,3 +95,12 @@ def test_the_only_final_dot_is_the_final_one_and_the_content_comes_back(lines: l
 
 def test_a_missing_last_line_end_is_added() -> None:
     assert stuffed(b"a") == b"a\r\n"
+
+
+@given(st.text(alphabet="a.\r\n", max_size=12).map(str.encode))
+def test_only_what_is_its_own_stuffed_form_is_said_to_need_nothing(content: bytes) -> None:
+    if is_stuffed(content):
+        assert stuffed(content + b"\r\n") == content + b"\r\n"
+    elif b"." not in content:
+        with pytest.raises(ValueError, match="bare"):
+            stuffed(content)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sending.pure import tokens
+from sending.pure.signed import varints
 from sending.pure.tokens import BadToken
 
 KEYS = {1: b"one" * 11, 2: b"two" * 11}
@@ -91,3 +92,11 @@ def test_a_payload_of_another_purpose_is_refused():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="32 octets"):
         tokens.make("web", tokens.Web(1, 2), keys={1: b"short"}, key_id=1)
+
+
+@given(ids, ids, st.lists(ids, max_size=12), st.booleans())
+def test_tokens_made_in_one_go_are_those_made_one_by_one(mailing, delivery, links, test):
+    begin, endings = varints((mailing, delivery)), [varints((link,)) for link in links]
+    made = tokens.series("link", test=test, keys=KEYS, key_id=2)(begin, endings)
+    alone = [tokens.Link(mailing, delivery, link, test) for link in links]
+    assert made == [tokens.make("link", link, keys=KEYS, key_id=2) for link in alone]

@@ -1,5 +1,7 @@
 """Return paths, mailto unsubscribe addresses and Message-IDs."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,3 +71,8 @@ def test_a_token_in_a_forged_shape_is_passed_over_for_a_genuine_one():
     genuine = verp.return_path(verp.ReturnPath(5, 6), keys=KEYS, key_id=3)
     text = f"Return-Path: <b-{'a' * 30}@example.org>\nReturn-Path: <{genuine}@example.org>"
     assert verp.find_return_path(text, keys=KEYS) == verp.ReturnPath(5, 6)
+
+
+@given(st.binary(max_size=60))
+def test_addresses_are_spelt_as_rfc_4648_says(octets):
+    assert verp._spelt(octets) == base64.b32encode(octets).rstrip(b"=").decode().lower()
