@@ -4,9 +4,10 @@
    LOCKED, because a locked row means that a takeover or an edit is under way, and a gate that waited would decide on
    what was true before it waited. The epoch is a column of this very row: READ COMMITTED looks again at a row it
    locks, never at another one.
-2. `recorded`: outcomes are written whatever becomes of the intents. Late evidence is never fenced either: what a stale
-   asker knows of the message its batch still names as intent is written, and where a takeover has recorded `unknown`,
-   `settle.resolve` replaces it. What else it knows is of deliveries that went back, and will be tried again.
+2. `recorded`: outcomes are written whatever becomes of the intents. What a question settles is of its own batch, whose
+   row says mailing, route and provider. Late evidence is never fenced either: what a stale asker knows of the message
+   its batch still names as intent is written, and where a takeover has recorded `unknown`, `settle.resolve` replaces
+   it. What else it knows is of deliveries that went back, and will be tried again.
 3. `ruled`: does the mailing run, is its lane open, is nobody's suppression in the way? What stands everywhere and
    outlives the person's own new consent (a complaint, a mailbox that is gone; not a leaving) is in every mail's way,
    confirmations that are tried again among them. Beside a leaving, such a reason stands in `also`.
@@ -21,16 +22,19 @@ from typing import Any
 
 from sending.array_literals import numbers, stamps, texts, uuids
 from sending.gate_questions import Question
-from sending.settle import COLUMNS, TOLD, as_params
+from sending.settle import COLUMNS, LONGEST_REASON, LONGEST_REMOTE_ID
 
 STATEMENT = f"""
 WITH asked AS (
-    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::smallint[], %s::uuid[],
-                         %s::uuid[], %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::smallint[], %s::uuid[], %s::uuid[],
+                         %s::text[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+                         %s::timestamptz[]) WITH ORDINALITY
+        AS a (batch, epoch, token, delivery, attempt, key_then, key_now, via_scope, cursor, n_sent, n_accepted,
+              n_deferred, n_bounced, n_skipped, last_dot_at, n)
+), told AS (
+    SELECT * FROM unnest(%s::int[], %s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::bigint[], %s::text[],
                          %s::timestamptz[])
-        AS a (n, batch, epoch, token, delivery, attempt, key_then, key_now, via_scope, cursor, n_sent, n_accepted,
-              n_deferred, n_bounced, n_skipped, last_dot_at)
-), told AS ({TOLD}
+        AS t (n, delivery, attempt, kind, reason, reply, remote_id, at)
 ), held AS MATERIALIZED (
     SELECT b.id, b.mailing_id, b.wave, b.provider, b.gap, b.yield_requested
     FROM sending_batch b JOIN asked a ON a.batch = b.id AND a.epoch = b.epoch
@@ -39,11 +43,12 @@ WITH asked AS (
     FOR NO KEY UPDATE OF b SKIP LOCKED
 ), recorded AS (
     INSERT INTO sending_outcome ({COLUMNS})
-    SELECT t.* FROM told t
-    WHERE t.batch IN (SELECT id FROM held)
-       OR EXISTS (SELECT 1 FROM sending_batch b WHERE b.id = t.batch AND b.state = 'running'
-                  AND b.intent = t.delivery AND b.intent_attempt = t.attempt)
-    ORDER BY mailing, delivery, attempt
+    SELECT b.mailing_id, t.delivery, t.attempt, t.kind, nullif(t.reason, ''), t.reply, b.route_id, b.id, b.provider,
+           nullif(t.remote_id, ''), t.at
+    FROM told t JOIN asked a ON a.n = t.n JOIN sending_batch b ON b.id = a.batch
+    WHERE b.id IN (SELECT id FROM held)
+       OR b.state = 'running' AND b.intent = t.delivery AND b.intent_attempt = t.attempt
+    ORDER BY 1, 2, 3
     ON CONFLICT DO NOTHING RETURNING 1
 ), ruled AS MATERIALIZED (
     SELECT a.*, h.gap, h.yield_requested, m.state AS mailing_state,
@@ -72,7 +77,7 @@ WITH asked AS (
         n_skipped = r.n_skipped, last_dot_at = coalesce(r.last_dot_at, b.last_dot_at)
     FROM ruled r WHERE b.id = r.batch
 )
-SELECT a.n,
+SELECT a.n - 1,
        CASE WHEN r.n IS NOT NULL THEN r.verdict
             WHEN b.epoch = a.epoch AND b.state = 'running' AND coalesce(b.intent_token, 0) <= a.token THEN 'again'
             ELSE 'stale' END,
@@ -82,9 +87,9 @@ FROM asked a LEFT JOIN ruled r ON r.n = a.n LEFT JOIN sending_batch b ON b.id = 
 
 
 def as_gate_params(questions: Sequence[Question]) -> list[Any]:
-    """The arrays of `asked`, then those of `told`."""
+    """The arrays of `asked`, then those of `told`, which name their question by its place, from 1 on."""
+    settled = [(n, each) for n, question in enumerate(questions, 1) for each in question.settled]
     return [
-        numbers(range(len(questions))),
         numbers(q.batch for q in questions),
         numbers(q.epoch for q in questions),
         numbers(q.token for q in questions),
@@ -100,5 +105,12 @@ def as_gate_params(questions: Sequence[Question]) -> list[Any]:
         numbers(q.counters.bounced for q in questions),
         numbers(q.counters.skipped for q in questions),
         stamps(q.counters.last_dot_at for q in questions),
-        *as_params(settled for q in questions for settled in q.settled),
+        numbers(n for n, _ in settled),
+        numbers(s.delivery for _, s in settled),
+        numbers(s.attempt for _, s in settled),
+        texts(s.kind for _, s in settled),
+        texts(s.reason[:LONGEST_REASON] for _, s in settled),
+        numbers(s.reply for _, s in settled),
+        texts(s.remote_id[:LONGEST_REMOTE_ID] for _, s in settled),
+        stamps(s.at for _, s in settled),
     ]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from sys import intern
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +142,8 @@ def _rows(claimed: Claimed) -> Iterable[dict[str, Any]]:
             },
         )
         names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        # One by one: many batches begin together, and all of their rows would take as much memory again.
+        return (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 
 
 def _sort_in(found: Load, *, now: datetime, claimed: Claimed, row: dict[str, Any], requires_tls: bool) -> None:
@@ -200,6 +202,9 @@ def _back(row: dict[str, Any], lane: str, due_at: datetime, *, first_tried_at: d
 
 
 def _person(claimed: Claimed, row: dict[str, Any], *, requires_tls: bool) -> Person:
+    """What is equal for many is one object: whole batches wait in memory."""
+    is_known = row["provider"] not in (None, UNKNOWN) and row["domain_state"] == "ok"
+    key_then = row["address_key"]
     return Person(
         delivery=row["id"],
         attempt=row["attempt"],
@@ -212,11 +217,11 @@ def _person(claimed: Claimed, row: dict[str, Any], *, requires_tls: bool) -> Per
         email=row["email"],
         stored_fields=row["fields"],
         via_list=row["via_list"],
-        key_then=row["address_key"],
-        key_now=row["key_now"],
+        key_then=key_then,
+        key_now=key_then if row["key_now"] == key_then else row["key_now"],
         destination=_destination(claimed.route, row, requires_tls=requires_tls),
-        domain=row["domain"],
-        provider=row["provider"] if row["provider"] != UNKNOWN and row["domain_state"] == "ok" else "",
+        domain=intern(row["domain"]),
+        provider=intern(row["provider"]) if is_known else "",
     )
 
 

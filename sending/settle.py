@@ -34,17 +34,18 @@ class Settled:
     remote_id: str = ""
 
 
-TOLD = """
+_TOLD = """
     SELECT mailing, delivery, attempt, kind, nullif(reason, '') AS reason, reply, route, batch, provider,
            nullif(remote_id, '') AS remote_id, at
     FROM unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
                 %s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
          AS t (mailing, delivery, attempt, kind, reason, reply, route, batch, provider, remote_id, at)
 """
+LONGEST_REASON, LONGEST_REMOTE_ID = 40, 200
 COLUMNS = "mailing_id, delivery, attempt, kind, reason, reply_id, route_id, batch_id, provider, remote_id, at"
 
 _RECORD = f"""
-WITH told AS ({TOLD}), recorded AS (
+WITH told AS ({_TOLD}), recorded AS (
     INSERT INTO sending_outcome ({COLUMNS}) SELECT * FROM told ORDER BY mailing, delivery, attempt
     ON CONFLICT DO NOTHING RETURNING 1
 ) SELECT count(*) FROM recorded
@@ -63,7 +64,7 @@ _MOVES = """
 # A deferral told late is certain not to have been sent: the delivery goes back into the queue, unless its mailing is
 # over, when it stays on record as not delivered.
 _RESOLVE = f"""
-WITH told AS ({TOLD}), slots AS MATERIALIZED (
+WITH told AS ({_TOLD}), slots AS MATERIALIZED (
     SELECT b.id, b.wave, b.provider, b.state FROM sending_batch b
     WHERE b.id IN (SELECT o.batch_id FROM told t JOIN sending_outcome o
                    ON (o.mailing_id, o.delivery, o.attempt) = (t.mailing, t.delivery, t.attempt))
@@ -129,18 +130,18 @@ def resolve(cursor: Cursor, settled: Sequence[Settled]) -> int:
 
 
 def as_params(settled: Iterable[Settled]) -> list[Any]:
-    """The eleven arrays of TOLD."""
+    """The eleven arrays of _TOLD."""
     rows = list(settled)
     return [
         numbers(s.mailing for s in rows),
         numbers(s.delivery for s in rows),
         numbers(s.attempt for s in rows),
         texts(s.kind for s in rows),
-        texts(s.reason[:40] for s in rows),
+        texts(s.reason[:LONGEST_REASON] for s in rows),
         numbers(s.reply for s in rows),
         numbers(s.route for s in rows),
         numbers(s.batch for s in rows),
         texts(s.provider for s in rows),
-        texts(s.remote_id[:200] for s in rows),
+        texts(s.remote_id[:LONGEST_REMOTE_ID] for s in rows),
         stamps(s.at for s in rows),
     ]

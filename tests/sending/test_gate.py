@@ -263,7 +263,7 @@ def test_poison_in_a_receivers_text_stops_nobody(gate: Gate, batch: Batch, now: 
 
 
 def test_a_question_that_can_never_be_carried_out_is_answered_failed(gate: Gate, batch: Batch, now: datetime) -> None:
-    impossible = replace(outcome(batch, 1, now), mailing=2**62)  # there is no partition for it
+    impossible = replace(outcome(batch, 1, now), attempt=2**40)  # no column holds it
 
     assert hand_in(gate, batch, [impossible]).verdict == "failed"
     assert ask(gate, batch, intent(batch)).is_granted
