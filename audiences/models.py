@@ -180,12 +180,15 @@ class Suppression(models.Model):
         MANUAL = "manual", "Added by hand"
         IMPORTED = "imported", "Imported as suppressed"
         ERASED = "erased", "Erased"
+        PAUSED = "paused", "Paused by the person"
 
     address_key = models.UUIDField()
     scope = models.CharField(max_length=40, default=ANYWHERE)
     reason = models.CharField(max_length=12, choices=Reason)
     source = models.CharField(max_length=120, blank=True)
     evidence = models.JSONField(default=dict, blank=True)
+    # Only a pause ends by itself.
+    until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -196,7 +199,10 @@ class Suppression(models.Model):
             # Also the gate's own index: WHERE address_key = … AND scope IN (…).
             models.UniqueConstraint(fields=["address_key", "scope"], name="one_suppression_per_address_and_scope"),
         ]
-        indexes = [models.Index(fields=["-created_at"], name="suppression_latest")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="suppression_latest"),
+            models.Index(fields=["until"], name="suppression_ends", condition=models.Q(until__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.scope})"

@@ -27,6 +27,8 @@ def why_not_liftable(row: Suppression) -> str:
         return ""
     if row.reason == Suppression.Reason.COMPLAINED:
         return "This person complained. A complaint is never lifted."
+    if row.reason == Suppression.Reason.PAUSED:
+        return f"This person asked for a pause. It ends by itself on {row.until:%-d %B %Y}."
     if row.reason == Suppression.Reason.ERASED:
         return "This person asked to be forgotten. Only they can come back, by subscribing anew."
     return "This person left. Only they can come back, by subscribing and confirming again."

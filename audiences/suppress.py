@@ -23,9 +23,17 @@ from audiences.pure.addresses import BadAddress, bare_address
 Reason = Suppression.Reason
 
 # Strongest first. What consent lifts stands above what an admin lifts, so mending a bounce forgets no leaving.
-STRENGTH = [Reason.COMPLAINED, Reason.UNSUBSCRIBED, Reason.ERASED, Reason.MANUAL, Reason.BOUNCED, Reason.IMPORTED]
+STRENGTH = [
+    Reason.COMPLAINED,
+    Reason.UNSUBSCRIBED,
+    Reason.ERASED,
+    Reason.MANUAL,
+    Reason.BOUNCED,
+    Reason.IMPORTED,
+    Reason.PAUSED,
+]
 # Only the person's own new, confirmed consent takes these away. Nothing takes a complaint away.
-LIFTED_BY_CONSENT = (Reason.UNSUBSCRIBED, Reason.ERASED)
+LIFTED_BY_CONSENT = (Reason.UNSUBSCRIBED, Reason.ERASED, Reason.PAUSED)
 LIFTED_BY_HAND = (Reason.MANUAL, Reason.BOUNCED, Reason.IMPORTED)
 
 _SCOPE = re.compile(r"\*|stream:(?:marketing|transactional)|list:[1-9]\d{0,18}")
@@ -81,7 +89,8 @@ RETURNING id
 
 
 def _add_reason(row: Suppression, reason: str, source: str, proof: dict[str, Any]) -> bool:
-    reasons = reasons_of(row)
+    # A pause that would end by itself must not hide what does not.
+    reasons = {} if row.reason == Reason.PAUSED else reasons_of(row)
     # One reason of the kind that consent lifts is enough: two would say nothing more.
     if reason in reasons or (reason in LIFTED_BY_CONSENT and not reasons.keys().isdisjoint(LIFTED_BY_CONSENT)):
         return False
@@ -110,7 +119,8 @@ def _show(row: Suppression, reasons: dict[str, dict[str, Any]]) -> None:
     own = dict(reasons.pop(strongest))
     row.reason, row.source = strongest, str(own.pop("source", ""))
     row.evidence = {**own, "also": reasons} if reasons else own
-    row.save(update_fields=["reason", "source", "evidence"])
+    row.until = None
+    row.save(update_fields=["reason", "source", "evidence", "until"])
 
 
 def _storable(evidence: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,6 +158,8 @@ def lift(*, now: datetime, address_key: UUID, scope: str, actor: str, reason: st
             return False
         if row.reason == Reason.COMPLAINED:
             raise CannotLift("This person complained. A complaint is never lifted.")
+        if row.reason == Reason.PAUSED:
+            raise CannotLift("This person asked for a pause. It ends by itself.")
         if row.reason in LIFTED_BY_CONSENT:
             raise CannotLift("This person left. Only they can come back, by subscribing and confirming again.")
         basis = f"{row.reason} in {scope}, by {actor}: {' '.join(reason.split())}"[:200]

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from audiences import imports
+from audiences import imports, pause
 
 
 # A file takes as long as it takes; a run that is cut off goes on with the next sweep.
@@ -18,3 +18,9 @@ def resume_imports() -> None:
     """Wake imports whose message was lost or whose run was cut off."""
     for upload_id in imports.due_imports():
         run_import.delay(upload_id)
+
+
+@shared_task
+def end_pauses() -> None:
+    """Write again to those whose pause is over."""
+    pause.end_pauses(now=timezone.now())  # clock: entry

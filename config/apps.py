@@ -1,4 +1,8 @@
+import logging
+
 from django.apps import AppConfig
+
+logger = logging.getLogger(__name__)
 
 
 class ConfigConfig(AppConfig):
@@ -8,3 +12,17 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         # Tasks published from the web must find our app, with its queues and its broker.
         from config import celery  # noqa: F401
+
+        _make_translations()
+
+
+def _make_translations() -> None:
+    """Recipients' pages are in English where this fails, and mail goes out all the same."""
+    from django.conf import settings
+
+    from config import translations
+
+    try:
+        translations.compile_all(settings.LOCALE_PATHS[0])
+    except OSError:
+        logger.warning("Translations cannot be written to %s", settings.LOCALE_PATHS[0], exc_info=True)

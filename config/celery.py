@@ -46,6 +46,7 @@ SCHEDULE = {
     "forget old minutes": ("reputation.tasks.prune_tallies", 3600.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
     "go on with imports that were cut off": ("audiences.tasks.resume_imports", 30.0),
+    "write again to those whose pause is over": ("audiences.tasks.end_pauses", 300.0),
 }
 
 REDIS_OPTIONS = {

@@ -1,9 +1,12 @@
 """Preferences, confirmation and privacy: what people may choose for themselves."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from audiences import consent
@@ -25,8 +28,18 @@ def choices(subscriber_id: int) -> list[dict[str, object]]:
     ]
 
 
-def choose(*, now: datetime, subscriber_id: int, wanted: list[int], everything: bool, evidence: Evidence) -> str:
-    """Keep exactly the wanted lists; returns what changed, in a sentence."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`wanted` are lists by their numbers; `language` is one we speak, or empty for no wish."""
+
+    wanted: list[int]
+    everything: bool = False
+    language: str = ""
+
+
+def choose(*, now: datetime, subscriber_id: int, choice: Choice, evidence: Evidence) -> str:
+    """Keep exactly the wanted lists; returns what changed, in a sentence of the language chosen."""
+    wanted, everything = choice.wanted, choice.everything
     rows = Subscription.objects.filter(subscriber_id=subscriber_id)
     on = {row.list_id for row in rows if row.state == Subscription.State.SUBSCRIBED}
     off = {row.list_id for row in rows} - on
@@ -46,9 +59,26 @@ def choose(*, now: datetime, subscriber_id: int, wanted: list[int], everything: 
             consent.confirm(
                 now=now, subscriber_id=subscriber_id, list_id=list_id, source="preferences", evidence=evidence.as_dict()
             )
-    if everything:
-        return _("Saved. We will not write to you again.")
-    return _("Saved.") if left or joined else _("Nothing was changed.")
+        spoken = _speak(now, subscriber_id, choice.language)
+    with translation.override(choice.language or translation.get_language()):
+        if everything:
+            return _("Saved. We will not write to you again.")
+        return _("Saved.") if left or joined or spoken else _("Nothing was changed.")
+
+
+def _speak(now: datetime, subscriber_id: int, code: str) -> bool:
+    """Keep the language a person wants for our pages. What they see now without a wish of their own is no wish."""
+    if not code or code == translation.get_language():
+        return False
+    people = Subscriber.objects.filter(pk=subscriber_id).exclude(language=code)
+    return bool(people.update(language=code, updated_at=now))
+
+
+def pause_said(until: datetime) -> str:
+    """The sentence that confirms a pause."""
+    return _("We will not write to you until %(date)s. Then everything goes on as before.") % {
+        "date": date_format(until, "DATE_FORMAT")
+    }
 
 
 def waiting(*, now: datetime, asked: Confirm) -> MailingList | str:

@@ -3,6 +3,7 @@
 import logging
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import wraps
 from typing import Any, TypedDict, cast
@@ -11,14 +12,15 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from audiences import pause
 from reputation.workspace import workspace
 from sending import leaving_later
-from sending.doors import choosing, leaving, visits, web
+from sending.doors import choosing, language, leaving, visits, web
 from sending.doors.addresses import door_address
 from sending.doors.leaving import Evidence
 from sending.pure import tokens
@@ -53,7 +55,12 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
         @wraps(view)
         def guarded(request: HttpRequest, token: str) -> HttpResponse:
             try:
-                response = view(request, tokens.read(token, purpose, keys=settings.TOKEN_KEYS))
+                asked = tokens.read(token, purpose, keys=settings.TOKEN_KEYS)
+                if not _is_for_people(request, purpose):
+                    response = view(request, asked)
+                else:
+                    with _in_their_language(request, asked):
+                        response = view(request, asked)
             except tokens.BadToken:
                 response = _damaged(request)
             except DatabaseError:
@@ -71,14 +78,32 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
     return decorate
 
 
+def _is_for_people(request: HttpRequest, purpose: str) -> bool:
+    """A page that somebody reads. Programs press one-click, follow links, fetch pixels: a question less for those."""
+    if purpose == "unsubscribe" and request.method == "POST":
+        return any(name in request.POST for name in ("confirm", "all", "undo", "pause"))
+    return purpose in ("unsubscribe", "preferences", "confirm", "privacy")
+
+
+def _in_their_language(request: HttpRequest, asked: Any) -> AbstractContextManager[None]:
+    lists = getattr(asked, "lists", ()) or ([asked.list] if isinstance(asked, tokens.Confirm) else ())
+    return translation.override(language.language_for(request, subscriber_id=asked.subscriber, list_ids=lists))
+
+
 @door("unsubscribe", "POST")
 def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
     if request.method != "POST":
-        return _page(request, "unsubscribe", lists=leaving.lists_of(asked), masked=_masked(asked), **_links(asked))
+        return _page(request, "unsubscribe", **_leavable(asked))
     if asked.test:
         return _test_note(request)
     if "undo" in request.POST:
         return _undo(request, asked)
+    if "pause" in request.POST:
+        return _paused(request, asked)
+    return _left(request, asked)
+
+
+def _left(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
     everything = "all" in request.POST
     source = "page" if everything or "confirm" in request.POST else "one-click"
     wish: Wish = {"asked": asked, "everything": everything, "source": source, "evidence": _evidence(request)}
@@ -92,6 +117,14 @@ def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse
     if source == "one-click":
         return HttpResponse("You are unsubscribed.\n", content_type="text/plain; charset=utf-8")
     return _page(request, "unsubscribed", everything=everything, can_undo=True, **_links(asked))
+
+
+def _paused(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
+    until = pause.pause(now=timezone.now(), subscriber_id=asked.subscriber, source="page")  # clock: entry
+    if until is None:
+        return _note(request, _("Nothing was changed"), _("You get nothing from us as it is."))
+    sentence = choosing.pause_said(until)
+    return _note(request, _("Paused"), sentence, done=True)
 
 
 class Wish(TypedDict):
@@ -125,16 +158,28 @@ def preferences(request: HttpRequest, asked: tokens.Preferences) -> HttpResponse
     if request.method == "POST":
         if asked.test:
             return _test_note(request)
-        now = timezone.now()  # clock: entry
-        wanted = [] if "all" in request.POST else _numbers(request.POST.getlist("list"))
-        saved = choosing.choose(
-            now=now,
-            subscriber_id=asked.subscriber,
-            wanted=wanted,
-            everything="all" in request.POST,
-            evidence=_evidence(request),
-        )
+        saved = _choose(request, asked)
+        # In the language that they may just have chosen.
+        with _in_their_language(request, asked):
+            return _page(request, "preferences", saved=str(saved), **_about(asked))
     return _page(request, "preferences", saved=saved, **_about(asked))
+
+
+def _choose(request: HttpRequest, asked: tokens.Preferences) -> str:
+    """What was changed, in a sentence."""
+    now = timezone.now()  # clock: entry
+    if "pause" in request.POST:
+        until = pause.pause(now=now, subscriber_id=asked.subscriber, source="preferences")
+        return choosing.pause_said(until) if until else _("You get nothing from us as it is.")
+    if "go_on" in request.POST:
+        pause.go_on(subscriber_id=asked.subscriber)
+        return _("Saved. Letters reach you again.")
+    choice = choosing.Choice(
+        wanted=[] if "all" in request.POST else _numbers(request.POST.getlist("list")),
+        everything="all" in request.POST,
+        language=language.first_spoken([request.POST.get("language", "")]),
+    )
+    return choosing.choose(now=now, subscriber_id=asked.subscriber, choice=choice, evidence=_evidence(request))
 
 
 @door("confirm", "POST")
@@ -154,6 +199,7 @@ def confirm(request: HttpRequest, asked: tokens.Confirm) -> HttpResponse:
         request,
         _("You are subscribed"),
         _("Thank you. %(name)s will reach you from now on.") % {"name": found.public_name},
+        done=True,
     )
 
 
@@ -161,7 +207,7 @@ def confirm(request: HttpRequest, asked: tokens.Confirm) -> HttpResponse:
 def web_version(request: HttpRequest, asked: tokens.Web) -> HttpResponse:
     html = web.version_of(mailing_id=asked.mailing, delivery_id=asked.delivery, now=timezone.now())  # clock: entry
     if html is None:
-        return _note(request, _("This letter is no longer kept"), _("It was sent some time ago."), status=410)
+        return _gone(request)
     return HttpResponse(html)
 
 
@@ -169,7 +215,7 @@ def web_version(request: HttpRequest, asked: tokens.Web) -> HttpResponse:
 def link(request: HttpRequest, asked: tokens.Link) -> HttpResponse:
     target = visits.target_of(asked.mailing, asked.link)
     if target is None:
-        return _note(request, _("This link is no longer kept"), _("The letter was sent some time ago."), status=410)
+        return _gone(request)
     if request.method == "GET" and not asked.test:
         visits.clicked(
             now=timezone.now(),  # clock: entry
@@ -212,22 +258,35 @@ def _page(request: HttpRequest, name: str, **context: Any) -> HttpResponse:
     return render(request, f"recipient/{name}.html", {"workspace": workspace(), **context})
 
 
-def _note(request: HttpRequest, heading: str, sentence: str, *, status: int = 200) -> HttpResponse:
-    context = {"workspace": workspace(), "heading": heading, "sentence": sentence}
+def _note(request: HttpRequest, heading: str, sentence: str, *, status: int = 200, done: bool = False) -> HttpResponse:
+    context = {"workspace": workspace(), "heading": heading, "sentence": sentence, "done": done}
     return render(request, "recipient/note.html", context, status=status)
 
 
 def _damaged(request: HttpRequest) -> HttpResponse:
     """No hint whether anybody exists; the address in the letter always works."""
-    heading, sentence = (
-        _("This link is not complete"),
-        _("Parts of it are missing. Open the letter again and use its link, or answer the letter: we read that too."),
-    )
+    with _in_browsers_language(request):
+        heading, sentence = (
+            _("This link is not complete"),
+            _("Open the letter again and use its link, or answer the letter: we read that too."),
+        )
+        try:
+            return _note(request, heading, sentence, status=404)
+        except DatabaseError:
+            # The page's letterhead is in the database; that the link is damaged is true without it.
+            return HttpResponse(f"{heading}. {sentence}\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+def _gone(request: HttpRequest) -> HttpResponse:
+    with _in_browsers_language(request):
+        return _note(request, _("This letter is no longer kept"), _("It was sent some time ago."), status=410)
+
+
+def _in_browsers_language(request: HttpRequest) -> AbstractContextManager[None]:
     try:
-        return _note(request, heading, sentence, status=404)
+        return translation.override(language.language_for(request))
     except DatabaseError:
-        # The page's letterhead is in the database; that the link is damaged is true without it.
-        return HttpResponse(f"{heading}. {sentence}\n", status=404, content_type="text/plain; charset=utf-8")
+        return translation.override(settings.LANGUAGE_CODE)
 
 
 def _try_again() -> HttpResponse:
@@ -244,6 +303,16 @@ def _masked(asked: tokens.Unsubscribe) -> str:
     return leaving.masked_address(asked.subscriber)
 
 
+def _leavable(asked: tokens.Unsubscribe) -> dict[str, Any]:
+    until = timezone.now() + pause.PAUSE  # clock: entry
+    return {
+        "lists": leaving.lists_of(asked),
+        "masked": _masked(asked),
+        "pause_until": until,
+        **_links(asked),
+    }
+
+
 def _links(asked: tokens.Unsubscribe) -> dict[str, str]:
     return {"preferences_url": door_address("preferences", tokens.Preferences(asked.subscriber, asked.test))}
 
@@ -252,6 +321,8 @@ def _about(asked: tokens.Preferences) -> dict[str, Any]:
     return {
         "rows": choosing.choices(asked.subscriber),
         "masked": leaving.masked_address(asked.subscriber),
+        "paused_until": pause.paused_until(asked.subscriber),
+        "languages": settings.LANGUAGES,
         "privacy_url": door_address("privacy", tokens.Privacy(asked.subscriber, asked.test)),
     }
 

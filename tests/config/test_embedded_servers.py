@@ -35,7 +35,10 @@ class Member:
     def __init__(self, var_dir):
         self.process = subprocess.Popen(
             [sys.executable, "-c", MEMBER, str(var_dir)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
         )
         assert self.process.stdout
         assert self.process.stdout.readline() == "joined\n"
@@ -124,8 +127,13 @@ def test_servers_killed_by_surprise_come_back_with_what_was_committed(var_dir):
 
 def test_many_that_start_at_once_share_one_pair_of_servers(var_dir):
     starters = [
-        subprocess.Popen([sys.executable, "-c", MEMBER, str(var_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                         cwd=ROOT, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", MEMBER, str(var_dir)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+        )
         for _ in range(4)
     ]
     said = [starter.stdout.readline() for starter in starters if starter.stdout]
