@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from audiences import scopes
 from audiences.models import Import, MailingList, PersonField
@@ -27,9 +28,16 @@ DELIMITERS = [(",", "Comma  ,"), (";", "Semicolon  ;"), ("\t", "Tab"), ("|", "Ba
 
 
 class ListForm(forms.ModelForm[MailingList]):
+    language = forms.ChoiceField(
+        label="Language",
+        help_text="Of its letters. The pages behind their links speak it to whoever has not chosen another.",
+        choices=settings.LANGUAGES,
+        initial="en",
+    )
+
     class Meta:
         model = MailingList
-        fields = ["name", "public_name", "description", "opt_in", "wording"]
+        fields = ["name", "public_name", "description", "language", "opt_in", "wording"]
         labels = {
             "name": "Name for your team",
             "public_name": "Name that recipients see",

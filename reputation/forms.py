@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 
 import idna
 from django import forms
+from django.conf import settings
 
 from reputation import warmup
 from reputation.budgets import ALL, LIMITS
@@ -182,6 +183,11 @@ class WarmupHoldForm(ReasonForm):
 
 
 class WorkspaceForm(forms.ModelForm[Workspace]):
+    language = forms.ChoiceField(
+        label="Language of recipients’ pages",
+        choices=settings.LANGUAGES,
+        help_text="Where neither the person nor the list nor the browser says another.",
+    )
     time_zone = forms.ChoiceField(
         label="Time zone",
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
@@ -194,6 +200,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "name",
             "postal_address",
             "time_zone",
+            "language",
             "undo_seconds",
             "missed_grace_minutes",
             "reply_forward_to",

@@ -6,7 +6,14 @@ from tests.audiences.cast import make_list, reader
 from tests.visitors import colleague
 
 pytestmark = pytest.mark.django_db
-WORDS = {"name": "News", "public_name": "Our news", "description": "", "opt_in": "double", "wording": "I agree."}
+WORDS = {
+    "name": "News",
+    "public_name": "Our news",
+    "description": "",
+    "language": "pl",
+    "opt_in": "double",
+    "wording": "I agree.",
+}
 
 
 def test_the_lists_show_their_sizes():
@@ -27,7 +34,7 @@ def test_a_list_is_made():
     answer = colleague().post(reverse("list-new"), WORDS)
     made = MailingList.objects.get()
     assert answer.headers["Location"] == reverse("list", args=[made.pk])
-    assert (made.public_name, made.wording_version) == ("Our news", 1)
+    assert (made.public_name, made.language, made.wording_version) == ("Our news", "pl", 1)
 
 
 def test_a_name_that_is_taken_is_refused_with_a_sentence():

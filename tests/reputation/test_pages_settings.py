@@ -9,6 +9,7 @@ FORM = {
     "name": "Harbour Books",
     "postal_address": "ul. Nadbrzeżna 4",
     "time_zone": "Asia/Tokyo",
+    "language": "ja",
     "undo_seconds": "60",
     "missed_grace_minutes": "30",
     "reply_forward_to": "mara@harbour.example",
@@ -19,13 +20,18 @@ FORM = {
 def test_an_admin_changes_them():
     admin().post(reverse("settings"), FORM)
     found = Workspace.objects.get()
-    assert (found.time_zone, found.undo_seconds) == ("Asia/Tokyo", 60)
+    assert (found.time_zone, found.undo_seconds, found.language) == ("Asia/Tokyo", 60, "ja")
     assert (found.track_opens, found.track_clicks) == (True, False)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"undo_seconds": "121"}, "minutes"), ({"time_zone": "Mars"}, "valid choice"), ({"name": ""}, "required")],
+    [
+        ({"undo_seconds": "121"}, "minutes"),
+        ({"time_zone": "Mars"}, "valid choice"),
+        ({"language": "tlh"}, "valid choice"),
+        ({"name": ""}, "required"),
+    ],
 )
 def test_a_wrong_one_is_refused_and_nothing_is_changed(change, sentence):
     answer = admin().post(reverse("settings"), FORM | change)
