@@ -76,7 +76,7 @@ def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
     for lane in progress.lanes:
         facts = _facts(mailing, lane, known.get(lane.provider, []), all_stopped=all_stopped)
         said = say(facts, now=now, zone=zone)
-        usual = _limit(mailing, [steps_of(row.budget, now=now)[-2][1] for row in known.get(lane.provider, [])])
+        usual = _normal(now, mailing, known.get(lane.provider, []), facts.limit)
         pace, end = _pace(mailing, lane), ends.get(lane.provider)
         rows.append(LaneRow(lane, facts.who, said, pace, facts.limit, usual, facts.day_used, end))
     known_ends = [Arrival(row.name, row.progress.waiting, row.done_at) for row in rows if row.progress.provider in ends]
@@ -164,6 +164,13 @@ def _limit(mailing: Mailing, known: Sequence[OfBudget]) -> float | None:
     found = found or [cap / 60 for limits in known if (cap := hourly_cap_of(limits)) is not None]
     found += [mailing.per_hour / 60] if mailing.per_hour else []
     return min(found, default=None)
+
+
+def _normal(now: datetime, mailing: Mailing, known: Sequence[Advice], limit: float | None) -> float | None:
+    """The limit if no budget were in trouble; usually none is."""
+    if all(row.limits.state == Budget.State.OPEN for row in known):
+        return limit
+    return _limit(mailing, [steps_of(row.budget, now=now)[-2][1] for row in known])
 
 
 def _pace(mailing: Mailing, lane: LaneProgress) -> float:

@@ -1,5 +1,6 @@
 """A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -83,13 +84,20 @@ def copy_for(message: CompiledMessage, person: Subscriber | None, *, now: dateti
 
     Raises personalise.PersonalisationFailed.
     """
+    return composed_with(message, person, now=now, link_url=compiling.untracked(message))
+
+
+def composed_with(
+    message: CompiledMessage, person: Subscriber | None, *, now: datetime, link_url: Callable[[int], str]
+) -> compiling.Preview:
+    """The same with other addresses for its counted links."""
     recipient = RecipientContext(
         email=person.email if person else "reader@example.org", fields=person.fields if person else {}
     )
     system = SystemValues(
         message_id="<preview@preview.invalid>",
         date=now,
-        link_url=compiling.untracked(message),
+        link_url=link_url,
         unsubscribe_url=f"{NOWHERE}/unsubscribe",
         preferences_url=f"{NOWHERE}/preferences",
         web_version_url=f"{NOWHERE}/web",

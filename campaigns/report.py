@@ -15,10 +15,11 @@ from sending.progress import LaneProgress, Progress, progress_of
 
 @dataclass(frozen=True, slots=True)
 class LinkRow:
-    """`people`: who clicked it at least once, machines not counted."""
+    """`people`: who clicked it at least once, machines not counted. `number` is its place in the letter."""
 
     url: str
     people: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def excluded_of(mailing: Mailing) -> list[tuple[str, str, int]]:
 
 def _links(mailing: Mailing) -> list[LinkRow]:
     people = dict(LinkCount.objects.filter(mailing=mailing).values_list("link", "n"))
-    rows = [LinkRow(url, people.get(number, 0)) for number, url in enumerate(links_of(mailing.pk))]
+    rows = [LinkRow(url, people.get(number, 0), number) for number, url in enumerate(links_of(mailing.pk))]
     return sorted(rows, key=lambda row: -row.people)
 
 

@@ -46,6 +46,9 @@ urlpatterns = [
     path("messages/<int:mailing_id>/<int:delivery_id>/letter/", messages.letter, name="message-letter"),
     #
     path("campaigns/<int:campaign_id>/report/", report.show, name="campaign-report"),
+    path("campaigns/<int:campaign_id>/report/over-time/", report.over_time, name="campaign-over-time"),
+    path("campaigns/<int:campaign_id>/report/click-map/", report.click_map, name="campaign-click-map"),
+    path("campaigns/<int:campaign_id>/report/numbers.csv", report.export, name="campaign-report-csv"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/", people.show, name="campaign-people"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/export.csv", people.export, name="campaign-people-csv"),
 ]

@@ -76,7 +76,7 @@ ON_THE_WAY = frozenset(
 _TABLE: dict[Needs, str] = {
     SEE: """home campaigns campaign campaign-preview campaign-versions campaign-test-result campaign-arming
         campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace campaign-report
-        campaign-people messages message message-letter
+        campaign-report-csv campaign-over-time campaign-click-map campaign-people messages message message-letter
         lists list people person person-messages imports import import-reading import-progress
         domains domain address routes route limits warmup suppressions answers""",
     WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking

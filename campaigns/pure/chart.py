@@ -52,8 +52,10 @@ class Chart:
     labels: list[Mark]
 
 
-def chart_of(points: Sequence[Point]) -> Chart:
-    """One series. An empty one has no bars; levels begin at nothing and end at or above the highest value."""
+def chart_of(points: Sequence[Point], *, labels: int = LABELS) -> Chart:
+    """One series. An empty one has no bars; levels begin at nothing and end at or above the highest value. At most so
+    many `labels` stand below the axis.
+    """
     top, step = scale(max((point.value for point in points), default=0.0))
     width = 100 / len(points) if points else 100.0
     bars = [_bar(number, point, width, top) for number, point in enumerate(points)]
@@ -61,9 +63,9 @@ def chart_of(points: Sequence[Point]) -> Chart:
     line = " ".join(f"{x:.1f},{y:.2f}" for x, y in corners)
     area = f"{corners[0][0]:.1f},100 {line} {corners[-1][0]:.1f},100" if corners else ""
     levels = [Mark(f"{100 - 100 * n * step / top:.2f}", _number(n * step)) for n in range(round(top / step) + 1)]
-    every = max(1, -(-len(points) // LABELS))
-    labels = [Mark(f"{width * (n + 0.5):.2f}", point.label) for n, point in enumerate(points) if n % every == 0]
-    return Chart(points, bars, line, area, levels, labels)
+    every = max(1, -(-len(points) // labels))
+    named = [Mark(f"{width * (n + 0.5):.2f}", point.label) for n, point in enumerate(points) if n % every == 0]
+    return Chart(points, bars, line, area, levels, named)
 
 
 def _bar(number: int, point: Point, width: float, top: float) -> Bar:

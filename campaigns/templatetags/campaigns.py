@@ -8,6 +8,7 @@ from django import template
 from django.utils.formats import date_format
 
 from campaigns.pure import lane_words
+from campaigns.pure.definitions import DEFINITIONS
 from campaigns.pure.findings import Finding, Place
 from campaigns.setup_steps import Step
 from sending.progress import LaneProgress
@@ -41,6 +42,19 @@ def part_track(done: int, total: int, size: str = "thin", label: str = "") -> di
     return {"parts": _placed([("done", done)], total), "size": size, "label": label}
 
 
+@register.inclusion_tag("campaigns/_track.html")
+def two_tracks(first: int, second: int, total: int) -> dict[str, Any]:
+    """A thin bar with two parts: people, and programs."""
+    return {"parts": _placed([("done", first), ("later", second)], total), "size": "thin", "label": ""}
+
+
+@register.inclusion_tag("campaigns/_define.html")
+def define(key: str) -> dict[str, str]:
+    """A question mark that says what a number counts."""
+    title, words = DEFINITIONS[key]
+    return {"key": key, "title": title, "words": words}
+
+
 def _placed(figures: list[tuple[str, int]], total: int) -> list[dict[str, Any]]:
     """Places in per cent with a point for the decimal, whatever the language writes."""
     parts, x = [], 0.0
@@ -64,8 +78,10 @@ def ticks(pace: float, limit: float | None, normal: float | None = None) -> dict
 
 @register.filter
 def part_of(n: int, whole: int) -> str:
-    """`4.6`, cut and not rounded; a dash when there is no whole."""
-    return f"{1000 * n // whole / 10:.1f}" if whole else "–"
+    """`4.6`, below one `0.08`; cut and not rounded; a dash when there is no whole."""
+    if not whole:
+        return "–"
+    return f"{10000 * n // whole / 100:.2f}" if 0 < 100 * n < whole else f"{1000 * n // whole / 10:.1f}"
 
 
 @register.filter
