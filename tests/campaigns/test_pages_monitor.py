@@ -99,6 +99,21 @@ def test_only_who_may_stop_all_sending_is_offered_it(client, running) -> None:
     assert "Stop all sending…" in page(admin(), running)
 
 
+def test_one_press_halves_the_pace_and_one_more_gives_it_free(client, running) -> None:
+    assert "Slow down to" not in page(client, running)
+    mailing = Mailing.objects.get(pk=running.mailing_id)
+    now = timezone.now()
+    Batch.objects.create(
+        mailing=mailing, route=direct_route(), provider="google", kind="fresh", lo=1, hi=3, gap=0.5, due_at=now,
+        deadline=now + timedelta(hours=1), state="running", started_at=now,
+    )  # fmt: skip
+    assert "Slow down to 3,600 an hour" in page(client, running)
+    client.post(f"/campaigns/{running.pk}/speed/", {"per_hour": "3600"})
+    assert "As fast as is safe</button>" in page(client, running)
+    client.post(f"/campaigns/{running.pk}/speed/", {"per_hour": ""})
+    assert "As fast as is safe</button>" not in page(client, running)
+
+
 def test_who_is_tried_again_is_counted_in_the_legend_and_listed(client, running) -> None:
     mailing = Mailing.objects.get(pk=running.mailing_id)
     for number in (1, 2):
