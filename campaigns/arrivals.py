@@ -17,11 +17,13 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def arrivals_of(*, now: datetime, zone: ZoneInfo, progress: Progress) -> dict[str, datetime | None]:
-    """By provider; nothing where nobody waits, where a person paused, or while nothing of the mailing may leave."""
+    """By provider; nothing where nobody waits, where it was paused or stopped, or while the mailing does not run."""
     mailing = progress.mailing
     if mailing.state != Mailing.State.RUNNING:
         return {}
-    left = {lane.provider: lane.waiting for lane in progress.lanes if lane.waiting > 0 and not lane.paused}
+    left = {
+        lane.provider: lane.waiting for lane in progress.lanes if lane.waiting > 0 and not (lane.paused or lane.stopped)
+    }
     # What a person changes shows at once.
     key = f"arrivals:{mailing.pk}:{mailing.per_hour}:{','.join(sorted(left))}"
     ends: dict[str, datetime | None] | None = cache.get(key)

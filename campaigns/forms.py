@@ -189,3 +189,10 @@ class ScheduleForm(WhenForm):
 
 class SpeedForm(forms.Form):
     per_hour = forms.IntegerField(label="At most an hour", required=False, min_value=1, max_value=10_000_000)
+
+
+class GoOnForm(forms.Form):
+    """A person goes on though the guard would not; `provider` empty is everywhere."""
+
+    provider = forms.CharField(max_length=120, required=False)
+    reason = forms.CharField(label="Why", max_length=300, help_text="Kept with who and when.")

@@ -100,4 +100,5 @@ def _new(campaign: Campaign) -> NewMailing:
         scopes=SCOPES,
         included_lists=lists_of(campaign)[0],
         per_hour=campaign.per_hour,
+        first_part=True,
     )

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from campaigns.views import compose, drafts, home, listing, messages, monitor, people, preview, report, review, trial
+from campaigns.views import (
+    compose,
+    drafts,
+    guard,
+    home,
+    listing,
+    messages,
+    monitor,
+    people,
+    preview,
+    report,
+    review,
+    trial,
+)
 
 urlpatterns = [
     path("", home.index, name="home"),
@@ -40,6 +53,9 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/speed/", monitor.speed, name="campaign-speed"),
     path("campaigns/<int:campaign_id>/lane-pause/", monitor.pause_lane, name="campaign-lane-pause"),
     path("campaigns/<int:campaign_id>/lane-resume/", monitor.resume_lane, name="campaign-lane-resume"),
+    path("campaigns/<int:campaign_id>/guard/", guard.show, name="campaign-guard"),
+    path("campaigns/<int:campaign_id>/guard/resume/", guard.resume, name="campaign-guard-resume"),
+    path("campaigns/<int:campaign_id>/guard/rest/", guard.let_rest_go, name="campaign-first-part"),
     #
     path("messages/", messages.index, name="messages"),
     path("messages/<int:mailing_id>/<int:delivery_id>/", messages.show, name="message"),

@@ -76,14 +76,16 @@ ON_THE_WAY = frozenset(
 _TABLE: dict[Needs, str] = {
     SEE: """home campaigns campaign campaign-preview campaign-versions campaign-test-result campaign-arming
         campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace campaign-report
-        campaign-report-csv campaign-over-time campaign-click-map campaign-people messages message message-letter
+        campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
+        messages message message-letter
         lists list people person person-messages imports import import-reading import-progress
         domains domain address routes route limits warmup suppressions answers""",
     WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-pictures campaign-restore campaign-test campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists import-new import-run import-rejected""",
-    SEND: "campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed",
+    SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
+        campaign-guard-resume campaign-first-part""",
     SEE_OR_RUN: "settings limit limits-of warmup-plan answer storm",
     RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new

@@ -9,6 +9,9 @@ class MailingChange(models.Model):
 
     class Kind(models.TextChoices):
         RESENT = "resent", "Sent again to those who were blocked"
+        STOPPED = "stopped", "Stopped early by the guard"
+        RESUMED = "resumed", "Went on after the guard had stopped it"
+        RELEASED = "released", "The rest was let go after the first part"
 
     mailing = models.ForeignKey("sending.Mailing", on_delete=models.CASCADE, related_name="changes")
     provider = models.CharField(max_length=120, blank=True)  # empty: all of it

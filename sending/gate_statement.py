@@ -55,7 +55,7 @@ WITH asked AS (
            CASE WHEN a.delivery IS NULL THEN 'settled'
                 WHEN w.sending_stopped_at IS NOT NULL THEN 'sending_stopped'
                 WHEN m.state <> 'running' THEN 'mailing_' || m.state
-                WHEN l.state = 'paused' THEN 'lane_paused'
+                WHEN l.state <> 'open' THEN 'lane_paused'
                 WHEN EXISTS (SELECT 1 FROM audiences_suppression s
                              WHERE s.address_key = ANY(ARRAY[a.key_then, a.key_now])
                                AND (s.scope = ANY(m.scopes || a.via_scope) OR s.scope = '*' AND

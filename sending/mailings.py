@@ -5,9 +5,10 @@ so every one of them is effective within one message per connection.
 from datetime import datetime
 
 from reputation.domains import may_send
-from sending.models import Mailing, MailingLane, Stream
+from sending.models import Mailing, MailingChange, MailingLane, Stream
 
 State = Mailing.State
+_BY_GUARD = (MailingChange.Kind.STOPPED, MailingChange.Kind.RESUMED)
 # to → the states it may be reached from
 ALLOWED: dict[str, tuple[str, ...]] = {
     State.PAUSED: (State.RUNNING,),
@@ -40,7 +41,10 @@ def hold_what_may_not_leave(*, now: datetime) -> int:
 
 
 def resume(*, now: datetime, mailing_id: int) -> bool:
-    """Go on; after a stop this is "send to those not yet mailed"."""
+    """Go on; after a stop this is "send to those not yet mailed". Not where the guard has stopped it: see `guard`."""
+    about = MailingChange.objects.filter(mailing_id=mailing_id, provider="", kind__in=_BY_GUARD).order_by("-pk")
+    if about.values_list("kind", flat=True).first() == MailingChange.Kind.STOPPED:
+        return False
     return _move(now, mailing_id, State.RUNNING, "")
 
 

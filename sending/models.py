@@ -219,6 +219,7 @@ class MailingLane(models.Model):
     class State(models.TextChoices):
         OPEN = "open", "Open"
         PAUSED = "paused", "Paused by a person"
+        HELD = "held", "Stopped early by the guard"
 
     mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="lanes")
     wave = models.SmallIntegerField(default=0)
@@ -227,6 +228,9 @@ class MailingLane(models.Model):
     next_seq = models.IntegerField(default=1)
     # Nothing above this is handed out.
     release_seq = models.IntegerField(default=0)
+    # The size of the random part that goes first, and how many wait behind it until its answers are in (guard.py).
+    canary = models.IntegerField(default=0, db_default=0)
+    held_back = models.IntegerField(default=0, db_default=0)
     # When a batch was last planned for it: who waited longest comes first.
     last_given_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -244,6 +248,7 @@ class MailingLane(models.Model):
                 name="lane_waiting",
                 condition=models.Q(state="open", next_seq__lte=models.F("release_seq")),
             ),
+            models.Index(fields=["mailing"], name="lane_held_back", condition=models.Q(held_back__gt=0)),
         ]
 
     def __str__(self) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from sending import partitions
 from sending.lane_totals import make_and_lock
 from sending.models import Mailing, MailingMessage
+from sending.pure.guard import canaries
 
 # Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
 TAIL_BELOW = 50
@@ -35,6 +37,8 @@ class NewMailing:
     per_hour: int | None = None
     is_test: bool = False
     is_open: bool = False
+    # Does a small random part go first at every large provider, and the rest when it is judged (guard.py)?
+    first_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,13 @@ def press(
         if not isinstance(audience, Chosen):
             choose(now=now, audience=audience)
         _leave_out(mailing.pk)
-        _deliver(mailing.pk)
-        _open_lanes(mailing.pk)
+        people = _people_by_lane()
+        # Whose domain nobody has looked up yet belongs to no provider that could be judged.
+        known = {lane: n for lane, n in people.items() if lane != "unknown"}
+        first = canaries(known) if new.first_part else {}
+        _deliver(mailing.pk, first)
+        _open_lanes(mailing.pk, people)
+        _hold_back(mailing.pk, first, people)
         _count(mailing)
     return mailing
 
@@ -101,7 +110,7 @@ def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int | None
         _take_in_those_left_out(locked.pk)
         _lock_lanes(locked.pk)
         _deliver(locked.pk)
-        _open_lanes(locked.pk)
+        _open_lanes(locked.pk, _people_by_lane())
         _count(locked)
     return locked.total - before
 
@@ -199,26 +208,43 @@ def _lock_lanes(mailing_id: int) -> None:
         make_and_lock(cursor, {(mailing_id, 0, provider) for (provider,) in cursor.fetchall()})
 
 
-def _deliver(mailing_id: int) -> None:
+def _people_by_lane() -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT provider, count(*) FROM chosen WHERE reason IS NULL GROUP BY 1 ORDER BY 1")
+        return dict(cursor.fetchall())
+
+
+# A person's random number in this mailing: who is in the first part of one is not in that of every other.
+CHANCE = "md5({key}::text || %(mailing)s)::uuid"
+
+
+def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None) -> None:
     """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart.
+    Before all of them, where a lane has such a bound in `first`, those whose random number is below it.
 
     Both numbers come out of one sort, which is half of the work here.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH people AS NOT MATERIALIZED (
                 SELECT *, md5(address_key::text)::uuid AS chance FROM chosen WHERE reason IS NULL
             ), turns AS (
                 SELECT *, NULL::bigint AS turn FROM people WHERE provider <> 'tail'
                 UNION ALL
                 SELECT *, row_number() OVER (PARTITION BY domain ORDER BY chance) FROM people WHERE provider = 'tail'
+            ), parts AS (
+                SELECT turns.*, CASE WHEN first.below IS NULL THEN true
+                                     ELSE {CHANCE.format(key="address_key")} >= first.below END AS is_rest
+                FROM turns LEFT JOIN unnest(%(lanes)s::text[], %(below)s::uuid[]) AS first (lane, below)
+                  ON first.lane = turns.provider
             ), placed AS (
                 SELECT *,
-                       row_number() OVER (PARTITION BY provider ORDER BY turn, engaged_at DESC NULLS LAST, chance)
-                           AS place,
-                       row_number() OVER (ORDER BY provider, turn, engaged_at DESC NULLS LAST, chance) AS number
-                FROM turns
+                       row_number() OVER (PARTITION BY provider
+                                          ORDER BY is_rest, turn, engaged_at DESC NULLS LAST, chance) AS place,
+                       row_number() OVER (ORDER BY provider, is_rest, turn, engaged_at DESC NULLS LAST, chance)
+                           AS number
+                FROM parts
             )
             INSERT INTO sending_delivery
                 (mailing_id, id, wave, provider, seq, subscriber_id, address_key, domain, via_list, rank, to_address)
@@ -231,23 +257,23 @@ def _deliver(mailing_id: int) -> None:
                    subscriber_id, address_key, domain, via_list, 0, to_address
             FROM placed
             """,
-            {"mailing": mailing_id},
+            {"mailing": mailing_id, "lanes": list(first or ()), "below": list((first or {}).values())},
         )
 
 
-def _open_lanes(mailing_id: int) -> None:
+def _open_lanes(mailing_id: int, people: Mapping[str, int]) -> None:
     """One wave at first: everything is released."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO sending_mailinglane (mailing_id, wave, provider, total, next_seq, release_seq, state)
-            SELECT %(mailing)s, 0, provider, count(*), 1, count(*), 'open'
-            FROM chosen WHERE reason IS NULL GROUP BY provider ORDER BY provider
+            SELECT %s, 0, provider, n, 1, n, 'open'
+            FROM unnest(%s::text[], %s::int[]) AS people (provider, n) ORDER BY provider
             ON CONFLICT (mailing_id, wave, provider) DO UPDATE
             SET total = sending_mailinglane.total + excluded.total,
                 release_seq = sending_mailinglane.release_seq + excluded.total
             """,
-            {"mailing": mailing_id},
+            [mailing_id, list(people), list(people.values())],
         )
 
 
@@ -266,3 +292,27 @@ def _count(mailing: Mailing) -> None:
             {"mailing": mailing.pk},
         )
     mailing.refresh_from_db(fields=["total", "n_excluded", "excluded_by"])
+
+
+# They lie first in their lane, so the index of places leads to all of them and few others.
+_HOLD_BACK = f"""
+UPDATE sending_mailinglane l SET canary = part.n, release_seq = part.n, held_back = l.release_seq - part.n
+FROM (SELECT lane, (SELECT count(*) FROM sending_delivery d
+                    WHERE d.mailing_id = %(mailing)s AND d.wave = 0 AND d.provider = lane AND d.seq <= most
+                      AND {CHANCE.format(key="d.address_key")} < below) AS n
+      FROM unnest(%(lanes)s::text[], %(below)s::uuid[], %(most)s::int[]) AS first (lane, below, most)) part
+WHERE l.mailing_id = %(mailing)s AND l.wave = 0 AND l.provider = part.lane AND part.n > 0
+"""
+
+
+def _hold_back(mailing_id: int, first: Mapping[str, UUID], people: Mapping[str, int]) -> None:
+    """Release the first part of these lanes only. It is as large as chance made it: about the share that was asked."""
+    if not first:
+        return
+    expected = [people[lane] * below.int / 2**128 for lane, below in first.items()]
+    most = [round(n + 10 * n**0.5 + 10) for n in expected]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _HOLD_BACK,
+            {"mailing": mailing_id, "lanes": list(first), "below": list(first.values()), "most": most},
+        )

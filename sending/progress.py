@@ -29,6 +29,10 @@ class LaneProgress:
     connections: int = 0
     per_minute: float = 0.0
     untried: int = 0
+    # Stopped early by the guard; the part that goes first, and how many wait for its answers.
+    stopped: bool = False
+    canary: int = 0
+    held_back: int = 0
     next_retry_at: datetime | None = None
 
     def n(self, *kinds: str) -> int:
@@ -114,7 +118,8 @@ def _lane(lanes: dict[str, LaneProgress], provider: str) -> LaneProgress:
 
 
 _LANES = """
-SELECT l.provider, sum(l.total), bool_or(l.state = 'paused'), sum(greatest(0, l.release_seq - l.next_seq + 1)),
+SELECT l.provider, sum(l.total), bool_or(l.state = 'paused'), bool_or(l.state = 'held'), sum(l.canary),
+       sum(l.held_back), sum(greatest(0, l.release_seq - l.next_seq + 1) + l.held_back),
        min((SELECT q.due_at FROM sending_requeue q
             WHERE q.mailing_id = l.mailing_id AND q.provider_now = l.provider AND q.batch IS NULL
             ORDER BY q.due_at LIMIT 1))
@@ -133,8 +138,17 @@ FROM sending_batch WHERE mailing_id = %s AND state <> 'done' GROUP BY provider
 
 def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress], mailing: Mailing) -> None:
     cursor.execute(_LANES, [mailing.pk])
-    for provider, total, paused, ahead, next_retry_at in cursor.fetchall():
-        lanes[provider] = LaneProgress(provider, total=total, paused=paused, untried=ahead, next_retry_at=next_retry_at)
+    for provider, total, paused, stopped, canary, held_back, ahead, next_retry_at in cursor.fetchall():
+        lanes[provider] = LaneProgress(
+            provider,
+            total=total,
+            paused=paused,
+            stopped=stopped,
+            canary=canary,
+            held_back=held_back,
+            untried=ahead,
+            next_retry_at=next_retry_at,
+        )
 
 
 def _add_counts(lanes: dict[str, LaneProgress], mailing: Mailing) -> None:

@@ -8,6 +8,7 @@ from sending import (
     boot_identity,
     completion,
     crashes,
+    guard,
     mailings,
     placing,
     storms,
@@ -24,6 +25,7 @@ def sweep(*, now: datetime) -> None:
     crashes.count(now=now)
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)
+    guard.watch(now=now)
     wake.wake_forgotten(now=now)
     placing.place(now=now)
     completion.complete_if_finished(now=now)

@@ -17,6 +17,9 @@ class Facts:
     mailing_state: str
     all_stopped: bool = False
     paused: bool = False
+    stopped_early: bool = False
+    first_part: int = 0
+    held_back: int = 0
     waiting: int = 0
     retrying: int = 0
     next_retry_at: datetime | None = None
@@ -44,7 +47,8 @@ class Said:
 
 def say(facts: Facts, *, now: datetime, zone: ZoneInfo) -> Said:
     """The first that applies: done, stopped by a person, then what the receiver or our own limits say."""
-    return _ended(facts) or _by_people(facts) or _by_receiver(facts, now, zone) or _by_limits(facts, now, zone)
+    by_us = _ended(facts) or _by_people(facts) or _by_guard(facts)
+    return by_us or _by_receiver(facts, now, zone) or _by_limits(facts, now, zone)
 
 
 def clock(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
@@ -70,6 +74,16 @@ def _by_people(facts: Facts) -> Said | None:
         return Said("wait", "player-pause", word, "The last messages under way are finished." if ending else "")
     if facts.paused:
         return Said("wait", "player-pause", "Paused", "By hand, for this provider only.")
+    return None
+
+
+def _by_guard(facts: Facts) -> Said | None:
+    if facts.stopped_early:
+        return Said("bad", "shield-x", "Stopped early", "The answers are bad. Somebody has to look, and go on.")
+    if facts.held_back and not facts.closed:
+        people = facts.first_part + facts.held_back
+        sentence = f"A random {facts.first_part:,} of {people:,} first; the rest follows when their answers are in."
+        return Said("live", "flask", "First part", sentence)
     return None
 
 

@@ -3,9 +3,10 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseStopPolling, trigger_client_event
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseStopPolling, trigger_client_event
 
 from audiences.access import acting
 from campaigns.access import launched_or_404
@@ -16,8 +17,9 @@ from campaigns.lanes import monitor_of
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
 from campaigns.status import status_of
+from campaigns.watching import stop_sentences
 from reputation.workspace import zone
-from sending import mailings, resend
+from sending import guard, mailings, resend
 from sending.models import Mailing
 from sending.wake import plan_soon
 
@@ -33,7 +35,9 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
     now = timezone.now()  # clock: entry
     watched = monitor_of(now=now, zone=zone(), mailing=mailing)
+    is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
     return {
+        "stops": stop_sentences(mailing) if is_held else [],
         "nav": "campaigns",
         "now": now,
         "campaign": campaign,
@@ -98,6 +102,10 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     if mailings.resume(now=now, mailing_id=mailing.pk):
         plan_soon()
+    elif "" in guard.stops_of(mailing.pk):
+        messages.info(request, "The guard has stopped it: look at the answers, then go on with a reason.")
+        there = reverse("campaign-guard", args=[campaign_id])
+        return HttpResponseClientRedirect(there) if request.htmx else redirect(there)  # type: ignore[attr-defined]
     return _back(request, campaign_id)
 
 

@@ -78,15 +78,15 @@ REACTIONS: dict[str, Reaction] = {
     "smarthost": Reaction("route", _STOP, _AGAIN, "blocked", "At once, critical."),
     "bug": Reaction("route", _STOP, _AGAIN, "blocked", "At once, critical."),
     "content": Reaction(
-        "campaign", "The campaign pauses at that provider at 1 % or 10 such answers.", "Fails; never suppressed.",
+        "campaign", "The campaign is stopped early there once more than 1 % are certain.", "Fails; never suppressed.",
         "failed", "To the campaign's author.",
     ),
     "format": Reaction(
-        "campaign", "The campaign pauses at that provider at 1 % or 10 such answers.", "Fails; never suppressed.",
+        "campaign", "The campaign is stopped early there once more than 1 % are certain.", "Fails; never suppressed.",
         "failed", "To the campaign's author.",
     ),
     "too_big": Reaction(
-        "campaign", "The campaign pauses at that provider at 1 % or 10 such answers.", "Fails; never suppressed.",
+        "campaign", "The campaign is stopped early there once more than 1 % are certain.", "Fails; never suppressed.",
         "failed", "To the campaign's author.",
     ),
     "rcpt_policy": Reaction(
@@ -102,11 +102,11 @@ REACTIONS: dict[str, Reaction] = {
     "full": Reaction("rcpt", _NONE, "Counts as soft.", "soft", ""),
     "inactive": Reaction("rcpt", _NONE, "Suppressed at the second time, at least 3 days apart.", "soon_gone", ""),
     "unknown": Reaction(
-        "rcpt", "Above 2 % of a batch it pauses, above 5 % the campaign stops: the list is bad.", "Suppressed at once.",
+        "rcpt", "The campaign is stopped early once more than 2 % are certain: the list is bad.", "Suppressed at once.",
         "gone", "To whoever imported the list.",
     ),
     "bad_addr": Reaction(
-        "rcpt", "Above 2 % of a batch it pauses, above 5 % the campaign stops: the list is bad.", "Suppressed at once.",
+        "rcpt", "The campaign is stopped early once more than 2 % are certain: the list is bad.", "Suppressed at once.",
         "gone", "To whoever imported the list.",
     ),
     "bad_domain": Reaction(
