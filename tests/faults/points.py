@@ -64,7 +64,7 @@ CONTROL = [
     Point("mailing recounted", "sending.completion:mend", "after"),
 ]
 LAUNCH = [
-    Point("press: people chosen", "sending.press:_choose", "after"),
+    Point("press: people chosen", "campaigns.launch:choose", "after"),
     Point("press: deliveries written", "sending.press:_deliver", "after"),
     Point("press: lanes opened", "sending.press:_open_lanes", "after"),
     Point("pressed, campaign not marked", "campaigns.launch:press", "after"),
