@@ -43,7 +43,7 @@ def compiled_letter() -> CompiledMessage:
     """The letter of this benchmark, compiled as a campaign would."""
     letter = Letter(
         subject="{{ contact.first_name | default: 'Hello' }}, the new season is here",
-        markdown=markdown(), from_name="Acme", from_address="news@acme.example", list_name="Acme News",
+        source=markdown(), from_name="Acme", from_address="news@acme.example", list_name="Acme News",
     )  # fmt: skip
     return compile_letter(
         letter=letter, sender=Sender(name="Acme", postal_address="1 Main Street\nSpringfield"),

@@ -3,18 +3,23 @@
 Values in, value out: no database, no network. `preview` goes the way of a real copy and reads it back.
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from email.parser import BytesParser
 from email.policy import SMTP
 
 from sending.pure.compose import RecipientContext, SystemValues, compose, prepare
 from sending.pure.headers import HeaderError, ascii_address, text_header
-from sending.pure.liquid_scan import Problem, scan
+from sending.pure.liquid_scan import Problem
 from sending.pure.message import TRANSACTIONAL, CompiledMessage, Envelope, build_message
-from sending.pure.personalise import TemplateError, check
+from sending.pure.personalise import Dynamic, Literal, Scope, TemplateError, check, compile_template, evaluate
+from sending.pure.personalise import prepare as fill
 
+from .pure.code import Page, finished, read_html, read_mjml
 from .pure.frame import Footer, page, text_footer
+from .pure.kinds import Kind
 from .pure.letter import LetterTree, read_letter
 from .pure.links import LinkTable
 from .pure.placeholders import Placeholders
@@ -22,6 +27,10 @@ from .pure.text_part import text_of
 
 # Fields every person has, whatever fields the workspace adds.
 STANDARD_FIELDS = frozenset({"email"})
+_LOOKS_LIKE_CODE = re.compile(r"\s*<(?:!doctype|html|head|body|table|div|mjml)\b", re.IGNORECASE)
+
+
+Content = LetterTree | Page
 
 
 class CompileError(ValueError):
@@ -34,16 +43,17 @@ class CompileError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What an author wrote in one revision. `markdown`, `subject` and `preheader` may hold personal fields."""
+    """What an author wrote in one revision. `source`, `subject` and `preheader` may hold personal fields."""
 
     subject: str
-    markdown: str
+    source: str
     from_name: str
     from_address: str
     preheader: str = ""
     reply_to: str = ""
     list_name: str = ""
     language: str = "en"
+    kind: Kind = Kind.LETTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +160,16 @@ def preview(compiled: CompiledMessage, *, recipient: RecipientContext, system: S
     return Preview(subject=str(parsed["Subject"]), text=text, html=html)
 
 
+def line_of(source: str, *, recipient: RecipientContext, today: datetime) -> str:
+    """A checked one-line source, such as the preheader, as one person reads it. Raises PersonalisationFailed."""
+    data = {"contact": {**recipient.fields, "email": recipient.email}, "today": today.date(), "now": today}
+    pieces = compile_template(source, escape=False)
+    written = iter(
+        evaluate(fill([one.source for one in pieces if isinstance(one, Dynamic)], escape=False), Scope(data))
+    )
+    return "".join(one.text if isinstance(one, Literal) else next(written) for one in pieces)
+
+
 def untracked(compiled: CompiledMessage) -> "LinkTargets":
     """`link_url` for the web version, previews and archives: the targets themselves."""
     return LinkTargets(compiled.links)
@@ -167,7 +187,7 @@ class LinkTargets:
 
 def _places(letter: Letter, sender: Sender, *more: str) -> Placeholders:
     return Placeholders(
-        letter.markdown,
+        letter.source,
         letter.subject,
         letter.preheader,
         letter.list_name,
@@ -184,7 +204,7 @@ def _read(
     links: LinkTable,
     *,
     needs_postal_address: bool = True,
-) -> tuple[LetterTree | None, list[Problem]]:
+) -> tuple[Content | None, list[Problem]]:
     fields = STANDARD_FIELDS | set(known_fields)
     problems = [
         *_address_problems(letter),
@@ -192,13 +212,27 @@ def _read(
         *(problem.at("subject") for problem in _line_problems("subject", letter.subject, fields)),
         *(problem.at("preheader") for problem in _line_problems("preheader", letter.preheader, fields)),
     ]
-    if not letter.markdown.strip():
+    if not letter.source.strip():
         return None, [*problems, Problem(1, 1, "The letter is empty.")]
-    findings = check(letter.markdown, fields)
+    findings = check(letter.source, fields)
     if any(problem.blocks for problem in findings):
         return None, [*problems, *findings]
-    tree = read_letter(letter.markdown, places=links.places, links=links)
+    tree = _READERS[letter.kind](letter, links)
     return tree, [*problems, *findings, *links.problems]
+
+
+_READERS: dict[Kind, Callable[[Letter, LinkTable], Content | None]] = {
+    Kind.LETTER: lambda letter, links: _read_words(letter, links),
+    Kind.HTML: lambda letter, links: read_html(letter.source, links=links, language=letter.language),
+    Kind.MJML: lambda letter, links: read_mjml(letter.source, links=links, language=letter.language),
+}
+
+
+def _read_words(letter: Letter, links: LinkTable) -> LetterTree:
+    if _LOOKS_LIKE_CODE.match(letter.source):
+        message = "This looks like HTML or MJML; a letter shows it as text."
+        links.problems.append(Problem(1, 1, message, "Choose “HTML” or “MJML” above and paste it there.", "advice"))
+    return read_letter(letter.source, places=links.places, links=links)
 
 
 def _line_problems(name: str, source: str, fields: Collection[str]) -> list[Problem]:
@@ -216,6 +250,9 @@ def _address_problems(letter: Letter) -> list[Problem]:
         ("reply_to", "", letter.reply_to),
     ):
         try:
+            if place == "from" and not address:
+                found.append(Problem(1, 1, "No address is chosen that this campaign comes from.", place=place))
+                continue
             text_header("From", name)
             if address or place == "from":
                 ascii_address(address)
@@ -241,28 +278,18 @@ def _list_id(letter: Letter) -> str:
 
 def _build(
     letter: Letter,
-    tree: LetterTree,
+    tree: Content,
     footer: Footer,
     envelope: Envelope,
     links: LinkTable,
 ) -> CompiledMessage:
-    places = links.places
-    preheader = _with_places(letter.preheader, places)
-    html = page(
-        title=_with_places(letter.subject, places),
-        preheader=preheader,
-        letter=tree.html,
-        footer=footer,
-        envelope=envelope,
-        places=places,
-    )
-    text = text_of(tree.tokens) + text_footer(footer, language=letter.language, places=places)
+    html, text = _parts(letter, tree, footer, envelope, links.places)
     try:
         return build_message(
             envelope=envelope,
             subject=letter.subject,
-            text=places.restore(text),
-            html=places.restore(html),
+            text=text,
+            html=html,
             links=links.targets,
         )
     except TemplateError as error:
@@ -271,9 +298,17 @@ def _build(
         raise CompileError([Problem(1, 1, str(error), place="from")]) from error
 
 
-def _with_places(source: str, places: Placeholders) -> str:
-    pieces, at = [], 0
-    for tag in scan(source)[0]:
-        pieces += [source[at : tag.start], places.put(source[tag.start : tag.end])]
-        at = tag.end
-    return "".join([*pieces, source[at:]])
+def _parts(letter: Letter, tree: Content, footer: Footer, envelope: Envelope, places: Placeholders) -> tuple[str, str]:
+    """HTML and text as Liquid sources."""
+    if isinstance(tree, Page):
+        return finished(tree, preheader=letter.preheader, footer=footer, envelope=envelope, places=places)
+    html = page(
+        title=places.stashed(letter.subject),
+        preheader=places.stashed(letter.preheader),
+        letter=tree.html,
+        footer=footer,
+        envelope=envelope,
+        places=places,
+    )
+    text = text_of(tree.tokens) + text_footer(footer, language=letter.language, places=places)
+    return places.restore(html), places.restore(text)

@@ -102,7 +102,7 @@ def _compiled(to: MailingList, owner: Workspace, from_address: str) -> dict[str,
     name = to.public_name.replace("*", "")
     letter = Letter(
         subject=f"One click left: {to.public_name}",
-        markdown=LETTER.replace("{list}", name).replace("{sender}", owner.name),
+        source=LETTER.replace("{list}", name).replace("{sender}", owner.name),
         from_name=owner.name,
         from_address=from_address,
         list_name=to.public_name,

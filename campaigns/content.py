@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from campaigns.models import Campaign, Revision
+from campaigns.pure.starters import first_page
 
 
 class Conflict(Exception):
@@ -30,8 +31,12 @@ def save_letter(
     preheader: str,
     letter: str,
     by: User | None,
+    kind: str = "",
 ) -> Revision:
-    """Save as revision `based_on` + 1. Raises Conflict or NotADraft; nothing is overwritten."""
+    """Save as revision `based_on` + 1, in the `kind` of before when none is given. Raises Conflict or NotADraft.
+
+    Nothing is overwritten.
+    """
     with transaction.atomic():
         draft = Campaign.objects.filter(pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
         if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now):
@@ -41,10 +46,34 @@ def save_letter(
             number=based_on + 1,
             subject=subject,
             preheader=preheader,
+            kind=kind or _kind_of(campaign_id, based_on),
             letter=letter,
             saved_by=by,
             saved_at=now,
         )
+
+
+def _kind_of(campaign_id: int, number: int) -> str:
+    found = Revision.objects.filter(campaign_id=campaign_id, number=number).values_list("kind", flat=True).first()
+    return found or Revision.Kind.LETTER
+
+
+def begin_as(*, now: datetime, campaign_id: int, kind: str, based_on: int, by: User | None) -> Revision:
+    """Go on in another way of writing, on a fresh page; what was written stays among the versions.
+
+    MJML that can be read becomes the HTML it makes. Raises Conflict or NotADraft.
+    """
+    before = current(Campaign.objects.get(pk=campaign_id))
+    return save_letter(
+        now=now,
+        campaign_id=campaign_id,
+        based_on=based_on,
+        subject=before.subject,
+        preheader=before.preheader,
+        letter=first_page(kind, before.kind, before.letter),
+        by=by,
+        kind=kind,
+    )
 
 
 def _why_not(campaign_id: int) -> Exception:
@@ -71,6 +100,7 @@ def restore(*, now: datetime, campaign_id: int, number: int, based_on: int, by: 
         preheader=old.preheader,
         letter=old.letter,
         by=by,
+        kind=old.kind,
     )
 
 
@@ -101,6 +131,7 @@ def duplicate(*, now: datetime, campaign: Campaign, by: User | None) -> Campaign
             preheader=content.preheader,
             letter=content.letter,
             by=by,
+            kind=content.kind,
         )
     copy.refresh_from_db()
     return copy

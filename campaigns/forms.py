@@ -7,8 +7,10 @@ from django import forms
 
 from audiences.models import MailingList
 from campaigns.media import MOST_OCTETS
+from campaigns.models import Revision
 from campaigns.pure.advice import of_sender
 from campaigns.pure.findings import Level
+from campaigns.pure.starters import with_line_ends_of
 from campaigns.pure.wall_time import BadWallTime, instant_of
 from reputation.models import SendingDomain
 from reputation.workspace import workspace
@@ -98,13 +100,38 @@ class LetterForm(forms.Form):
     """The letter as it is saved; an unfinished one is welcome."""
 
     based_on = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    # Where it is missing, the kind stays what it was.
+    kind = forms.ChoiceField(choices=Revision.Kind, required=False, widget=forms.HiddenInput)
     subject = forms.CharField(max_length=400, required=False)
     preheader = forms.CharField(max_length=400, required=False)
     # Not stripped: what an author wrote comes back as it was.
     letter = forms.CharField(required=False, strip=False, max_length=200_000)
 
+    def __init__(self, *args: Any, before: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._before = before
+
     def clean_letter(self) -> str:
-        return str(self.cleaned_data["letter"]).replace("\r\n", "\n")
+        return with_line_ends_of(self._before, str(self.cleaned_data["letter"]))
+
+
+class KindForm(forms.Form):
+    """Go on in another way of writing."""
+
+    kind = forms.ChoiceField(choices=Revision.Kind)
+    based_on = forms.IntegerField(min_value=0)
+
+
+class SourceFileForm(forms.Form):
+    """A page somebody made elsewhere."""
+
+    based_on = forms.IntegerField(min_value=0)
+    file = forms.FileField(
+        label="File",
+        max_length=200,
+        help_text="One .html or .mjml file, up to 200 KB.",
+        widget=forms.FileInput(attrs={"accept": ".html,.htm,.mjml,text/html", "class": "form-control"}),
+    )
 
 
 class PictureForm(forms.Form):

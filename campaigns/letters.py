@@ -1,7 +1,7 @@
 """A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -10,6 +10,7 @@ from audiences.models import PersonField, Subscriber
 from campaigns import compile as compiling
 from campaigns.content import current
 from campaigns.models import Campaign, Revision
+from campaigns.pure.kinds import Kind
 from reputation.workspace import workspace
 from sending.pure.compose import RecipientContext, SystemValues
 from sending.pure.liquid_scan import Problem
@@ -25,7 +26,8 @@ def letter_of(campaign: Campaign, content: Revision | None = None) -> compiling.
     first_list = campaign.included_lists.order_by("pk").first()
     return compiling.Letter(
         subject=content.subject,
-        markdown=content.letter,
+        source=content.letter,
+        kind=Kind(content.kind),
         preheader=content.preheader,
         from_name=campaign.from_name,
         from_address=campaign.from_address,
@@ -55,20 +57,59 @@ def problems_of(campaign: Campaign, content: Revision | None = None) -> list[Pro
     )
 
 
+def to_look_at(campaign: Campaign, content: Revision | None = None) -> CompiledMessage:
+    """The same for a preview, which needs neither sender nor subject nor postal address yet. Raises CompileError."""
+    letter, owner = letter_of(campaign, content), sender()
+    letter = replace(
+        letter,
+        subject=letter.subject if letter.subject.strip() else "(no subject)",
+        from_address=letter.from_address or "nobody@preview.invalid",
+    )
+    return _compiled(
+        campaign, letter, replace(owner, postal_address=owner.postal_address or "(your postal address stands here)")
+    )
+
+
 def compiled(campaign: Campaign, content: Revision | None = None, subject_prefix: str = "") -> CompiledMessage:
     """Raises compile.CompileError with everything that has to be fixed."""
-    owner = workspace()
     letter = letter_of(campaign, content)
     if letter.subject.strip():
         letter = replace(letter, subject=subject_prefix + letter.subject)
+    return _compiled(campaign, letter, sender())
+
+
+def _compiled(campaign: Campaign, letter: compiling.Letter, by: compiling.Sender) -> CompiledMessage:
+    owner = workspace()
     return compiling.compile_letter(
         letter=letter,
-        sender=sender(),
+        sender=by,
         known_fields=known_fields(),
         public_url=settings.PUBLIC_URL,
         track_clicks=campaign.track_clicks and owner.track_clicks,
         track_opens=campaign.track_opens and owner.track_opens,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a letter amounts to for one person: as an inbox shows it, how large it is, where its links lead."""
+
+    subject: str
+    preheader: str
+    kilobytes: int
+    links: tuple[str, ...]
+
+
+def look_of(campaign: Campaign, content: Revision, person: Subscriber | None, *, now: datetime) -> Look | None:
+    """None while it cannot be written for this person."""
+    try:
+        message = to_look_at(campaign, content)
+        copy = copy_for(message, person, now=now)
+        preheader = compiling.line_of(content.preheader, recipient=_recipient(person), today=now)
+    except (compiling.CompileError, PersonalisationFailed):
+        return None
+    kilobytes = (len(copy.html.encode("utf-8", "replace")) + 1023) // 1024
+    return Look(copy.subject, preheader, kilobytes, message.links)
 
 
 def inbox_subject(campaign: Campaign, *, now: datetime) -> str:
@@ -91,9 +132,6 @@ def composed_with(
     message: CompiledMessage, person: Subscriber | None, *, now: datetime, link_url: Callable[[int], str]
 ) -> compiling.Preview:
     """The same with other addresses for its counted links."""
-    recipient = RecipientContext(
-        email=person.email if person else "reader@example.org", fields=person.fields if person else {}
-    )
     system = SystemValues(
         message_id="<preview@preview.invalid>",
         date=now,
@@ -102,4 +140,10 @@ def composed_with(
         preferences_url=f"{NOWHERE}/preferences",
         web_version_url=f"{NOWHERE}/web",
     )
-    return compiling.preview(message, recipient=recipient, system=system)
+    return compiling.preview(message, recipient=_recipient(person), system=system)
+
+
+def _recipient(person: Subscriber | None) -> RecipientContext:
+    return RecipientContext(
+        email=person.email if person else "reader@example.org", fields=person.fields if person else {}
+    )

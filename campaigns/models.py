@@ -99,12 +99,18 @@ class Campaign(models.Model):
 
 
 class Revision(models.Model):
-    """The content as somebody saved it; never changed afterwards."""
+    """The content as somebody saved it; never changed afterwards. `letter` is the source in the way of its `kind`."""
+
+    class Kind(models.TextChoices):
+        LETTER = "letter", "Letter"
+        MJML = "mjml", "MJML"
+        HTML = "html", "HTML"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="revisions")
     number = models.PositiveIntegerField()
     subject = models.CharField(max_length=400, blank=True)
     preheader = models.CharField(max_length=400, blank=True)
+    kind = models.CharField(max_length=6, choices=Kind, default=Kind.LETTER, db_default=Kind.LETTER)
     letter = models.TextField(blank=True)
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -151,7 +151,7 @@ def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: H
 
 def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: Audience) -> Iterator[Finding]:
     yield from advice.of_subject(content.subject, content.preheader)
-    said = list(advice.of_letter(content.letter))
+    said = list(advice.of_letter(content.letter, content.kind))
     yield from said
     yield from _of_compiler(campaign, content, {row.line for row in said if row.id == "image.alt"})
     try:

@@ -1,6 +1,8 @@
 """People a letter can be looked at through: a few real recipients."""
 
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from audiences.keys import key_of
 from audiences.models import Subscriber
@@ -9,6 +11,32 @@ from campaigns.audience import audience_of, sample_of
 from campaigns.models import Campaign
 
 SHOWN = 8
+LOOKED_AT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A few recipients, and those among more of them who put a letter to the test, each with a word for why."""
+
+    people: Sequence[Subscriber]
+    roles: Sequence[tuple[str, Subscriber]]
+
+
+def cast_of(campaign: Campaign) -> Cast:
+    """The same ones each time."""
+    people = list(Subscriber.objects.filter(pk__in=sample_of(audience_of(campaign), LOOKED_AT)).order_by("address_key"))
+    names = {person: str(person.fields.get("first_name") or "").strip() for person in people}
+    named = [person for person in people if names[person]]
+    roles = [
+        ("No first name", next((person for person in people if not names[person]), None)),
+        ("Longest name", max(named, key=lambda person: len(names[person]), default=None)),
+        ("Right to left", next((person for person in named if _is_right_to_left(names[person])), None)),
+    ]
+    return Cast(people[:SHOWN], [(word, person) for word, person in roles if person is not None])
+
+
+def _is_right_to_left(name: str) -> bool:
+    return unicodedata.bidirectional(name[0]) in ("R", "AL")
 
 
 def sample_people(campaign: Campaign) -> Sequence[Subscriber]:

@@ -14,6 +14,7 @@ from campaigns.views import (
     preview,
     report,
     review,
+    source,
     trial,
 )
 
@@ -30,10 +31,14 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/tracking/", drafts.tracking, name="campaign-tracking"),
     #
     path("campaigns/<int:campaign_id>/letter/", compose.letter, name="campaign-letter"),
+    path("campaigns/<int:campaign_id>/letter/check/", compose.check, name="campaign-check"),
     path("campaigns/<int:campaign_id>/letter/preview/", preview.show, name="campaign-preview"),
     path("campaigns/<int:campaign_id>/letter/pictures/", compose.pictures, name="campaign-pictures"),
     path("campaigns/<int:campaign_id>/letter/versions/", compose.versions, name="campaign-versions"),
     path("campaigns/<int:campaign_id>/letter/versions/<int:number>/restore/", compose.restore, name="campaign-restore"),
+    path("campaigns/<int:campaign_id>/letter/kind/", source.kind, name="campaign-kind"),
+    path("campaigns/<int:campaign_id>/letter/file/", source.upload, name="campaign-file"),
+    path("campaigns/<int:campaign_id>/letter/source/", source.download, name="campaign-source"),
     path("campaigns/<int:campaign_id>/test/", trial.new, name="campaign-test"),
     path("campaigns/<int:campaign_id>/test/<int:mailing_id>/", trial.show, name="campaign-test-result"),
     #

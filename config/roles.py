@@ -74,14 +74,15 @@ ON_THE_WAY = frozenset(
     mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes""".split()
 )
 _TABLE: dict[Needs, str] = {
-    SEE: """home campaigns campaign campaign-preview campaign-versions campaign-test-result campaign-arming
-        campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace campaign-report
-        campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
+    SEE: """home campaigns campaign campaign-preview campaign-versions campaign-source campaign-test-result
+        campaign-arming campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace
+        campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
         lists list people person person-messages imports import import-reading import-progress
         domains domain address routes route limits warmup suppressions answers""",
     WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
-        campaign-letter campaign-pictures campaign-restore campaign-test campaign-people-csv campaign-pause
+        campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
+        campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists import-new import-run import-rejected""",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed

@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from campaigns.pure.code import written_links
 from campaigns.pure.findings import Finding, Place, fine, must, should
+from campaigns.pure.kinds import Kind
+from campaigns.pure.markup_text import text_of_markup
+from campaigns.pure.placeholders import Placeholders
 
 SUBJECT_LONG = 78
 SUBJECT_SHORT = 10
@@ -38,6 +42,7 @@ LINK = re.compile(r"(?<!!)\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
 IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
 BARE_LINK = re.compile(r"https?://[^\s<>()\[\]\"']{1,2000}")
 HOST = re.compile(r"(?:[\w-]{1,63}\.)+[\w-]{2,63}")
+_PICTURE = re.compile(r"<(?:img|mj-image)\b", re.IGNORECASE)
 THREAD = re.compile(r"^\s*(re|fwd?|aw|wg)\s*:", re.IGNORECASE)
 
 
@@ -94,8 +99,24 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
     return found
 
 
-def of_letter(letter: str) -> list[Finding]:
-    """Links and pictures of the Markdown source, each with its line."""
+def of_letter(letter: str, kind: str = Kind.LETTER) -> list[Finding]:
+    """Links and pictures of the source, each with its line."""
+    return _of_markdown(letter) if kind == Kind.LETTER else _of_code(letter)
+
+
+def _of_code(source: str) -> list[Finding]:
+    found = [finding for text, target, line in written_links(source) for finding in _of_link(text, target, line)]
+    if _PICTURE.search(source) and len(re.sub(r"\W", "", text_of_markup(source, Placeholders(source)))) < 80:
+        found.append(_only_pictures())
+    return found
+
+
+def _only_pictures() -> Finding:
+    sentence = "The letter is almost only pictures; say it in words too."
+    return should("content.image_only", Place.CONTENT, sentence)
+
+
+def _of_markdown(letter: str) -> list[Finding]:
     found: list[Finding] = []
     for number, line in enumerate(letter.splitlines(), 1):
         for text, target in LINK.findall(line):
@@ -111,13 +132,7 @@ def of_letter(letter: str) -> list[Finding]:
                     )
                 )
     if letter.strip() and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80 and IMAGE.search(letter):
-        found.append(
-            should(
-                "content.image_only",
-                Place.CONTENT,
-                "The letter is almost only pictures; say it in words too.",
-            )
-        )
+        found.append(_only_pictures())
     return found
 
 

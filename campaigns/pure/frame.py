@@ -53,6 +53,14 @@ _PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;border:
 _HIDDEN = "display:none;max-height:0;overflow:hidden;mso-hide:all;font-size:1px;line-height:1px;opacity:0"
 _PAD = "&#847; " * 80  # keeps the footer's words out of the inbox's preview line
 
+_FOOTER_BLOCK = """
+<table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0">
+<tr><td align="center"><table role="presentation" width="100%" style="max-width:600px;background-color:#ffffff">
+<tr><td dir="{direction}" style="text-align:start;{style}">
+{footer}
+</td></tr></table></td></tr></table>
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
@@ -76,11 +84,11 @@ def page(*, title: str, preheader: str, letter: str, footer: Footer, envelope: E
         direction=direction(language),
         style=_STYLE,
         title=escape(places.pattern.sub("…", title)),
-        preheader=_preheader(preheader),
+        preheader=preheader_block(preheader),
         letter=letter,
         footer_style=_FOOTER_STYLE,
         footer=html_footer(footer, language=language, places=places),
-        pixel=_PIXEL.format(places.put("{{ open_url }}")) if envelope.track_opens else "",
+        pixel=pixel(places) if envelope.track_opens else "",
     )
     inliner = Premailer(
         shell, allow_network=False, strip_important=False, keep_style_tags=False, disable_validation=True,
@@ -89,8 +97,21 @@ def page(*, title: str, preheader: str, letter: str, footer: Footer, envelope: E
     return str(inliner.transform(pretty_print=False))
 
 
-def _preheader(text: str) -> str:
+def preheader_block(text: str) -> str:
+    """What inboxes show after the subject, unseen in the mail; `text` is plain with placeholders."""
     return f'<div style="{_HIDDEN}">{escape(text)} {_PAD}</div>' if text else ""
+
+
+def pixel(places: Placeholders) -> str:
+    """The picture that asks for opens."""
+    return _PIXEL.format(places.put("{{ open_url }}"))
+
+
+def footer_block(footer: Footer, *, language: str, places: Placeholders) -> str:
+    """The footer for a page of the author's own: on a ground of its own, so that it can be read on any."""
+    return _FOOTER_BLOCK.format(
+        direction=direction(language), style=_FOOTER_STYLE, footer=html_footer(footer, language=language, places=places)
+    )
 
 
 def html_footer(footer: Footer, *, language: str, places: Placeholders) -> str:

@@ -7,6 +7,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
+from sending.pure.liquid_scan import scan
+
 # A brace that would begin a tag, also together with what follows the segment.
 _BRACE = re.compile(r"\{(?=[{%]|\Z)")
 
@@ -24,6 +26,14 @@ class Placeholders:
         """A word for this Liquid source."""
         self._sources.append(source)
         return f"{self._mark}{len(self._sources) - 1}q"
+
+    def stashed(self, source: str) -> str:
+        """This Liquid source with a word for each of its tags."""
+        pieces, at = [], 0
+        for tag in scan(source, room=4)[0]:
+            pieces += [source[at : tag.start], self.put(source[tag.start : tag.end])]
+            at = tag.end
+        return "".join([*pieces, source[at:]])
 
     def source(self, match: re.Match[str]) -> str:
         """The source a match of `pattern` stands for."""

@@ -1,23 +1,35 @@
 """/campaigns/7/letter/"""
 
+from collections.abc import Sequence
+
+from csp.constants import NONCE
+from csp.decorators import csp_update
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from audiences.access import acting
-from audiences.models import PersonField
+from audiences.models import PersonField, Subscriber
 from campaigns import content, edit, letters, media
 from campaigns.access import campaign_or_404
 from campaigns.forms import LetterForm, PictureForm
 from campaigns.models import Campaign, Media, Revision
 from campaigns.pure.advice import SUBJECT_LONG
-from campaigns.samples import sample_people
+from campaigns.pure.changes import Line, changed_lines
+from campaigns.pure.mjml_words import ATTRIBUTES, HTML_WORDS
+from campaigns.pure.starters import with_line_ends_of
+from campaigns.samples import cast_of, person_by_address
+from sending.pure.personalise import SYSTEM_NAMES
 
 PICTURES_SHOWN = 12
+ELSEWHERE = ("from", "reply_to", "postal_address")
 
 
+# The code editor brings a style element of its own.
+@csp_update({"style-src": [NONCE]})  # type: ignore[arg-type]  # its type knows only views of one argument
 def letter(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     if request.method == "POST":
@@ -26,41 +38,89 @@ def letter(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 
 def _save(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    form = LetterForm(request.POST)
-    typed = Revision(campaign=campaign, number=campaign.rev, **_typed(request))
+    before = content.current(campaign)
+    form = LetterForm(request.POST, before=before.letter)
+    typed = typed_revision(request, campaign, before)
     if not form.is_valid():
         return _page(request, campaign, typed, form=form, status=422)
     now = timezone.now()  # clock: entry
     try:
-        content.save_letter(now=now, campaign_id=campaign.pk, by=acting(request), **form.cleaned_data)
+        saved = content.save_letter(now=now, campaign_id=campaign.pk, by=acting(request), **form.cleaned_data)
     except content.Conflict as conflict:
         return _page(request, campaign, typed, theirs=conflict.theirs, status=409)
     except content.NotADraft as error:
         return _page(request, campaign, typed, refused=str(error), status=409)
+    if request.htmx:  # type: ignore[attr-defined]
+        return _saved(request, campaign, saved)
     return redirect("campaign-review" if "review" in request.POST else "campaign-letter", campaign.pk)
 
 
-def _typed(request: HttpRequest) -> dict[str, str]:
-    return {name: request.POST.get(name, "") for name in ("subject", "preheader", "letter")}
+def _saved(request: HttpRequest, campaign: Campaign, saved: Revision) -> HttpResponse:
+    """For a page that goes on: what to say, and which version the next save is based on."""
+    campaign.rev = saved.number
+    answer = render(request, "campaigns/compose.html#saved", {"campaign": campaign, "content": saved})
+    answer["X-Version"] = str(saved.number)
+    return answer
+
+
+@require_POST
+def check(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """What was typed and not saved yet: its problems, and how an inbox shows it. Changes nothing."""
+    campaign = campaign_or_404(campaign_id)
+    shown = typed_revision(request, campaign, content.current(campaign))
+    address = request.POST.get("as_email", "").strip()
+    context = _judged(campaign, shown, person_by_address(address) if address else None)
+    parts = [
+        render_to_string(f"campaigns/compose.html#{part}", {"campaign": campaign, "oob": True, **context}, request)
+        for part in ("checked", "inbox")
+    ]
+    return HttpResponse("".join(parts))
+
+
+def _judged(campaign: Campaign, shown: Revision, person: Subscriber | None) -> dict[str, object]:
+    now = timezone.now()  # clock: entry
+    return {
+        "content": shown,
+        # What is wrong in the words comes before what is missing elsewhere.
+        "problems": sorted(letters.problems_of(campaign, shown), key=lambda one: one.place in ELSEWHERE),
+        "look": letters.look_of(campaign, shown, person, now=now),
+        "words": len(shown.letter.split()),
+    }
+
+
+def typed_revision(request: HttpRequest, campaign: Campaign, before: Revision) -> Revision:
+    """What stands in the form and is not saved yet."""
+    words = {name: request.POST.get(name, "") for name in ("subject", "preheader", "letter")}
+    words["letter"] = with_line_ends_of(before.letter, words["letter"])
+    kind = request.POST.get("kind", "")
+    kind = kind if kind in Revision.Kind else before.kind
+    return Revision(campaign=campaign, number=campaign.rev, kind=kind, **words)
 
 
 def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int = 200, **more: object) -> HttpResponse:
+    fields = list(PersonField.objects.all())
     context = {
         "nav": "campaigns",
         "campaign": campaign,
-        "content": shown,
         "editable": campaign.state in edit.EDITABLE,
-        "problems": letters.problems_of(campaign, shown),
-        "fields": PersonField.objects.all(),
+        **_judged(campaign, shown, None),
+        "fields": fields,
         "pictures": Media.objects.all()[:PICTURES_SHOWN],
         "picture_form": PictureForm(),
-        "samples": sample_people(campaign),
-        "words": len(shown.letter.split()),
+        "code_words": code_words(fields, shown.kind) if shown.kind != Revision.Kind.LETTER else {},
+        "cast": cast_of(campaign),
         "subject_long": SUBJECT_LONG,
         "device": "phone" if request.GET.get("device") == "phone" else "desktop",
         **more,
     }
     return render(request, "campaigns/compose.html", context, status=status)
+
+
+def code_words(fields: Sequence[PersonField], kind: str) -> dict[str, object]:
+    """What the code editor offers to complete."""
+    names = [f"contact.{field.key}" for field in fields]
+    elements = {name: sorted(words - {"*"}) for name, words in ATTRIBUTES.items()} if kind == Revision.Kind.MJML else {}
+    return {"fields": ["contact.email", *names, *sorted(SYSTEM_NAMES)], "elements": elements or HTML_WORDS}
 
 
 def pictures(request: HttpRequest, campaign_id: int) -> HttpResponse:
@@ -78,6 +138,7 @@ def pictures(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "campaign": campaign,
         "picture_form": form,
         "pictures": Media.objects.all()[:PICTURES_SHOWN],
+        "content": content.current(campaign),
     }
     template = "campaigns/pictures.html#pictures" if request.htmx else "campaigns/pictures.html"  # type: ignore[attr-defined]
     return render(request, template, context, status=422 if form.errors else 200)
@@ -91,7 +152,14 @@ def versions(request: HttpRequest, campaign_id: int) -> HttpResponse:
     chosen = next((row for row in rows if str(row.number) == asked), rows[0] if rows else None)
     editable = campaign.state in edit.EDITABLE
     context = {"nav": "campaigns", "campaign": campaign, "rows": rows, "chosen": chosen, "editable": editable}
+    context["before"], context["changes"] = _changes(campaign, chosen)
     return render(request, "campaigns/versions.html", context)
+
+
+def _changes(campaign: Campaign, chosen: Revision | None) -> tuple[Revision | None, list[Line]]:
+    """The version before the chosen one, and what the chosen one changed in it."""
+    before = campaign.revisions.filter(number__lt=chosen.number).first() if chosen else None
+    return before, changed_lines(before, chosen) if before and chosen else []
 
 
 @require_POST

@@ -11,14 +11,16 @@ from campaigns import content, letters
 from campaigns.access import campaign_or_404
 from campaigns.compile import CompileError
 from campaigns.models import Campaign, Revision
-from campaigns.pure.colour_scheme import fixed_scheme
+from campaigns.pure.colour_scheme import fixed_scheme, forced_dark
 from campaigns.samples import person_by_address
+from campaigns.views.compose import typed_revision
 from sending.pure.personalise import PersonalisationFailed
 
-# A frame with `srcdoc` would inherit the page's policy and lose the mail's own styles.
+# A frame with `srcdoc` would inherit the page's policy and lose the mail's own styles. Of one origin with the page, so
+# that it can scroll a new preview to where the old one was; scripts run in neither sandbox.
 POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src {images}; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'"
+    "sandbox allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src {images}; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'"
 )
 
 
@@ -37,8 +39,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _content(request: HttpRequest, campaign: Campaign, asked: QueryDict) -> Revision:
     if request.method == "POST":
-        typed = {name: asked.get(name, "") for name in ("subject", "preheader", "letter")}
-        return Revision(campaign=campaign, number=campaign.rev, **typed)
+        return typed_revision(request, campaign, content.current(campaign))
     number = asked.get("number", "")
     if number.isdecimal() and len(number) < 9:
         return get_object_or_404(Revision, campaign=campaign, number=int(number))
@@ -53,11 +54,13 @@ def _document(request: HttpRequest, campaign: Campaign, shown: Revision, asked: 
         return render(request, "campaigns/preview_problems.html", {"reason": reason})
     now = timezone.now()  # clock: entry
     try:
-        copy = letters.copy_for(letters.compiled(campaign, shown), person, now=now)
+        copy = letters.copy_for(letters.to_look_at(campaign, shown), person, now=now)
     except CompileError as error:
         return render(request, "campaigns/preview_problems.html", {"problems": error.problems})
     except PersonalisationFailed as error:
         return render(request, "campaigns/preview_problems.html", {"reason": str(error).rstrip(".")})
     if asked.get("part") == "text":
         return HttpResponse(copy.text, content_type="text/plain; charset=utf-8")
+    if asked.get("scheme") == "forced":
+        return HttpResponse(forced_dark(copy.html))
     return HttpResponse(fixed_scheme(copy.html, dark=asked.get("scheme") == "dark"))

@@ -41,7 +41,7 @@ ANN = {"first_name": "Ann", "city": "Köln", "vip": True, "products": ["Tea", "J
 KNOWN = set(ANN)
 LETTER = Letter(
     subject="Hi {{ contact.first_name | default: 'you' }} 🎉",
-    markdown="Hello",
+    source="Hello",
     from_name="Acme",
     from_address="news@acme.example",
     list_name="Acme News",
@@ -50,7 +50,7 @@ LETTER = Letter(
 
 def compiled(markdown: str, *, track_clicks: bool = True, track_opens: bool = True, **changes) -> CompiledMessage:
     return compile_letter(
-        letter=replace(LETTER, markdown=markdown, **changes),
+        letter=replace(LETTER, source=markdown, **changes),
         sender=ACME,
         known_fields=KNOWN,
         public_url="https://mail.acme.example",
@@ -66,7 +66,7 @@ def shown(markdown: str, *, fields: dict[str, object] | None = None, **changes) 
 
 def problems(markdown: str, **changes) -> list[str]:
     found = check_letter(
-        letter=replace(LETTER, markdown=markdown, **changes),
+        letter=replace(LETTER, source=markdown, **changes),
         sender=ACME,
         known_fields=KNOWN,
         public_url="https://mail.acme.example",
@@ -350,7 +350,7 @@ def test_any_text_either_compiles_with_its_footer_or_says_why_not(markdown: str)
 def test_braces_in_names_and_addresses_stay_text():
     sender = Sender(name="{{ contact.email }} {% if %}", postal_address="{{{% x")
     message = compile_letter(
-        letter=replace(LETTER, list_name="{{ x }}", markdown="a { { b"), sender=sender, known_fields=KNOWN,
+        letter=replace(LETTER, list_name="{{ x }}", source="a { { b"), sender=sender, known_fields=KNOWN,
         public_url="https://x.example", track_clicks=True, track_opens=True,
     )  # fmt: skip
     copy = preview(message, recipient=RecipientContext(email="a@b.example", fields={}), system=SYSTEM)
@@ -414,7 +414,7 @@ def test_the_preview_is_what_a_real_copy_says():
 
 def test_a_notice_is_transactional_untracked_and_has_its_own_footer():
     letter = replace(
-        LETTER, subject="One click left", markdown='Hi\n\n[Yes, subscribe me](https://mail.acme.example/c/x "button")'
+        LETTER, subject="One click left", source='Hi\n\n[Yes, subscribe me](https://mail.acme.example/c/x "button")'
     )
     message = compile_notice(letter=letter, sender=ACME, reason="Somebody entered {email} on our page.")
     raw = compose(prepare(message), recipient=RecipientContext(email="a@b.example", fields={}), system=SYSTEM)
@@ -428,7 +428,7 @@ def test_a_notice_is_transactional_untracked_and_has_its_own_footer():
 
 
 def test_a_notice_may_have_links_of_its_own_per_person():
-    letter = replace(LETTER, subject="One click left", markdown='[Yes]({{ contact.confirm_url }} "button")')
+    letter = replace(LETTER, subject="One click left", source='[Yes]({{ contact.confirm_url }} "button")')
     message = compile_notice(letter=letter, sender=ACME, reason="x", known_fields={"confirm_url"})
     recipient = RecipientContext(email="a@b.example", fields={"confirm_url": "https://mail.acme.example/c/tok"})
     copy = preview(message, recipient=recipient, system=SYSTEM)
