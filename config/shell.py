@@ -8,6 +8,7 @@ from django.utils.functional import SimpleLazyObject
 
 from config.gatekeeper import visitor_of
 from reputation.models import SendingDomain
+from sending import partitions
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -17,6 +18,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "visitor": SimpleLazyObject(lambda: visitor_of(request)),
         "test_mode": settings.LAB,
         "held_domains": SimpleLazyObject(_held_domains),
+        "room_is_missing": SimpleLazyObject(partitions.next_is_missing),
     }
 
 
