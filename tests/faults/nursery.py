@@ -6,11 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from tests.faults.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,9 +28,12 @@ class Child:
                 self.returncode = int(self.ending.read_text())
         return self.returncode
 
-    def wait(self) -> None:
-        while self.poll() is None:
+    def wait(self, seconds: float = 60.0) -> bool:
+        """False when it still runs after so long."""
+        until = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
+        return self.returncode is not None
 
     def send_signal(self, number: signal.Signals) -> None:
         if self.poll() is None:
@@ -40,17 +42,17 @@ class Child:
 
 
 class Nursery:
-    """Of one kind of process. Its own end is that of all who came from it."""
+    """Of one kind of process, with one environment. Its own end is that of all who came from it."""
 
-    def __init__(self, stage: Stage, kind: str) -> None:
-        self._logs = stage.logs
+    def __init__(self, kind: str, *, folder: Path, environment: Mapping[str, str], name: str = "") -> None:
+        self._logs = folder / "log"
         self._logs.mkdir(exist_ok=True)
-        self._log = self._logs / f"nursery-{kind}.log"
+        self._log = self._logs / f"nursery-{name or kind}.log"
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.process", kind],
                 cwd=ROOT,
-                env=stage.environment(kind),
+                env={**os.environ, **environment, "LETTERPACE_FAULTS": str(folder)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=out,
@@ -59,7 +61,7 @@ class Nursery:
                 bufsize=1,
             )
 
-    def start(self, name: str, *, without: str) -> Child:
+    def start(self, name: str, *, without: str = "") -> Child:
         assert self._process.stdin
         assert self._process.stdout
         with suppress(BrokenPipeError):

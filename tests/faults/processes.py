@@ -67,7 +67,7 @@ class Processes:
 
     def start(self, name: str, kind: str) -> Process:
         if kind not in self._nurseries:
-            self._nurseries[kind] = Nursery(self.stage, kind)
+            self._nurseries[kind] = Nursery(kind, folder=self.stage.folder, environment=self.stage.servers)
         self.all[name] = Process(name, kind, self._nurseries[kind].start(name, without=self.without))
         return self.all[name]
 

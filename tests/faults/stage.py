@@ -46,10 +46,6 @@ class Stage:
     def logs(self) -> Path:
         return self.folder / "log"
 
-    def environment(self, name: str, **more: str) -> dict[str, str]:
-        """For a process under test."""
-        return {**os.environ, **self.servers, "LETTERPACE_FAULTS": str(self.folder), "FAULT_NAME": name, **more}
-
 
 @contextmanager
 def set_up(folder: Path, *, seed: int) -> Iterator[Stage]:

@@ -89,7 +89,7 @@ def hosts(folder: Path) -> dict[str, Any]:
             world.limit(key, 20, ips=tuple(sources.values()), of_domain=60)
         world.until_workers(4)
         sent = {
-            host: mailing(host, {"google": 60, "yahoo": 60, "gmx": 60}, pool(host, ip)) for host, ip in sources.items()
+            host: mailing(host, {"google": 45, "yahoo": 45, "gmx": 45}, pool(host, ip)) for host, ip in sources.items()
         }
         time.sleep(5)
         absences = [_absence(world, workers, sent, host) for host in sources]
@@ -107,11 +107,11 @@ def hosts(folder: Path) -> dict[str, Any]:
 
 
 def _absence(world: Fleet, workers: dict[str, str], sent: dict[str, Any], host: str) -> dict[str, Any]:
-    """All workers of a host are killed; seven seconds later they are back."""
+    """All workers of a host are killed; four seconds later they are back."""
     names = [name for name, of in workers.items() if of == host]
     (other,) = set(sent) - {host}
     since = world.kill(*names)
-    time.sleep(7)
+    time.sleep(4)
     until = world.seconds()
     world.workers.start(*names)
     world.until_workers(4)
