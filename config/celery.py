@@ -14,7 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("PROCESS_KIND", "control")
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
 from config import embedded
@@ -200,7 +200,13 @@ def drain(**_: Any) -> None:
 
 @signals.worker_shutdown.connect(weak=False)
 def settle_and_leave(**_: Any) -> None:
-    """The last outcomes are settled, and the worker's row goes."""
-    from sending import here
+    """The last outcomes are settled, and the worker's row goes. Then the host's number takes a step: a backup that was
+    made in the last seconds before this stop is older than what was sent."""
+    from sending import boot_identity, here
 
     here.close()
+    if settings.PROCESS_KIND == "transmit":
+        try:
+            boot_identity.grow()
+        except DatabaseError as error:
+            logger.warning("the database is away at the end: %s", type(error).__name__)

@@ -12,28 +12,32 @@ seconds, the row's first, so the file is never ahead of a row that is its own.
 | there | of another machine | the data was cloned or moved: held |
 
 Held means: all sending is stopped, and campaigns under way are held, each until a person goes on with it. An admin
-confirms (`manage.py confirm_restore`, or *Go on sending* on the pages).
+confirms (`manage.py confirm_restore`, or *Go on sending* on the pages). Then each host carries out again what was
+suppressed after the backup (`kept_apart`).
 """
 
 import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import connection
 
+from sending import kept_apart
 from sending.journal import folder
+from sending.kept_apart import Mark
 from sending.settle import Cursor
 
 log = logging.getLogger(__name__)
 
-_ROW = "SELECT identity::text, generation, pardoned FROM sending_bootidentity WHERE host = %s"
+_ROW = "SELECT identity::text, generation, pardoned, seen_at FROM sending_bootidentity WHERE host = %s"
 _PUT = """
 INSERT INTO sending_bootidentity (host, identity, generation, pardoned, seen_at)
 VALUES (%s, %s, %s, false, clock_timestamp())
@@ -60,11 +64,18 @@ _WHY_HELD = "The database was restored or moved: whoever got it since the backup
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What the file says."""
+    """What the file says. `row`, `horizon` and `written`: how far suppressions are kept apart (`kept_apart.Mark`)."""
 
     identity: str
     generation: int
     machine: str
+    row: int = 0
+    horizon: int = -1
+    written: Sequence[int] = ()
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.row, self.horizon, tuple(self.written))
 
 
 def check(cursor: Cursor | None = None) -> str:
@@ -89,6 +100,7 @@ def _check(cursor: Cursor) -> str:
         _begin(cursor)
         return ""
     if row is not None and row[2]:
+        kept_apart.carry_out(now=_clock(cursor), since=row[3])
         _put(cursor, generation=max(row[1], ours.generation if ours else 0) + 1)
         return ""
     wrong = _difference(row, ours)
@@ -106,7 +118,16 @@ def grow() -> None:
         cursor.execute(_GROW, [settings.EGRESS_HOST, ours.identity])
         row = cursor.fetchone()
         if row is not None:
-            _write(Ours(ours.identity, row[0], machine()))
+            mark = _kept_apart(ours.mark)
+            _write(Ours(ours.identity, row[0], machine(), mark.row, mark.horizon, mark.written))
+
+
+def _kept_apart(mark: Mark) -> Mark:
+    try:
+        return kept_apart.write_down(mark)
+    except OSError as error:
+        log.error("Suppressions cannot be kept apart from the database in %s: %s", folder(), error)
+        return mark
 
 
 def confirm() -> str:
@@ -115,6 +136,7 @@ def confirm() -> str:
     with connection.cursor() as cursor, _alone():
         wrong, row, ours = _check(cursor), _row(cursor), _read()
         if wrong:
+            kept_apart.carry_out(now=_clock(cursor), since=row[3] if row else None)
             _put(cursor, generation=max(row[1] if row else 0, ours.generation if ours else 0) + 1)
             cursor.execute("UPDATE sending_bootidentity SET pardoned = true WHERE host <> %s", [settings.EGRESS_HOST])
     return wrong
@@ -128,13 +150,19 @@ def machine() -> str:
         return ""
 
 
-def _row(cursor: Cursor) -> tuple[str, int, bool] | None:
+def _clock(cursor: Cursor) -> datetime:
+    cursor.execute("SELECT clock_timestamp()")
+    found: datetime = cursor.fetchone()[0]
+    return found
+
+
+def _row(cursor: Cursor) -> tuple[str, int, bool, datetime] | None:
     cursor.execute(_ROW, [settings.EGRESS_HOST])
-    row: tuple[str, int, bool] | None = cursor.fetchone()
+    row: tuple[str, int, bool, datetime] | None = cursor.fetchone()
     return row
 
 
-def _difference(row: tuple[str, int, bool] | None, ours: Ours | None) -> str:
+def _difference(row: tuple[str, int, bool, datetime] | None, ours: Ours | None) -> str:
     if ours is None:
         return (
             f"The database knows the sending host {settings.EGRESS_HOST}, and {_path()} is not there: "

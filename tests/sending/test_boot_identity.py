@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 
+from config.celery import settle_and_leave
 from reputation.models import Workspace
 from reputation.stop_sending import resume_sending
 from reputation.workspace import workspace
@@ -86,6 +87,16 @@ def test_whatever_does_not_fit_holds_all_sending(now: datetime, what: str, monke
     assert boot_identity.check() == ""
     Mailing.objects.update(state="running")
     assert plan(now=now) > 0
+
+
+def test_a_backup_made_right_before_an_orderly_stop_is_noticed(now: datetime, settings) -> None:
+    settings.PROCESS_KIND = "transmit"
+    boot_identity.check()
+    boot_identity.grow()
+    backup = BootIdentity.objects.get().generation
+    settle_and_leave()
+    BootIdentity.objects.update(generation=backup)
+    assert "older than what was sent" in boot_identity.check()
 
 
 def test_another_host_follows_after_one_confirmation(now: datetime, settings) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from audiences.models import Suppression
 from reputation.stop_sending import resume_sending
 from sending import boot_identity
 from sending.models import Batch, Mailing, Outcome
@@ -26,7 +27,9 @@ class Command(BaseCommand):
         if not yes:
             self.stdout.write("Stop what must not go on, then: manage.py confirm_restore --yes")
             return
+        before = Suppression.objects.count()
         boot_identity.confirm()
+        self.stdout.write(f"Suppressed again since the backup: {Suppression.objects.count() - before}.")
         resume_sending()
         self.stdout.write("Confirmed. Sending goes on; campaigns that are held wait for a person, each by itself.")
 
