@@ -3,6 +3,7 @@
 import os
 import secrets
 import threading
+import time
 from typing import Any
 
 import psycopg
@@ -19,6 +20,12 @@ _lock = threading.Lock()
 _gate: Gate | None = None
 _hub: Hub | None = None
 _recorder: Recorder | None = None
+
+# A web process on another machine, whose journal this one cannot see, carries out twice a second what it kept while the
+# database was away: whoever left then is given so long before anybody is granted again.
+HOLD_OFF_SECONDS = 2.0
+_was_tried = False
+_back_at = float("-inf")
 
 # What a lost network would otherwise hang on for many minutes.
 _SOCKET_OPTIONS = {
@@ -46,9 +53,13 @@ def gate() -> Gate:
     with _lock:
         if _gate is None or not _gate.is_alive():
             worker = Worker(egress_host=settings.EGRESS_HOST, kind=settings.PROCESS_KIND)
-            _gate = Gate(worker=worker, connect=connect, must_wait=leaving_later.is_waiting)
+            _gate = Gate(worker=worker, connect=connect, must_wait=_must_wait)
             _gate.start()
         return _gate
+
+
+def _must_wait() -> bool:
+    return leaving_later.is_waiting() or time.monotonic() - _back_at < HOLD_OFF_SECONDS
 
 
 def hub() -> Hub:
@@ -72,20 +83,25 @@ def recorder() -> Recorder:
 
 def close() -> None:
     """End the gate when the process ends in order; what is still to be settled is settled first."""
-    global _gate, _recorder
+    global _gate, _recorder, _was_tried, _back_at
     with _lock:
         if _gate is not None:
             _gate.close()
         if _recorder is not None:
             _recorder.close()
         _gate = _recorder = None
+        _was_tried, _back_at = False, float("-inf")
 
 
 def connect() -> psycopg.Connection[Any]:
     """A direct connection in autocommit, with the gate's time limits; not through Django, whose limits are others."""
+    global _was_tried, _back_at
+    again, _was_tried = _was_tried, True
     params = {k: v for k, v in django_connection.get_connection_params().items() if k not in _NOT_OURS}
     connection = psycopg.connect(**{**params, **_SOCKET_OPTIONS}, autocommit=True)
     connection.execute(_SESSION)
     # Before the first question: a restored database's batches must find that all sending is stopped.
     boot_identity.check(connection.cursor())
+    if again:
+        _back_at = time.monotonic()
     return connection

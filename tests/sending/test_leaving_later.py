@@ -110,6 +110,32 @@ def test_a_batch_under_way_grants_nobody_before_it_is_carried_out(now: datetime,
     assert kinds(mailing) == {"accepted": 2, "skipped": 1}
 
 
+def test_after_an_outage_nobody_is_granted_before_other_machines_could_carry_out_theirs(
+    now: datetime, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailing = mailing_to(3, now=now)
+    address = door(mailing, 2)
+    batches = cut(mailing, now=now, size=10)
+    here.gate()
+    wait_for(lambda: here._was_tried)
+    monkeypatch.setattr(here, "HOLD_OFF_SECONDS", 60.0)
+    wait_for(lambda: here.gate()._connection is not None)
+    connection = here.gate()._connection
+    assert connection is not None
+    connection.close()
+    with receiving(Script()) as receiver:
+        settings.SMTP_PORT = receiver.port
+        sending = threading.Thread(target=send, args=(batches,), kwargs={"now": now})
+        sending.start()
+        wait_for(lambda: here.gate()._failures >= 1)
+        assert receiver.dots == []
+        # Another machine's web process is as late as it may be.
+        assert Client().post(address, ONE_CLICK).status_code == 200
+        monkeypatch.setattr(here, "HOLD_OFF_SECONDS", 0.0)
+        sending.join()
+    assert kinds(mailing) == {"accepted": 2, "skipped": 1}
+
+
 def test_the_process_that_kept_it_carries_it_out_by_itself(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     mailing = mailing_to(3, now=now)
