@@ -1,5 +1,6 @@
 """Reading settings from the environment: a wrong one stops the start with a sentence that says what to set."""
 
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,20 @@ def web_address(name: str, default: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
         raise wrong(name, "must be a full web address without a path", example="https://mail.example.com")
     return value
+
+
+def check_webhook(url: str, secret: str, *, private: bool) -> None:
+    """Is there a web address, over https unless it may be inside, and a secret to sign with?"""
+    parts = urlsplit(url)
+    if parts.scheme not in ({"http", "https"} if private else {"https"}) or not parts.hostname or parts.fragment:
+        raise wrong("ALERT_WEBHOOK_URL", "must be a web address with https", example="https://hooks.example.com/mail")
+    try:
+        long_enough = len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) >= 24
+    except ValueError:
+        long_enough = False
+    if not secret.startswith("whsec_") or not long_enough:
+        problem = "must be whsec_ and at least 24 random bytes in base64"
+        raise wrong("ALERT_WEBHOOK_SECRET", problem, example='"whsec_$(openssl rand -base64 32)"')
 
 
 def host_and_port(name: str, value: str, *, example: str) -> tuple[str, int]:

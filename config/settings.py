@@ -10,6 +10,7 @@ from csp.constants import NONE, SELF
 
 from config import embedded, keys
 from config.environment import (
+    check_webhook,
     env,
     factor,
     folder,
@@ -154,6 +155,11 @@ DNSBL_LISTS = names("DNSBL_LISTS", ["all"])
 SPAMHAUS_KEY = text("SPAMHAUS_KEY", "")
 if SPAMHAUS_KEY and not SPAMHAUS_KEY.isalnum():
     raise wrong("SPAMHAUS_KEY", "may hold letters and digits only", example="abcdefghijklmnopqrstuvwxyz")
+# What broke is told here too, signed; into our own network only where that is allowed.
+ALERT_WEBHOOK_PRIVATE = switch("ALERT_WEBHOOK_PRIVATE", default=False)
+ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET = text("ALERT_WEBHOOK_URL", ""), text("ALERT_WEBHOOK_SECRET", "")
+if ALERT_WEBHOOK_URL:
+    check_webhook(ALERT_WEBHOOK_URL, ALERT_WEBHOOK_SECRET, private=ALERT_WEBHOOK_PRIVATE or LAB)
 INBOUND_LISTEN = host_and_port("INBOUND_LISTEN", text("INBOUND_LISTEN", "127.0.0.1:2525"), example="0.0.0.0:25")
 # Divides retry, greylisting, back-off and DSN delays, so that a demo shows in minutes what takes days.
 TIME_FACTOR = factor("TIME_FACTOR", 1.0)
@@ -351,7 +357,7 @@ CONTENT_SECURITY_POLICY = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
-# -- Forwards people's answers where no route of ours can; campaigns never go this way ------------------------------
+# -- For people's answers and our alerts where no route of ours can; campaigns never go this way ----------------------
 
 _EMAIL = parsed(
     "EMAIL_URL",

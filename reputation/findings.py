@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from reputation.models import Finding, FindingChange, LinkHost, SendingAddress, SendingDomain
+from django.conf import settings
+
+from reputation.models import Alert, Finding, FindingChange, LinkHost, SendingAddress, SendingDomain
 from reputation.pure import memory
 from reputation.pure.memory import Event, Memory
 
@@ -32,37 +34,28 @@ class Check:
         return self.weight or (Finding.Weight.MUST if self.required else Finding.Weight.SHOULD)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Something happened to a check that people should hear of."""
-
-    event: Event
-    finding: Finding
-
-
-def store(*, now: datetime, about: Owner, checks: Sequence[Check], gone: Collection[str] = ()) -> list[Told]:
-    """Store checks about one thing, and forget those named in `gone`; returns what broke and what was mended.
+def store(*, now: datetime, about: Owner, checks: Sequence[Check], gone: Collection[str] = ()) -> None:
+    """Store checks about one thing, forget those named in `gone`, and leave an alert of what broke or was mended.
 
     To be called in a transaction that holds the thing's row, so that two checks at once keep one memory.
     """
     before = {row.check_name: row for row in about.findings.all()}
-    told = []
     for check in checks:
         row = before.get(check.name) or _new(about, check.name)
         was = row.result
         event = _write(row, check, now)
         if was != row.result and not isinstance(about, LinkHost):
             _remember_change(now, row, was)
-        if event is not None:
-            told.append(Told(event, row))
+        if event is not None and row.weight != Finding.Weight.TELL and not isinstance(about, LinkHost):
+            _leave_alert(now, row, event)
     about.findings.filter(check_name__in=gone).delete()
-    return told
 
 
 def prune(*, now: datetime) -> None:
     """Forget hosts no campaign needs any more, and history that is older than two years."""
     LinkHost.objects.filter(wanted_until__lt=now).delete()
     FindingChange.objects.filter(at__lt=now - KEEP_HISTORY).delete()
+    Alert.objects.filter(at__lt=now - KEEP_HISTORY).delete()
 
 
 def _new(about: Owner, check_name: str) -> Finding:
@@ -86,6 +79,22 @@ def _write(row: Finding, check: Check, now: datetime) -> Event | None:
     row.required, row.weight, row.checked_at = check.required, check.weighs, now
     row.save()
     return event
+
+
+def _leave_alert(now: datetime, row: Finding, event: Event) -> None:
+    Alert.objects.create(
+        kind=event,
+        domain_id=row.domain_id,
+        address_id=row.address_id,
+        check_name=row.check_name,
+        required=row.required,
+        at=now,
+        detail=row.detail,
+        expected=row.expected,
+        found=row.found,
+        mail_due_at=now,
+        call_due_at=now if settings.ALERT_WEBHOOK_URL else None,
+    )
 
 
 def _remember_change(now: datetime, row: Finding, before: str) -> None:

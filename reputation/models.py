@@ -218,6 +218,46 @@ class FindingChange(models.Model):
         return f"{self.check_name}: {self.before} → {self.after}"
 
 
+class Alert(models.Model):
+    """A check that had passed broke, or was mended: told to the admins by mail, and to a webhook where there is one."""
+
+    class Kind(models.TextChoices):
+        BROKE = "broke", "Broke"
+        MENDED = "mended", "Mended"
+
+    kind = models.CharField(max_length=6, choices=Kind)
+    domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="+")
+    address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="+")
+    check_name = models.CharField(max_length=20)
+    required = models.BooleanField()
+    at = models.DateTimeField()
+    detail = models.TextField(blank=True)
+    expected = models.TextField(blank=True)
+    found = models.TextField(blank=True)
+    # Each way is tried until it worked or a day is over.
+    mailed_at = models.DateTimeField(null=True)
+    mail_due_at = models.DateTimeField(null=True)
+    mail_error = models.CharField(max_length=300, blank=True)
+    called_at = models.DateTimeField(null=True)
+    call_due_at = models.DateTimeField(null=True)
+    call_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["mail_due_at"], name="alerts_to_mail", condition=models.Q(mail_due_at__isnull=False)),
+            models.Index(fields=["call_due_at"], name="alerts_to_call", condition=models.Q(call_due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.about}: {self.check_name} {self.kind}"
+
+    @property
+    def about(self) -> str:
+        """The domain or the address it is about, as a name."""
+        return str(self.domain or self.address)
+
+
 class WarmupPlan(models.Model):
     """Caps of the day by provider, day after day. A preset is copied, then edited."""
 

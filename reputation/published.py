@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from reputation import blocklists
 from reputation.domains import Record, records_of_address, records_to_publish
-from reputation.models import Finding, SendingAddress, SendingDomain
+from reputation.models import Finding, FindingChange, SendingAddress, SendingDomain
 
 # What each check is called, and what its record is for.
 NAMES = {
@@ -106,6 +107,45 @@ def sum_of(rows: Sequence[Listing]) -> Sum | None:
     if rows and all(row.tone == "idle" for row in rows):
         return Sum("idle", "help", "Could not ask")
     return Sum("ok", "circle-check", "On none") if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A result that became another one."""
+
+    at: datetime
+    tone: str
+    icon: str
+    word: str
+    title: str
+    detail: str
+
+
+def history(about: SendingDomain | SendingAddress, most: int = 20) -> list[Change]:
+    """How results changed, the newest first. What was fine at the first look is no news."""
+    rows = about.finding_changes.exclude(before="", after=Finding.Result.PASS).order_by("-id")[:most]
+    return [_change(row) for row in rows]
+
+
+def _change(row: FindingChange) -> Change:
+    tone, icon, word = {
+        Finding.Result.PASS.value: ("ok", "circle-check", "Passes"),
+        Finding.Result.FAIL.value: ("bad", "circle-x", "Fails"),
+    }.get(row.after, ("wait", "help", "Could not look up"))
+    return Change(row.at, tone, icon, word, title(row.check_name), row.detail)
+
+
+def title(check_name: str) -> str:
+    """What a check is called in the pages."""
+    known = blocklists.list_of(check_name)
+    return known.name if known else NAMES[check_name][0] if check_name in NAMES else check_name
+
+
+def headline(check_name: str, about: str, *, broke: bool) -> str:
+    """What happened to a check, in a line: `DMARC of news.example no longer passes`, `192.0.2.1 is on SpamCop`."""
+    if blocklists.list_of(check_name) is not None:
+        return f"{about} is {'' if broke else 'no longer '}on {title(check_name)}"
+    return f"{title(check_name)} of {about} {'no longer passes' if broke else 'passes again'}"
 
 
 def _records_only(findings: Iterable[Finding]) -> list[Finding]:

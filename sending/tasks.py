@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from sending import partitions, plan, sweeping
+from sending import alerts, partitions, plan, sweeping
 from sending import transmit as transmitting
 from sending.inbound import reading
 
@@ -42,3 +42,9 @@ def sweep_inbound() -> None:
 def keep_partitions() -> None:
     """Make the parts of the tables that will be needed, drop those that are old."""
     partitions.keep(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def tell_admins() -> None:
+    """Mail, and call a webhook, about what broke or was mended."""
+    alerts.tell(now=timezone.now())  # clock: entry

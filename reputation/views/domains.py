@@ -10,7 +10,7 @@ from reputation import blocklists, dkim_keys, domains
 from reputation.add_domain import add_domain
 from reputation.forms import AddressForm, DomainForm
 from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
-from reputation.published import NAMES, listings, rows_of_address, rows_of_domain, sum_of
+from reputation.published import NAMES, history, listings, rows_of_address, rows_of_domain, sum_of
 from reputation.pure.blocklists import is_worth_asking
 
 
@@ -54,6 +54,7 @@ def show(request: HttpRequest, domain_id: int) -> HttpResponse:
         "sentence": sentence,
         "rows": rows_of_domain(domain),
         "listings": listings(domain.findings.all()),
+        "history": history(domain),
         "keys": domain.keys.order_by("-id"),
         "has_pending": domain.keys.filter(state=DkimKey.State.PENDING).exists(),
     }
@@ -108,6 +109,7 @@ def address(request: HttpRequest, address_id: int) -> HttpResponse:
         "address": row,
         "rows": rows_of_address(row),
         "listings": listings(row.findings.all()),
+        "history": history(row),
         "private": not is_worth_asking(row.ip),
         "checked_at": checked,
     }

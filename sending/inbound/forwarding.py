@@ -1,41 +1,25 @@
-"""Hand on what people wrote back: a new message of ours to the workspace's address, with Reply-To the person.
-
-It leaves by the first active relay, else from the first active address of ours; without either by the e-mail server of
-the settings. It is no campaign mail and spends from no budget.
-"""
+"""Hand on what people wrote back: a new message of ours to the workspace's address, with Reply-To the person."""
 
 import logging
 import re
 from datetime import datetime, timedelta
-from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import EmailMessage, Message
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr, parseaddr
-from typing import Any
 
 from django.conf import settings
 from django.core import mail
 from django.db.models import Q
 
-from reputation import dkim_keys, resolver
 from reputation.models import SendingDomain
 from reputation.workspace import workspace
-from sending.models import Inbound, Route
+from sending.models import Inbound
+from sending.own_mail import NotHandedOver, hand_over
 from sending.pure.dialogue import BadPath
-from sending.pure.dkim import sign
 from sending.pure.mime_parts import header, parse, parts, text_of
-from sending.transmit import patience
-from sending.transports import (
-    ConnectionLost,
-    CouldNotOpen,
-    Destination,
-    Letter,
-    NoAnswer,
-    Session,
-    transport_for,
-)
+from sending.transports import Letter
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +27,8 @@ LOOP = "X-Loop"
 AGAIN_AFTER = timedelta(minutes=5)
 GIVE_UP_AFTER = timedelta(days=2)
 _MOST_TEXT = 20_000
-_UNFOLDED = re.compile(rb"\r\n(?![ \t])")
 _PLAIN_ADDRESS = re.compile(r"[\w.!#$%&'*+/=^`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
-
-
-class NotHandedOver(Exception):
-    """The message was not taken; says why, in a sentence."""
 
 
 def forward(*, now: datetime, row: Inbound) -> bool:
@@ -64,7 +43,7 @@ def forward(*, now: datetime, row: Inbound) -> bool:
         return False
     domain = _domain(row.rcpt_to)
     try:
-        _hand_over(now=now, letter=_letter(now, row, to, domain), domain=domain)
+        hand_over(now=now, letter=_letter(now, row, to, domain), domain=domain)
     except (NotHandedOver, OSError, mail.BadHeaderError, BadPath) as error:
         _put_off(now, row, str(error))
         return False
@@ -136,79 +115,3 @@ def _words(original: Message, row: Inbound) -> str:
         "The whole message is attached." if not cut else "The message was too long; its beginning is attached.",
     ]
     return "\n".join(notes)
-
-
-def _hand_over(*, now: datetime, letter: Letter, domain: SendingDomain | None) -> None:
-    """Raises NotHandedOver, or OSError."""
-    routes = Route.objects.filter(active=True).select_related("address")
-    relay = routes.filter(kind=Route.Kind.RELAY).order_by("pk").first()
-    direct = routes.filter(kind=Route.Kind.DIRECT).order_by("pk").first()
-    if relay is not None:
-        _by_session(relay, Destination(site=relay.host), letter)
-    elif direct is not None and domain is not None:
-        _by_session(direct, _exchangers(letter.rcpt_to), _signed(now, letter, domain))
-    else:
-        _by_settings(letter)
-
-
-def _by_session(route: Route, destination: Destination, letter: Letter) -> None:
-    try:
-        session = transport_for(route, patience=patience()).open(destination)
-    except (CouldNotOpen, LookupError) as error:
-        raise NotHandedOver(str(error)) from error
-    try:
-        _say(session, letter)
-    except (ConnectionLost, NoAnswer) as error:
-        session.drop()
-        raise NotHandedOver(f"the server broke off: {error}") from error
-    session.quit()
-
-
-def _say(session: Session, letter: Letter) -> None:
-    session.offer(letter)
-    refusal = session.hear_offer() or session.begin_content()
-    if refusal is not None:
-        raise NotHandedOver(str(refusal.reply))
-    session.send_content(letter)
-    reply = session.hear_content()
-    if not reply.is_positive:
-        raise NotHandedOver(str(reply))
-
-
-def _exchangers(address: str) -> Destination:
-    domain = address.rpartition("@")[2]
-    answer = resolver.lookup(domain, "MX")
-    if isinstance(answer, resolver.CouldNotLookUp):
-        raise NotHandedOver(f"{domain} could not be looked up: {answer.reason}")
-    records = answer.records if isinstance(answer, resolver.Found) else ()
-    ordered = sorted((int(preference), host) for preference, host in (record.split(" ", 1) for record in records))
-    return Destination(site=domain, hosts=tuple(host for _, host in ordered if host != ".") or (domain,))
-
-
-def _signed(now: datetime, letter: Letter, domain: SendingDomain) -> Letter:
-    key = dkim_keys.signing_key(domain.pk)
-    if key is None:
-        return letter
-    head, _, body = letter.content.partition(b"\r\n\r\n")
-    fields = [line.partition(b":") for line in _UNFOLDED.split(head)]
-    headers = [(name.decode("ascii"), value.lstrip(b" ")) for name, _, value in fields]
-    signature = sign(headers, body, key=key.private_key, domain=key.domain, selector=key.selector, now=now)
-    return Letter(mail_from=letter.mail_from, rcpt_to=letter.rcpt_to, content=signature + letter.content)
-
-
-class _Written(mail.EmailMessage):
-    """A message that is written already, for Django's e-mail backends."""
-
-    def __init__(self, letter: Letter) -> None:
-        super().__init__(from_email=letter.mail_from, to=[letter.rcpt_to])
-        self._letter = letter
-
-    def message(self, **_: Any) -> Any:
-        return message_from_bytes(self._letter.content, policy=SMTP)
-
-
-def _by_settings(letter: Letter) -> None:
-    try:
-        mail.get_connection().send_messages([_Written(letter)])
-    except OSError as error:  # smtplib's errors are among them
-        raise NotHandedOver(f"the e-mail server of the settings: {error}") from error

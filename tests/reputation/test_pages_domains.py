@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
-from reputation import dkim_keys
+from reputation import dkim_keys, findings
 from reputation.add_domain import add_domain
+from reputation.findings import Check
 from reputation.models import DkimKey, SendingAddress, SendingDomain
 from tests.visitors import admin, colleague
 
@@ -126,7 +129,7 @@ def test_ten_domains_cost_as_many_queries_as_one(now, django_assert_max_num_quer
     names = (f"d{n}.example" for n in range(10))
     SendingDomain.objects.bulk_create(SendingDomain(name=name, return_path_host="b.example") for name in names)
     client = colleague()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         client.get(reverse("domains"))
 
 
@@ -157,3 +160,21 @@ def test_no_list_is_asked_about_an_address_nobody_outside_sees(zones):
     made = SendingAddress.objects.create(ip="127.0.1.9", ehlo_name="out1.harbour.example")
     page = admin().get(reverse("address", args=[made.pk])).content.decode()
     assert "Nobody outside sees this address" in page
+
+
+def test_what_broke_is_said_above_every_page_and_kept_as_history(domain, now):
+    for minutes, result in ((0, "pass"), (15, "fail"), (30, "fail")):
+        check = Check("replies", result, detail="It takes no mail.", required=False)
+        findings.store(now=now + timedelta(minutes=minutes), about=domain, checks=[check])
+    client = colleague()
+    assert f"Answers of {NAME} no longer passes" in client.get(reverse("lists")).content.decode()
+    page = client.get(reverse("domain", args=[domain.pk])).content.decode()
+    assert "What changed" in page
+    assert page.count("It takes no mail.") == 2  # the row, and the history
+
+
+def test_what_never_passed_is_no_banner(domain, now):
+    for minutes in (0, 15):
+        check = Check("replies", "fail", required=False)
+        findings.store(now=now + timedelta(minutes=minutes), about=domain, checks=[check])
+    assert "no longer passes" not in colleague().get(reverse("lists")).content.decode()

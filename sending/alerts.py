@@ -1,0 +1,133 @@
+"""Telling admins what broke: by mail, and by a call to a webhook. `reputation` leaves the rows; here they are sent.
+
+Each way is tried for a day. It is claimed before it is tried, so that two sweeps do not both tell; a sweep that dies
+in between is repeated, which may tell twice and never not at all.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, formataddr
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from reputation import published
+from reputation.models import Alert, SendingDomain
+from reputation.pure import alert_words
+from reputation.pure.alert_words import Told
+from sending import webhook
+from sending.own_mail import NotHandedOver, by_settings, hand_over
+from sending.pure.dialogue import BadPath
+from sending.transports import Letter
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER = timedelta(minutes=5)
+GIVE_UP_AFTER = timedelta(days=1)
+
+
+def tell(*, now: datetime) -> None:
+    """Mail and call what is due. What could not be told is tried again, and says why on its row."""
+    _mail(now)
+    _call(now)
+
+
+def _mail(now: datetime) -> None:
+    """All that is due in one letter to each admin; done when one of them has it."""
+    due = list(Alert.objects.filter(mail_due_at__lte=now).select_related("domain", "address").order_by("id")[:50])
+    claimed = [row for row in due if _claim(row, "mail_due_at", now)]
+    if not claimed:
+        return
+    errors = [_mail_to(now, user, claimed) for user in User.objects.filter(is_active=True, is_staff=True, email__gt="")]
+    done = not all(errors) if errors else False
+    why = next((error for error in errors if error), "" if errors else "no admin has an address")
+    if done:
+        _of(claimed).update(mailed_at=now, mail_due_at=None, mail_error=why)
+    else:
+        log.warning("Admins could not be told what broke: %s", why)
+        _of(claimed).update(mail_error=why[:300])
+        _of(claimed).filter(at__lte=now - GIVE_UP_AFTER).update(mail_due_at=None)
+
+
+def _call(now: datetime) -> None:
+    due = Alert.objects.filter(call_due_at__lte=now).select_related("domain", "address").order_by("id")
+    for row in due[:50]:
+        if not _claim(row, "call_due_at", now):
+            continue
+        try:
+            webhook.call(now=now, id=f"alert-{row.pk}", body=alert_words.payload(told(row)))
+        except webhook.NotCalled as error:
+            log.warning("The webhook could not be told what broke: %s", error)
+            _of([row]).update(call_error=str(error)[:300])
+            _of([row]).filter(at__lte=now - GIVE_UP_AFTER).update(call_due_at=None)
+        else:
+            _of([row]).update(called_at=now, call_due_at=None, call_error="")
+
+
+def told(row: Alert) -> Told:
+    """An alert as its words need it."""
+    name, id = ("domain", row.domain_id) if row.domain_id else ("address", row.address_id)
+    broke = row.kind == Alert.Kind.BROKE
+    return Told(
+        id=row.pk,
+        broke=broke,
+        headline=published.headline(row.check_name, row.about, broke=broke),
+        about=row.about,
+        check=row.check_name,
+        required=row.required and row.domain_id is not None,
+        at=row.at,
+        detail=row.detail,
+        expected=row.expected,
+        found=row.found,
+        page=f"{settings.PUBLIC_URL}{reverse(name, args=[id])}",
+    )
+
+
+def _claim(row: Alert, way: str, now: datetime) -> bool:
+    """Put its next try off, before this one: of two sweeps one gets it."""
+    again = now + AGAIN_AFTER / settings.TIME_FACTOR
+    return Alert.objects.filter(pk=row.pk, **{way: getattr(row, way)}).update(**{way: again}) == 1
+
+
+def _of(rows: Sequence[Alert]) -> QuerySet[Alert]:
+    return Alert.objects.filter(pk__in=[row.pk for row in rows])
+
+
+def _mail_to(now: datetime, user: User, rows: Sequence[Alert]) -> str:
+    """Why it could not be mailed to somebody; empty when it was. What broke may be our way out: the e-mail server of
+    the settings is the second one.
+    """
+    domain = SendingDomain.objects.filter(state=SendingDomain.State.VERIFIED).order_by("id").first()
+    letter = _letter(now, user, rows, domain)
+    try:
+        hand_over(now=now, letter=letter, domain=domain)
+        return ""
+    except (NotHandedOver, OSError, BadPath, mail.BadHeaderError) as error:
+        why = str(error)
+    if settings.LAB:
+        return why
+    try:
+        by_settings(_letter(now, user, rows, None))
+        return ""
+    except (NotHandedOver, OSError, mail.BadHeaderError):
+        return why
+
+
+def _letter(now: datetime, user: User, rows: Sequence[Alert], domain: SendingDomain | None) -> Letter:
+    ours = f"letterpace@{domain.name}" if domain else settings.DEFAULT_FROM_EMAIL
+    alerts = [told(row) for row in rows]
+    new = EmailMessage(policy=SMTP)
+    new["From"] = formataddr(("Letterpace", ours))
+    new["To"] = user.email
+    new["Subject"] = alert_words.subject(alerts)
+    new["Date"] = format_datetime(now)
+    new["Message-ID"] = f"<alert-{rows[0].pk}-{user.pk}-{now:%Y%m%d%H%M%S}@{ours.rpartition('@')[2]}>"
+    new["Auto-Submitted"] = "auto-generated"
+    new.set_content(alert_words.text(alerts), cte="quoted-printable")
+    return Letter(mail_from=ours, rcpt_to=user.email, content=new.as_bytes())
