@@ -1,8 +1,10 @@
 """What the shell around every page shows: whose workspace it is, who looks, and whether mail leaves this machine."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -11,6 +13,8 @@ from reputation import published
 from reputation.models import Finding, SendingDomain
 from sending import partitions
 
+MOST = 3  # of each kind of banner
+
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """`workspace`, read when a template first asks for it: strangers' pages cost no query."""
@@ -18,20 +22,32 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "workspace": SimpleLazyObject(lambda: visitor_of(request).workspace),
         "visitor": SimpleLazyObject(lambda: visitor_of(request)),
         "test_mode": settings.LAB,
-        "held_domains": SimpleLazyObject(_held_domains),
-        "broken_checks": SimpleLazyObject(_broken_checks),
+        "broken": SimpleLazyObject(_broken),
         "room_is_missing": SimpleLazyObject(partitions.next_is_missing),
     }
 
 
-def _held_domains() -> list[SendingDomain]:
-    """Which broke after they had been right: their campaigns wait."""
-    return list(SendingDomain.objects.filter(state=SendingDomain.State.HELD).order_by("name")[:3])
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What had been right and is no more. `held`: domains whose campaigns wait; `checks`: the rest, in a line each."""
+
+    held: list[SendingDomain]
+    checks: list[tuple[Finding, str]]
 
 
-def _broken_checks() -> list[tuple[Finding, str]]:
-    """Checks that had passed and fail for certain, in a line each; those of held domains are said already."""
-    broken = Finding.objects.filter(confirmed=True, passed_at__isnull=False, host=None)
-    broken = broken.exclude(weight=Finding.Weight.TELL).exclude(domain__state=SendingDomain.State.HELD)
-    rows = broken.select_related("domain", "address").order_by("failing_since", "id")[:3]
-    return [(row, published.headline(row.check_name, str(row.domain or row.address), broke=True)) for row in rows]
+def _broken() -> Broken:
+    """One statement a page: held domains have findings, and what broke is one."""
+    held = Q(domain__state=SendingDomain.State.HELD)
+    broke = Q(confirmed=True, passed_at__isnull=False, host=None) & ~Q(weight=Finding.Weight.TELL)
+    rows = Finding.objects.filter(held | broke).select_related("domain", "address").order_by("failing_since", "id")[:60]
+    domains = {row.domain.pk: row.domain for row in rows if _is_held(row) and row.domain is not None}
+    checks = [
+        (row, published.headline(row.check_name, str(row.domain or row.address), broke=True))
+        for row in rows
+        if not _is_held(row)
+    ]
+    return Broken(sorted(domains.values(), key=str)[:MOST], checks[:MOST])
+
+
+def _is_held(row: Finding) -> bool:
+    return row.domain is not None and row.domain.state == SendingDomain.State.HELD

@@ -5,9 +5,9 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from config.roles import Role
-from reputation.models import SendingDomain
+from reputation.models import Finding, SendingDomain
 from tests.campaigns.world import ready_campaign
-from tests.cast import people, shop, verified_domain
+from tests.cast import EPOCH, people, shop, verified_domain
 from tests.visitors import admin, colleague, visitor
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +65,7 @@ def test_a_domain_that_broke_is_told_on_every_page():
     client = colleague()
     assert "may not send" not in client.get("/lists/").content.decode()
     SendingDomain.objects.filter(pk=domain.pk).update(state=SendingDomain.State.HELD)
+    Finding.objects.create(domain=domain, check_name="dmarc", result="fail", checked_at=EPOCH)
     assert f"{domain.name} may not send" in client.get("/lists/").content.decode()
 
 
