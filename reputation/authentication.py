@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import dns.reversename
 
-from reputation import resolver
+from reputation import optional, resolver
 from reputation.catalogue import registrable
 from reputation.findings import Check
 from reputation.models import Finding
@@ -52,6 +52,7 @@ def check_domain(subject: Subject) -> list[Check]:
         lambda: _replies(subject),
         lambda: _alignment(subject),
     ]
+    checks += optional.checks(domain=subject.name, host=subject.return_path_host, txt=_txt)
     if subject.return_path_host != subject.name:
         checks.append(lambda: _soa("soa_return_path", subject.return_path_host))
     if subject.ips:
@@ -205,15 +206,30 @@ def _replies(subject: Subject) -> Check:
 
 
 def _alignment(subject: Subject) -> Check:
-    """DKIM aligns by itself: we sign as the From domain. SPF aligns when the return path is under the same owner."""
-    aligned = dmarc.aligned(subject.name, subject.return_path_host, relaxed=True, organisation=registrable)
-    detail = (
-        ""
-        if aligned
-        else f"Bounces go to {subject.return_path_host}, which is not under {registrable(subject.name)}: SPF does not "
-        "count for DMARC, only DKIM does."
-    )
-    return Check("alignment", PASS if aligned else FAIL, detail=detail, found=subject.return_path_host, required=False)
+    """DKIM aligns by itself: we sign as the From domain. SPF aligns when the return path is of the same organisation.
+
+    Receivers find the organisation by walking up the tree, older ones by a list of public suffixes: both have to agree.
+    """
+    name, host = subject.name, subject.return_path_host
+
+    def check(result: str, detail: str = "") -> Check:
+        return Check("alignment", result, detail=detail, found=host, required=False)
+
+    try:
+        policy = dmarc.find(name, _txt)
+        relaxed = policy is None or policy.relaxed_spf
+        walked = dmarc.aligned(name, host, relaxed=relaxed, organisation=lambda of: dmarc.organisation(of, _txt))
+    except spf.Unknown as error:
+        return check(UNKNOWN, str(error))
+    except dmarc.Wrong:
+        relaxed, walked = True, True  # said at DMARC itself
+    listed = dmarc.aligned(name, host, relaxed=relaxed, organisation=registrable)
+    if walked and listed:
+        return check(PASS)
+    if not relaxed:
+        return check(FAIL, f"DMARC says aspf=s: SPF counts for {name} itself only, and bounces go to {host}. DKIM counts.")
+    where = f"which is not under {registrable(name)}" if not listed else "whose organisation is another one by DMARC"
+    return check(FAIL, f"Bounces go to {host}, {where}: SPF does not count for DMARC, only DKIM does.")
 
 
 # --- a sending address

@@ -18,7 +18,11 @@ NAMES = {
     "soa": ("Domain", "The domain is set up in DNS"),
     "soa_return_path": ("Bounce host", "The return path’s domain is set up in DNS"),
     "replies": ("Answers", "People who answer a letter reach somebody"),
+    "dmarc_reports": ("DMARC reports", "Tell you who sends in your name"),
     "alignment": ("Alignment", "SPF counts for DMARC as well"),
+    "tls_rpt": ("TLS reports", "Tell you when bounces could not come in encrypted"),
+    "mta_sts": ("MTA-STS", "Bounces come in encrypted or not at all"),
+    "bimi": ("Logo (BIMI)", "Your logo beside your letters, in some inboxes"),
     "ptr": ("Reverse name", "The name receivers ask for when we call"),
     "forward": ("Forward", "The reverse name leads back to the address"),
     "ehlo": ("Hello name", "The name we introduce ourselves with leads to the address"),
@@ -186,6 +190,8 @@ def _verdict(finding: Finding) -> tuple[str, str]:
         return "ok", "Fine"
     if finding.result == Finding.Result.UNKNOWN:
         return "wait", "Could not look up"
+    if finding.weight == Finding.Weight.TELL:
+        return "idle", "Optional"
     return ("bad", "Wrong") if finding.required else ("wait", "Advice")
 
 

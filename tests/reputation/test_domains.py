@@ -53,7 +53,7 @@ def _dkim_name(domain: SendingDomain) -> str:
 def test_a_domain_with_its_records_published_is_verified_and_signs(now: datetime, domain: SendingDomain) -> None:
     assert domains.may_send(now=now, domain=domain)[0] is False
     checked = domains.check_domain(now=now, domain_id=domain.pk)
-    failed = {f.check_name: f.detail for f in checked.findings.all() if f.result != "pass"}
+    failed = {f.check_name: f.detail for f in checked.findings.filter(required=True) if f.result != "pass"}
     assert failed == {}
     assert (checked.state, checked.verified_at, checked.last_pass_at) == ("verified", now, now)
     assert checked.keys.get().state == "active"
