@@ -7,10 +7,12 @@ import ipaddress
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 import dns.reversename
 
-from reputation import optional, resolver
+from reputation import dkim_keys, optional, resolver
 from reputation.catalogue import registrable
 from reputation.findings import Check
 from reputation.models import Finding
@@ -87,7 +89,32 @@ def _dkim(subject: Subject, key: Key) -> Check:
             return check(FAIL, _missing_key(name, subject.name))
         case Found(records):
             wrong = dkim_record.problem(expected=key.public_key, records=records, name=name)
-            return check(FAIL if wrong else PASS, wrong or "", "\n".join(records))
+            return check(FAIL if wrong else PASS, wrong or _strength(key), "\n".join(records))
+
+
+def _strength(key: Key) -> str:
+    found = dkim_keys.bits(key.public_key)
+    if not 0 < found < dkim_keys.KEY_BITS:
+        return ""
+    return f"The key has {found:,} bits; {dkim_keys.KEY_BITS:,} are advised. Change the key when you can."
+
+
+def old_key(domain: str, selector: str, public_key: str, *, keep: bool, until: datetime) -> Check:
+    """The record of the key that signed before: to be kept (`keep`) until letters on their way have arrived."""
+    name = f"{selector}._domainkey.{domain}"
+    kept, empty = f"v=DKIM1; k=rsa; p={public_key}", "v=DKIM1; p="
+    make = partial(Check, "dkim_old", record_name=name, record_type="TXT", required=False)
+    answer = resolver.lookup(name, "TXT", fresh=True)
+    if isinstance(answer, CouldNotLookUp):
+        return make(result=UNKNOWN, detail=f"{name} could not be looked up: {answer.reason}.", expected=kept)
+    records = answer.records if isinstance(answer, Found) else ()
+    there = dkim_record.problem(expected=public_key, records=records, name=name) is None
+    found = "\n".join(records)
+    if keep:
+        detail = f"Keep it until {until:%d %b %Y}: letters on their way are still checked with it."
+        return make(result=PASS if there else FAIL, detail=detail, expected=kept, found=found)
+    detail = "Nobody needs it any more. Empty its p=, so that it cannot be misused." if there else ""
+    return make(result=FAIL if there else PASS, detail=detail, expected=empty, found=found, weight=Finding.Weight.TELL)
 
 
 def _missing_key(name: str, domain: str) -> str:
@@ -227,7 +254,8 @@ def _alignment(subject: Subject) -> Check:
     if walked and listed:
         return check(PASS)
     if not relaxed:
-        return check(FAIL, f"DMARC says aspf=s: SPF counts for {name} itself only, and bounces go to {host}. DKIM counts.")
+        detail = f"DMARC says aspf=s, and bounces go to {host}: SPF does not count for DMARC, only DKIM does."
+        return check(FAIL, detail)
     where = f"which is not under {registrable(name)}" if not listed else "whose organisation is another one by DMARC"
     return check(FAIL, f"Bounces go to {host}, {where}: SPF does not count for DMARC, only DKIM does.")
 

@@ -1,15 +1,17 @@
 """Signing keys: made here, sealed at rest, published as a TXT record, changed without a gap.
 
-A key is pending until its record has been seen in DNS, then it signs; the key before it stays published for a week, so
-that mail which is still on its way can be verified. A private key is never printed, shown or exported.
+The first key of a domain signs as soon as its record is seen. The next one waits until its record was there for 48
+hours, so that no receiver remembers that it was not, or until a person says now. The key before it stays published for
+a week: letters on their way are still checked with it. A private key is never printed, shown or exported.
 """
 
 import base64
 import itertools
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import transaction
@@ -17,6 +19,8 @@ from django.db import transaction
 from reputation import sealed
 from reputation.models import DkimKey, SendingDomain
 
+SEEN_FOR = timedelta(hours=48)
+PUBLISHED_FOR = timedelta(days=7)
 KEY_BITS = 2048  # RFC 8301 wants 1024 at least; the big receivers advise 2048
 CACHE_SECONDS = 60.0
 TXT_STRING_BYTES = 255  # RFC 1035, section 3.3.14
@@ -68,13 +72,39 @@ def adopt(*, domain: SendingDomain, selector: str, private_key_pem: str) -> Dkim
     )
 
 
-def activate(*, key: DkimKey) -> bool:
+def note_seen(*, now: datetime, key: DkimKey, seen: bool, at_once: bool) -> bool:
+    """A pending key's record was looked for; lets the key sign when it may. True if it signs from now on.
+
+    `at_once`: a person said so, or no other key signs. What could not be looked up is no look: don't call it then.
+    """
+    pending = DkimKey.objects.filter(pk=key.pk, state=DkimKey.State.PENDING)
+    if not seen:
+        pending.update(seen_since=None)
+        return False
+    since = key.seen_since or now
+    if at_once or now - since >= SEEN_FOR:
+        return activate(key=key, now=now)
+    pending.update(seen_since=since)
+    return False
+
+
+def bits(public_key: str) -> int:
+    """The strength of a key from its record's p=; 0 when it can't be read."""
+    try:
+        key = serialization.load_der_public_key(base64.b64decode(public_key))
+    except (ValueError, UnsupportedAlgorithm):
+        return 0
+    return key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
+
+
+def activate(*, key: DkimKey, now: datetime | None = None) -> bool:
     """Let a pending key sign, retire the one before it; for when its record was seen. False if it is not pending."""
     with transaction.atomic():
         SendingDomain.objects.select_for_update(no_key=True).get(pk=key.domain_id)
         if not DkimKey.objects.filter(pk=key.pk, state=DkimKey.State.PENDING).exists():
             return False
-        DkimKey.objects.filter(domain_id=key.domain_id, state=DkimKey.State.ACTIVE).update(state=DkimKey.State.RETIRED)
+        before = DkimKey.objects.filter(domain_id=key.domain_id, state=DkimKey.State.ACTIVE)
+        before.update(state=DkimKey.State.RETIRED, retired_at=now)
         DkimKey.objects.filter(pk=key.pk).update(state=DkimKey.State.ACTIVE)
     forget(key.domain_id)
     return True

@@ -76,9 +76,10 @@ def inbound_host(domain: SendingDomain) -> str:
     return address.ehlo_name if address else domain.return_path_host
 
 
-def check_domain(*, now: datetime, domain_id: int, direct: bool | None = None) -> SendingDomain:
+def check_domain(*, now: datetime, domain_id: int, direct: bool | None = None, switch: bool = False) -> SendingDomain:
     """Look at everything a domain publishes, store the findings and set its state; returns the domain.
 
+    `switch`: let a pending key sign as soon as its record is seen, without the wait of 48 hours.
     `direct`: does mail leave by our own addresses? Then SPF must allow each of them. None: yes, if there are any.
     Raises RuntimeError inside a transaction.
 
@@ -87,15 +88,15 @@ def check_domain(*, now: datetime, domain_id: int, direct: bool | None = None) -
     """
     domain = SendingDomain.objects.get(pk=domain_id)
     ips = [] if direct is False else list(SendingAddress.objects.values_list("ip", flat=True))
-    keys = list(domain.keys.exclude(state=DkimKey.State.RETIRED).order_by("id"))
-    checks = authentication.check_domain(_subject(domain, keys, ips))
+    keys = list(domain.keys.exclude(state=DkimKey.State.RETIRED).select_related("domain").order_by("id"))
+    checks = authentication.check_domain(_subject(domain, keys, ips)) + _old_keys(now, domain)
     if not keys:
         checks.append(Check("dkim", FAIL, detail=f"{domain.name} has no signing key yet. Make one first."))
     with transaction.atomic():
         SendingDomain.objects.select_for_update(no_key=True).get(pk=domain_id)
         _store(now, checks, domain)
         _set_state(now, domain, checks)
-    _activate_seen(keys, checks)
+    _note_seen(now, keys, checks, switch=switch)
     domain.refresh_from_db()
     return domain
 
@@ -202,12 +203,23 @@ def _sentence(checks: Sequence[Check]) -> str:
     return " ".join(check.detail for check in checks)[:300]
 
 
-def _activate_seen(keys: Sequence[DkimKey], checks: Sequence[Check]) -> None:
-    """A pending key whose record is there begins to sign; the one before it stays published."""
-    seen = {check.record_name for check in checks if check.name in {"dkim", "dkim_next"} and check.result == PASS}
-    for key in keys:
-        if key.state == DkimKey.State.PENDING and any(name.startswith(f"{key.selector}._domainkey.") for name in seen):
-            dkim_keys.activate(key=key)
+def _note_seen(now: datetime, keys: Sequence[DkimKey], checks: Sequence[Check], *, switch: bool) -> None:
+    """What was found of pending keys: they begin to sign; the one before stays published."""
+    alone = not any(key.state == DkimKey.State.ACTIVE for key in keys)
+    looked = {check.record_name: check.result for check in checks if check.name in {"dkim", "dkim_next"}}
+    for key in [key for key in keys if key.state == DkimKey.State.PENDING]:
+        result = looked.get(dkim_keys.record_name(key, key.domain), UNKNOWN)
+        if result != UNKNOWN:
+            dkim_keys.note_seen(now=now, key=key, seen=result == PASS, at_once=switch or alone)
+
+
+def _old_keys(now: datetime, domain: SendingDomain) -> list[Check]:
+    """The key that signed last: its record has to stay for a week, and can go then."""
+    key = domain.keys.filter(state=DkimKey.State.RETIRED, retired_at__isnull=False).order_by("-retired_at").first()
+    if key is None or key.retired_at is None:
+        return []
+    until = key.retired_at + dkim_keys.PUBLISHED_FOR
+    return [authentication.old_key(domain.name, key.selector, key.public_key, keep=now < until, until=until)]
 
 
 def _is_ip(host: str) -> bool:

@@ -102,6 +102,9 @@ class DkimKey(models.Model):
     public_key = models.TextField()
     state = models.CharField(max_length=8, choices=State, default=State.PENDING)
     created_at = models.DateTimeField(db_default=Now())
+    # Since when every look found its record, while it waits; and when it stopped to sign.
+    seen_since = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

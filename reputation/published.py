@@ -12,6 +12,7 @@ from reputation.models import Finding, FindingChange, SendingAddress, SendingDom
 NAMES = {
     "dkim": ("DKIM", "Signs your mail, so that nobody can pretend to be you"),
     "dkim_next": ("Next DKIM key", "Takes over signing as soon as it is seen"),
+    "dkim_old": ("Last DKIM key", "Letters on their way are still checked with it, for a week"),
     "spf": ("SPF", "Says which addresses may send for you"),
     "return_path": ("Return path", "Brings bounces back to us"),
     "dmarc": ("DMARC", "Tells receivers what to do with forged mail"),

@@ -1,5 +1,7 @@
 """/domains/ and /addresses/"""
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -55,10 +57,16 @@ def show(request: HttpRequest, domain_id: int) -> HttpResponse:
         "rows": rows_of_domain(domain),
         "listings": listings(domain.findings.all()),
         "history": history(domain),
-        "keys": domain.keys.order_by("-id"),
+        "keys": [(key, dkim_keys.bits(key.public_key), _switches_at(key)) for key in domain.keys.order_by("-id")],
+        "has_active": domain.keys.filter(state=DkimKey.State.ACTIVE).exists(),
         "has_pending": domain.keys.filter(state=DkimKey.State.PENDING).exists(),
     }
     return render(request, "reputation/domain.html", context)
+
+
+def _switches_at(key: DkimKey) -> datetime | None:
+    """When a key that waits will begin to sign by itself."""
+    return key.seen_since + dkim_keys.SEEN_FOR if key.seen_since else None
 
 
 @require_POST
@@ -80,9 +88,9 @@ def key(request: HttpRequest, domain_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     if "new" in request.POST:
         made = dkim_keys.rotate(now=now, domain=domain)
-        messages.success(request, f"Publish the record of {made.selector}. The key before it signs until it is seen.")
+        messages.success(request, f"Publish the record of {made.selector}. The key before it signs on.")
         return redirect("domain", domain_id)
-    domains.check_domain(now=now, domain_id=domain_id)
+    domains.check_domain(now=now, domain_id=domain_id, switch=True)
     waiting = domain.keys.filter(state=DkimKey.State.PENDING).first()
     if waiting:
         messages.warning(request, f"The record of {waiting.selector} is not there yet. Nothing was switched.")

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from reputation import authentication, dkim_keys, domains
-from reputation.models import Finding, SendingAddress, SendingDomain
+from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
 from tests.reputation.conftest import Zones
 
 pytestmark = pytest.mark.django_db
@@ -203,7 +205,9 @@ def test_bounces_must_come_back_to_us(now: datetime, domain: SendingDomain, zone
     assert _result(domains.check_domain(now=now, domain_id=domain.pk), "return_path").result == "pass"
 
 
-def test_a_rotated_key_signs_once_its_record_is_seen(now: datetime, domain: SendingDomain, zones: Zones) -> None:
+@pytest.fixture
+def rotating(now: datetime, domain: SendingDomain, zones: Zones) -> DkimKey:
+    """The domain is verified, and its next key is published."""
     domains.check_domain(now=now, domain_id=domain.pk)
     second = dkim_keys.rotate(now=now, domain=domain)
     checked = domains.check_domain(now=now, domain_id=domain.pk)
@@ -211,9 +215,89 @@ def test_a_rotated_key_signs_once_its_record_is_seen(now: datetime, domain: Send
     for record in domains.records_to_publish(domain=domain, addresses=[IP]):
         if record.name.startswith(second.selector):
             _publish(zones, record)
-    checked = domains.check_domain(now=now, domain_id=domain.pk)
-    assert dict(checked.keys.values_list("selector", "state")) == {"lp202603": "retired", "lp202603-2": "active"}
-    assert not domains.check_domain(now=now, domain_id=domain.pk).findings.filter(check_name="dkim_next").exists()
+    return second
+
+
+def _states(domain: SendingDomain) -> list[str]:
+    return list(domain.keys.order_by("id").values_list("state", flat=True))
+
+
+def test_the_next_key_signs_once_its_record_was_there_for_two_days(
+    now: datetime, domain: SendingDomain, rotating: DkimKey
+) -> None:
+    states = []
+    for hours in (0, 1, 47, 48):
+        domains.check_domain(now=now + timedelta(hours=hours), domain_id=domain.pk)
+        states.append(_states(domain))
+    assert states == [["active", "pending"]] * 3 + [["retired", "active"]]
+    checked = domains.check_domain(now=now + timedelta(hours=49), domain_id=domain.pk)
+    assert not checked.findings.filter(check_name="dkim_next").exists()
+    assert checked.state == "verified"
+
+
+def test_a_record_that_was_away_in_between_waits_anew_and_one_nobody_could_look_up_does_not(
+    now: datetime, domain: SendingDomain, rotating: DkimKey, zones: Zones
+) -> None:
+    name = dkim_keys.record_name(rotating, domain)
+    domains.check_domain(now=now, domain_id=domain.pk)
+    zones.fails.add(name)
+    domains.check_domain(now=now + timedelta(hours=24), domain_id=domain.pk)
+    zones.fails.clear()
+    rotating.refresh_from_db()
+    assert rotating.seen_since == now
+    kept = zones.records.pop(name)
+    domains.check_domain(now=now + timedelta(hours=30), domain_id=domain.pk)
+    zones.records[name] = kept
+    domains.check_domain(now=now + timedelta(hours=49), domain_id=domain.pk)
+    assert _states(domain) == ["active", "pending"]
+
+
+def test_a_person_may_switch_as_soon_as_the_record_is_there(
+    now: datetime, domain: SendingDomain, rotating: DkimKey
+) -> None:
+    domains.check_domain(now=now, domain_id=domain.pk, switch=True)
+    assert _states(domain) == ["retired", "active"]
+
+
+@pytest.mark.parametrize(
+    ("days", "record", "result", "said"),
+    [
+        (1, "kept", "pass", "Keep it until"),
+        (1, "gone", "fail", "Keep it until"),
+        (1, "silent", "unknown", "could not be looked up"),
+        (8, "kept", "fail", "Empty its p="),
+        (8, "emptied", "pass", ""),
+        (8, "gone", "pass", ""),
+    ],
+)
+def test_the_last_key_stays_published_for_a_week_and_can_go_then(
+    now: datetime,
+    domain: SendingDomain,
+    rotating: DkimKey,
+    zones: Zones,
+    days: int,
+    record: str,
+    result: str,
+    said: str,
+) -> None:
+    domains.check_domain(now=now, domain_id=domain.pk, switch=True)
+    name = dkim_keys.record_name(domain.keys.get(state="retired"), domain)
+    if record == "silent":
+        zones.fails.add(name)
+    elif record != "kept":
+        _text(zones, name, *(["v=DKIM1; p="] if record == "emptied" else []))
+    finding = _result(domains.check_domain(now=now + timedelta(days=days), domain_id=domain.pk), "dkim_old")
+    assert (finding.result, finding.required, said in finding.detail) == (result, False, True)
+
+
+def test_a_weak_key_passes_with_the_advice_to_change_it(now: datetime, domain: SendingDomain, zones: Zones) -> None:
+    domain.keys.all().delete()
+    private = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = dkim_keys.adopt(domain=domain, selector="old", private_key_pem=pem)
+    _text(zones, dkim_keys.record_name(key, domain), dkim_keys.record_value(key))
+    finding = _result(domains.check_domain(now=now, domain_id=domain.pk), "dkim")
+    assert (finding.result, "1,024 bits" in finding.detail) == ("pass", True)
 
 
 def test_an_address_with_its_names_in_order_passes(
