@@ -10,6 +10,7 @@ urlpatterns = [
     path("domains/<int:domain_id>/", domains.show, name="domain"),
     path("domains/<int:domain_id>/check/", domains.check, name="domain-check"),
     path("domains/<int:domain_id>/key/", domains.key, name="domain-key"),
+    path("records/<str:token>/", domains.records, name="domain-records"),
     path("addresses/new/", domains.new_address, name="address-new"),
     path("addresses/<int:address_id>/", domains.address, name="address"),
     path("addresses/<int:address_id>/check/", domains.check_address, name="address-check"),

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from reputation import blocklists, dkim_keys, domains
+from reputation import blocklists, dkim_keys, domains, handing_on
 from reputation.add_domain import add_domain
 from reputation.forms import AddressForm, DomainForm
 from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
@@ -55,6 +57,9 @@ def show(request: HttpRequest, domain_id: int) -> HttpResponse:
         "allowed": allowed,
         "sentence": sentence,
         "rows": rows_of_domain(domain),
+        "zone_file": handing_on.zone_file(_wanted(domain)),
+        "link": settings.PUBLIC_URL + reverse("domain-records", args=[handing_on.link_token(domain.pk)]),
+        "link_days": handing_on.LINK_DAYS,
         "listings": listings(domain.findings.all()),
         "history": history(domain),
         "keys": [(key, dkim_keys.bits(key.public_key), _switches_at(key)) for key in domain.keys.order_by("-id")],
@@ -62,6 +67,25 @@ def show(request: HttpRequest, domain_id: int) -> HttpResponse:
         "has_pending": domain.keys.filter(state=DkimKey.State.PENDING).exists(),
     }
     return render(request, "reputation/domain.html", context)
+
+
+def records(request: HttpRequest, token: str) -> HttpResponse:
+    """What a domain has to publish, for whoever keeps its DNS and has no account here."""
+    domain_id = handing_on.domain_of(token)
+    domain = SendingDomain.objects.filter(pk=domain_id).first() if domain_id else None
+    if domain is None:
+        return render(request, "reputation/records_gone.html", status=404)
+    wanted = _wanted(domain)
+    context = {"domain": domain, "records": wanted, "zone_file": handing_on.zone_file(wanted)}
+    answer = render(request, "reputation/records.html", context)
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    return answer
+
+
+def _wanted(domain: SendingDomain) -> list[domains.Record]:
+    ips = list(SendingAddress.objects.values_list("ip", flat=True))
+    return domains.records_to_publish(domain=domain, addresses=ips)
 
 
 def _switches_at(key: DkimKey) -> datetime | None:

@@ -1,9 +1,11 @@
+import re
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
-from reputation import dkim_keys, findings
+from reputation import dkim_keys, domains, findings, handing_on
 from reputation.add_domain import add_domain
 from reputation.findings import Check
 from reputation.models import DkimKey, SendingAddress, SendingDomain
@@ -41,7 +43,7 @@ def test_an_admin_adds_a_domain_and_sees_each_record_to_copy():
     assert f"{key.selector}._domainkey.{NAME}" in page
     assert f"p={key.public_key}" in page
     assert "Nothing is sent from it" in page
-    assert page.count("data-copy=") == 6  # name and value of three records: no address of our own yet
+    assert page.count("data-copy=") == 8  # name and value of three records, the link, the zone file
 
 
 @pytest.mark.parametrize("name", ["https://x.example", "me@x.example", "localhost", "a b.example", ""])
@@ -178,3 +180,30 @@ def test_what_never_passed_is_no_banner(domain, now):
         check = Check("replies", "fail", required=False)
         findings.store(now=now + timedelta(minutes=minutes), about=domain, checks=[check])
     assert "no longer passes" not in colleague().get(reverse("lists")).content.decode()
+
+
+def test_whoever_keeps_the_dns_sees_the_records_by_a_link_without_an_account(domain):
+    page = admin().get(reverse("domain", args=[domain.pk])).content.decode()
+    link = re.search(r"/records/[^<]+/", page)[0]
+    answer = Client().get(link)
+    shown = answer.content.decode()
+    assert answer.status_code == 200
+    assert f"p={domain.keys.get().public_key}" in shown
+    assert f"{domain.return_path_host}.\t3600\tIN\tMX\t10 " in shown
+    assert "PRIVATE" not in shown
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_link_that_was_forged_or_is_old_shows_nothing(domain, monkeypatch):
+    token = handing_on.link_token(domain.pk)
+    for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x"):
+        assert Client().get(reverse("domain-records", args=[wrong])).status_code == 404
+    monkeypatch.setattr(handing_on, "LINK_DAYS", -1)
+    assert Client().get(reverse("domain-records", args=[token])).status_code == 404
+
+
+def test_a_long_key_is_cut_into_strings_in_the_zone_file(domain):
+    text = handing_on.zone_file(domains.records_to_publish(domain=domain, addresses=["192.0.2.10"]))
+    longest = max(re.findall(r'"([^"]*)"', text), key=len)
+    assert len(longest) == 255
+    assert f'{domain.return_path_host}.\t3600\tIN\tTXT\t"v=spf1 ip4:192.0.2.10 -all"' in text
