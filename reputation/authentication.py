@@ -20,7 +20,7 @@ from reputation.pure import dkim_record, dmarc, spf
 from reputation.resolver import CouldNotLookUp, Found, NotFound
 
 PASS, FAIL, UNKNOWN = Finding.Result.PASS, Finding.Result.FAIL, Finding.Result.UNKNOWN
-THREADS = 8
+THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,12 @@ def _record(kind: str, name: str, expected: str, read: Callable[[Sequence[str], 
 
 
 def _logo(domain: str, txt: Txt) -> Check:
+    name, expected = f"default._bimi.{domain}", f"v=BIMI1; l=https://{domain}/logo.svg"
     try:
         found = dmarc.find(domain, txt)
-    except (spf.Unknown, dmarc.Wrong):
+    except spf.Unknown as error:
+        return Check("bimi", UNKNOWN, name, "TXT", expected, detail=str(error), required=False, weight=TELL)
+    except dmarc.Wrong:
         found = None  # said at DMARC itself; without it no logo is shown
     policy = found.policy if found else ""
-    expected = f"v=BIMI1; l=https://{domain}/logo.svg"
-    return _record(
-        "bimi", f"default._bimi.{domain}", expected, lambda records, name: optional_records.bimi(records, name, policy)
-    )
+    return _record("bimi", name, expected, lambda records, at: optional_records.bimi(records, at, policy))

@@ -59,6 +59,12 @@ def test_what_cannot_be_looked_up_is_no_fault(zones: Zones, kind: str) -> None:
     assert look(kind).result == "unknown"
 
 
+def test_a_logo_is_not_blamed_for_a_policy_nobody_could_look_up(zones: Zones) -> None:
+    publish(zones, RIGHT["bimi"])
+    zones.fails.add(DMARC)
+    assert look("bimi").result == "unknown"
+
+
 @pytest.mark.parametrize("kind", ["mta_sts", "tls_rpt", "bimi"])
 def test_what_is_not_there_is_not_needed(zones: Zones, kind: str) -> None:
     check = look(kind)
