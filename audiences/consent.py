@@ -16,7 +16,7 @@ Each verb first locks the person's Subscriber row, as imports do. Two at once fo
 the fold of the consent events always equals the Subscription rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -41,14 +41,13 @@ from audiences.models import (
 from audiences.pure.addresses import bare_address, normalise
 from audiences.pure.evidence import Evidence, evidence_from
 from audiences.querysets import state_by_events
-from audiences.suppress import LIFTED_BY_CONSENT, outlives_consent, suppress, take_reasons_away
+from audiences.suppress import LIFTED_BY_CONSENT, outlives_consent, take_reasons_away
 
 Kind = ConsentEvent.Kind
 State = Subscription.State
 
 # The only stream people leave: password mails and the like are not ours to refuse for them.
 MARKETING = "marketing"
-_STREAM = stream_scope(MARKETING)
 # Against subscription bombing: one confirmation mail per person and list in this time.
 ASK_AGAIN_AFTER = timedelta(hours=24)
 UNDO_WITHIN = timedelta(minutes=10)
@@ -259,97 +258,36 @@ def unsubscribe(
     are suppressed, so that the answer "unsubscribed" is true in any case. Leaving the stream or everything leaves every
     list of the person too. For a person who is gone `known` is False: erasure has suppressed the address.
     """
-    with transaction.atomic():
-        person = _locked(subscriber_id, durably=True)
-        if person is None:
-            return UnsubscribeResult(known=False)
-        request = _Request(now, person, None, source, evidence_from(evidence), basis=source)
-        rows = {row.list_id: row for row in Subscription.objects.filter(subscriber=person).select_related("list")}
-        named = set(list_ids)
-        leaving = sorted(rows if everywhere or stream_too else (named & rows.keys()) or named)
-        lists = {list_id: row.list for list_id, row in rows.items() if list_id in leaving}
-        if leaving and not lists:
-            lists = MailingList.objects.in_bulk(leaving)
-        scopes = [(scope, None) for scope, wanted in ((ANYWHERE, everywhere), (_STREAM, stream_too)) if wanted]
-        return _leave(request, [*scopes, *((list_scope(list_id), lists[list_id]) for list_id in sorted(lists))])
-
-
-def _leave(request: _Request, asked: Sequence[tuple[str, MailingList | None]]) -> UnsubscribeResult:
-    """Suppress every scope and leave the list that goes with it, in one statement, then look after those that were
-    suppressed before for another reason."""
-    result = UnsubscribeResult()
+    proof = evidence_from(evidence)
     with connection.cursor() as cursor:
-        cursor.execute(_LEAVE, _leaving_params(request, asked))
-        became = {scope: (suppressed, left) for scope, suppressed, left in cursor.fetchall()}
-    for scope, mailing_list in asked:
-        suppressed, left = became[scope]
-        if not suppressed and _suppress_too(request, scope):
-            suppressed = True
-            if not left:
-                basis = None if mailing_list else scope
-                _record(replace(request, mailing_list=mailing_list), Kind.UNSUBSCRIBED, basis=basis)
-        if suppressed:
-            result.scopes.append(scope)
-        if left and mailing_list:
-            result.left_lists.append(mailing_list.pk)
-    return result
-
-
-# A public door answers when this is committed: as few round trips as can be, the person's row being locked.
-_LEAVE = """
-WITH asked AS (
-    SELECT * FROM unnest(%(scopes)s::text[], %(lists)s::bigint[], %(wordings)s::int[], %(bases)s::text[])
-         WITH ORDINALITY AS t (scope, list, wording, basis, n)
-), suppressed AS (
-    INSERT INTO audiences_suppression (address_key, scope, reason, source, evidence, created_at)
-    SELECT %(key)s, scope, 'unsubscribed', %(source)s, '{}', %(now)s FROM asked ORDER BY scope
-    ON CONFLICT (address_key, scope) DO NOTHING RETURNING scope
-), gone AS (
-    UPDATE audiences_subscription u
-    SET state = 'unsubscribed', since = %(now)s, source = left(%(source)s, 80), confirmation_queued_at = NULL
-    FROM asked WHERE u.subscriber_id = %(person)s AND u.list_id = asked.list AND u.state <> 'unsubscribed'
-    RETURNING u.list_id AS list
-), events AS (
-    INSERT INTO audiences_consentevent (subject_key, kind, list_id, basis, wording_version, at)
-    SELECT %(key)s, 'unsubscribed', list, basis, wording, %(now)s FROM asked
-    WHERE scope IN (SELECT scope FROM suppressed) OR list IN (SELECT list FROM gone) ORDER BY n
-    RETURNING id
-), evidence AS (
-    INSERT INTO audiences_consentevidence (event_id, ip, user_agent, text)
-    SELECT id, %(ip)s::inet, %(user_agent)s, %(text)s FROM events WHERE %(has_proof)s
-)
-SELECT scope, scope IN (SELECT scope FROM suppressed), coalesce(list IN (SELECT list FROM gone), false)
-FROM asked ORDER BY n
-"""
-
-
-def _leaving_params(request: _Request, asked: Sequence[tuple[str, MailingList | None]]) -> dict[str, Any]:
-    proof = request.proof
-    return {
-        "scopes": [scope for scope, _ in asked],
-        "lists": [mailing_list.pk if mailing_list else None for _, mailing_list in asked],
-        "wordings": [mailing_list.wording_version if mailing_list else None for _, mailing_list in asked],
-        "bases": [(request.basis if mailing_list else scope)[:200] for scope, mailing_list in asked],
-        "key": request.person.address_key,
-        "person": request.person.pk,
-        "source": request.source[:120],
-        "now": request.now,
-        "ip": proof.ip,
-        "user_agent": proof.user_agent,
-        "text": proof.text,
-        "has_proof": not proof.is_empty,
-    }
-
-
-def _suppress_too(request: _Request, scope: str) -> bool:
-    """True when that is one more reason than there was."""
-    return suppress(
-        now=request.now,
-        address_key=request.person.address_key,
-        scope=scope,
-        reason=Suppression.Reason.UNSUBSCRIBED,
-        source=request.source,
+        cursor.execute(
+            _UNSUBSCRIBE,
+            [
+                subscriber_id,
+                list(list_ids),
+                stream_too,
+                everywhere,
+                source,
+                now,
+                proof.ip,
+                proof.user_agent,
+                proof.text,
+            ],
+        )
+        rows = cursor.fetchall()
+    return UnsubscribeResult(
+        known=rows[:1] != [(None, None, False, False)],
+        left_lists=[list_id for _, list_id, _, gone in rows if gone],
+        scopes=[scope for scope, _, suppressed, _ in rows if suppressed],
     )
+
+
+# A public door answers when this is committed: all of it in one round trip, in a transaction of its own where there is
+# none. What it does is said in audiences/migrations/0005.
+_UNSUBSCRIBE = """
+SELECT scope, list, suppressed, gone
+FROM audiences_unsubscribe(%s, %s::bigint[], %s, %s, %s, %s, %s, %s, %s)
+"""
 
 
 def take_back(

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
-from config import embedded
+from config import embedded, processes
 from config.processes import ANSWER_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -155,6 +155,12 @@ def note_that_beat_lives(sender: Any = None, **_: Any) -> None:
 def watch_beat(**_: Any) -> None:
     """Run the essential sweeps from this worker whenever beat is silent."""
     threading.Thread(target=_stand_in_for_beat, name="stand-in-for-beat", daemon=True).start()
+
+
+@signals.worker_ready.connect(weak=False)
+@signals.worker_process_init.connect(weak=False)
+def leave_room_for_pages(**_: Any) -> None:
+    processes.step_back(settings.PROCESS_KIND)
 
 
 @signals.worker_ready.connect(weak=False)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -66,6 +67,10 @@ KINDS: Mapping[str, Callable[[], list[str]]] = {
     "inbound": lambda: [sys.executable, str(BASE_DIR / "manage.py"), "inbound"],
 }
 
+# How far a kind steps back where processors are short (`nice`). Sending fills all there are, for hours; a page or an
+# unsubscription wants one for a millisecond, and a person waits for it. systemd and compose say the same as weights.
+NICENESS: Mapping[str, int] = {"transmit": 5, "control": 2}
+
 
 def become(kind: str) -> None:
     """Turn this very process into one of that kind. Under a supervisor it ends when the supervisor is killed."""
@@ -77,6 +82,22 @@ def become(kind: str) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.chdir(BASE_DIR)
     os.execv(argv[0], argv)
+
+
+def step_back(kind: str) -> None:
+    """Of two processes that want the same processor the other gets more of it. For one that has started: nobody should
+    wait for that, and an embedded database that it starts must not step back with it."""
+    niceness = NICENESS.get(kind, 0)
+    if not niceness or sys.platform != "linux":
+        return
+    # Each thread has its own; those to come have that of the one that starts them.
+    for thread in [int(task.name) for task in Path("/proc/self/task").iterdir()]:
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(niceness, os.getpriority(os.PRIO_PROCESS, thread)))
+    # Processors may be shared among sessions first, and niceness counts only within each (autogroup).
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def starter(kind: str) -> list[str]:

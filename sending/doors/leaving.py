@@ -1,7 +1,10 @@
 """What an unsubscribe token may do: leave, take it back, choose. The write goes straight to PostgreSQL."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from django.db import InterfaceError, OperationalError, connection
 
 from audiences import consent
 from audiences.models import MailingList, Subscriber
@@ -25,16 +28,36 @@ class Evidence:
 
 def leave(*, now: datetime, asked: Unsubscribe, everything: bool, source: str, evidence: Evidence) -> None:
     """Leave the lists of the token (or the stream; or everything), durably, before anybody is told so. Idempotent."""
-    consent.unsubscribe(
-        now=now,
-        subscriber_id=asked.subscriber,
-        list_ids=asked.lists,
-        # «Everything» is all marketing: a confirmation the person asks for later must still reach them.
-        stream_too=everything or not asked.lists,
-        source=source,
-        evidence=evidence.as_dict(),
-    )
-    _tell(now, asked)
+
+    def carry_out() -> None:
+        consent.unsubscribe(
+            now=now,
+            subscriber_id=asked.subscriber,
+            list_ids=asked.lists,
+            # «Everything» is all marketing: a confirmation the person asks for later must still reach them.
+            stream_too=everything or not asked.lists,
+            source=source,
+            evidence=evidence.as_dict(),
+        )
+        _tell(now, asked)
+
+    _without_asking_first(carry_out)
+
+
+def _without_asking_first(verb: Callable[[], None]) -> None:
+    """Whether a kept connection still lives shows when it is used; to ask first is one more wait for the database.
+
+    One that was lost meanwhile is made anew, once. The verb may be repeated.
+    """
+    kept = connection.connection is not None and not connection.in_atomic_block
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        verb()
+    except (InterfaceError, OperationalError):
+        if not kept or connection.is_usable():
+            raise
+        connection.close()
+        verb()
 
 
 def take_back(*, now: datetime, asked: Unsubscribe, evidence: Evidence) -> bool:

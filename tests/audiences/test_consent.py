@@ -1,11 +1,11 @@
 import pytest
 from django.db import DatabaseError, transaction
 
-from audiences import activity, consent
+from audiences import activity, consent, pause
 from audiences.consent import Confirmed, Subscribed
 from audiences.erase import erase
 from audiences.keys import key_of
-from audiences.models import ConsentEvent, ConsentEvidence, Subscriber, Subscription
+from audiences.models import ConsentEvent, ConsentEvidence, Subscriber, Subscription, Suppression
 from audiences.pure.addresses import BadAddress
 from audiences.suppress import suppress
 from tests.audiences.cast import (
@@ -151,6 +151,41 @@ def test_leaving_twice_changes_nothing_more():
     events = ConsentEvent.objects.count()
     assert not leave(person, news, everywhere=True, now=NOW + DAY).changed
     assert ConsentEvent.objects.count() == events
+
+
+@pytest.mark.parametrize(
+    "held", [["complained"], ["bounced"], ["imported", "manual"], ["complained", "bounced"], ["erased"]]
+)
+def test_leaving_is_one_more_reason_beside_those_there_are(held):
+    news = make_list()
+    person, twin = reader(JANE, news), reader("twin@x.example")
+    for address_key in (person.address_key, twin.address_key):
+        for reason in held:
+            proof = {"text": reason}
+            suppress(
+                now=NOW, address_key=address_key, scope=f"list:{news.pk}", reason=reason, source="a", evidence=proof
+            )
+    news_to_the_twin = suppress(
+        now=NOW, address_key=twin.address_key, scope=f"list:{news.pk}", reason="unsubscribed", source="one-click"
+    )
+    assert leave(person, news).scopes == ([f"list:{news.pk}"] if news_to_the_twin else [])
+    ours, theirs = (
+        Suppression.objects.filter(address_key=one.address_key).values_list("reason", "source", "evidence").get()
+        for one in (person, twin)
+    )
+    assert ours == theirs
+    assert states(person) == {"News": "unsubscribed"}
+    assert_events_tell_the_rows(person)
+
+
+def test_who_leaves_during_a_pause_has_left_when_the_pause_is_over():
+    news = make_list()
+    person = reader(JANE, news)
+    assert pause.pause(now=NOW, subscriber_id=person.pk, source="page")
+    assert leave(person, stream_too=True).changed
+    assert pause.end_pauses(now=NOW + 60 * DAY) == 0
+    assert suppressions(JANE) == {("stream:marketing", "unsubscribed"), (f"list:{news.pk}", "unsubscribed")}
+    assert [(row.evidence, row.until) for row in Suppression.objects.all()] == [({}, None)] * 2
 
 
 def test_leaving_for_somebody_who_is_gone_is_quiet():

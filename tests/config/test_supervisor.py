@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.embedded_process import EmbeddedError, is_alive, wait_until
+from config.processes import NICENESS
 from config.supervisor import Supervisor, only_one, running_supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,3 +126,23 @@ def free_port():
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_sending_steps_back_where_processors_are_short_and_pages_do_not():
+    """With every thread it has and will have."""
+    look = """
+import os, sys, threading, time
+import django; django.setup()
+from config import processes
+wait = lambda: time.sleep(60)
+threading.Thread(target=wait, daemon=True).start()
+processes.step_back(sys.argv[1])
+threading.Thread(target=wait, daemon=True).start()
+print(*{os.getpriority(os.PRIO_PROCESS, int(task)) for task in os.listdir("/proc/self/task")})
+"""
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    for kind in ("web", "transmit", "control"):
+        said = subprocess.run(
+            [sys.executable, "-c", look, kind], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        ).stdout
+        assert said.split() == [str(max(os.nice(0), NICENESS.get(kind, 0)))]

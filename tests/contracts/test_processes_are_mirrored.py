@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from config.processes import KINDS, STOP_SECONDS
+from config.processes import KINDS, NICENESS, STOP_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +18,14 @@ def test_systemd_starts_every_kind_of_process_and_lets_it_finish_what_it_does(ki
     unit = (ROOT / "deploy" / "systemd" / f"letterpace-{kind}.service").read_text()
     assert f"manage.py run {kind}" in unit
     assert {"KillSignal=SIGTERM", f"TimeoutStopSec={STOP_SECONDS}", "KillMode=mixed"} <= set(unit.splitlines())
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_who_steps_back_does_so_under_systemd_and_compose_too(kind):
+    unit = (ROOT / "deploy" / "systemd" / f"letterpace-{kind}.service").read_text()
+    service = re.search(rf"^  {kind}:\n(?:    .*\n)*", (ROOT / "compose.yaml").read_text(), re.MULTILINE)
+    assert service
+    assert ("CPUWeight=" in unit, "cpu_shares:" in service[0]) == ((kind in NICENESS,) * 2)
 
 
 def test_compose_waits_as_long_before_it_kills():

@@ -80,6 +80,20 @@ def test_it_is_kept_and_carried_out_when_the_database_is_back(now: datetime, ask
     assert not leaving_later.is_waiting()
 
 
+def test_a_kept_connection_that_was_lost_meanwhile_is_made_anew(now: datetime) -> None:
+    mailing = mailing_to(3, now=now)
+    address = door(mailing, 2)
+    connection.ensure_connection()
+    with here.connect() as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.connection.info.backend_pid])
+
+    answer = Client().post(address, ONE_CLICK)
+
+    assert answer.content == b"You are unsubscribed.\n"
+    assert Subscription.objects.filter(state="unsubscribed").count() == 1
+    assert Event.objects.filter(kind="unsubscribed").count() == 1
+
+
 def test_nothing_is_planned_before_it_is_carried_out(now: datetime) -> None:
     mailing = mailing_to(3, now=now)
     address = door(mailing, 2)
