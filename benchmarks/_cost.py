@@ -74,13 +74,13 @@ def _in(name: str) -> Iterator[None]:
 
 def _send(spec: Any, now: datetime) -> int:
     """One batch from hand-out to closed books; its id."""
-    from django.db import connection, transaction
+    from django.db import transaction
 
     from sending.handing_out import hand_out
     from sending.transmit import transmit
 
-    with transaction.atomic(), connection.cursor() as cursor:
-        (written,) = hand_out(cursor, [spec], now=now)
+    with transaction.atomic():
+        (written,) = hand_out([spec], now=now)
     transmit(now=now, batch_id=written.id)
     return written.id
 

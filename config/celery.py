@@ -56,7 +56,6 @@ REDIS_OPTIONS = {
     "socket_connect_timeout": 5,
     "socket_keepalive": True,
     "health_check_interval": 25,
-    "retry_on_timeout": True,
 }
 
 

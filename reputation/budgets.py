@@ -30,8 +30,8 @@ ALL = "*"
 LIMITS = ("per_minute", "per_hour", "per_day", "connections", "per_connection", "batch_size", "batch_pause")
 # While a budget answers to a probe, so much of its normal rate may flow, over one connection.
 PROBE_SHARE = 0.1
-# A day's cap is spread over six hours at least, with room for unevenness.
-SPREAD_HOURS, UNEVEN = 6, 1.3
+# A warm-up's cap of the day takes so many hours at least.
+SPREAD_HOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def _hourly(cap: int, cold: Ceiling) -> int:
     """The hour's part of a day's cap: as the catalogue has it for the first day, else the day spread over six hours."""
     if cold.per_hour and cold.per_day:
         return max(1, round(cap * cold.per_hour / cold.per_day))
-    return max(1, round(cap / SPREAD_HOURS * UNEVEN))
+    return max(1, cap // SPREAD_HOURS)
 
 
 def _with_state(budget: Budget, limits: Limits, now: datetime) -> Limits:

@@ -8,26 +8,25 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection
 
 from reputation.advice import Advice, advice
 from reputation.advice import Lane as Asked
-from sending.array_literals import numbers
+from sending.array_literals import numbers, texts
 from sending.models import Route
+from sending.one_trip import ask
 from sending.pure.lanes import SECONDS_UNTIL_KNOWN, Lane
 from sending.pure.windows import Budget, Limits, State
-from sending.speeds import speeds
+from sending.speeds import SPEEDS
 
 # One more than the hour, because the running minute's bucket is not full yet.
 HOUR = timedelta(minutes=61)
 # A mailing's own hourly limit is handed out in parts of three minutes.
 PARTS_OF_AN_HOUR = 20
 
-# The routes that may be used, and those of batches that still run.
+# All: batches may still run on those that are switched off.
 _ROUTES = """
 SELECT r.id, r.active, r.egress_host, CASE WHEN r.kind = 'direct' THEN host(a.ip) END
 FROM sending_route r LEFT JOIN reputation_sendingaddress a ON a.id = r.address_id
-WHERE r.active OR r.id = ANY(%s::bigint[])
 """
 _POOLS = """
 SELECT p.pool_id, p.route_id FROM sending_poolroute p JOIN sending_route r ON r.id = p.route_id AND r.active
@@ -39,7 +38,7 @@ WHERE kind IN ('transmit', 'transactional') AND seen_at > clock_timestamp() - in
 """
 _SENT_IN_THE_HOUR = """
 SELECT mailing_id, sum(n_sent) FROM sending_batch
-WHERE mailing_id = ANY(%s) AND (ended_at IS NULL OR ended_at > %s) GROUP BY 1
+WHERE mailing_id = ANY(%(limited)s::bigint[]) AND (ended_at IS NULL OR ended_at > %(hour)s) GROUP BY 1
 """
 
 
@@ -116,14 +115,18 @@ def capacity(
 
     `per_hour`: the mailings that have a limit of their own.
     """
-    pools, routes = _pools(), _routes({way.route for way in taken})
-    found = Capacity({pk: route for pk, route in routes.items() if route.active}, pools)
-    ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, pools))
+    choices, limited = list(choices), per_hour or {}
+    providers = {choice.provider for choice in choices} | {way.provider for way in taken}
+    asked = {"limited": numbers(limited), "hour": now - HOUR, "providers": texts(providers)}
+    rows, members, seconds, processes, sent = ask([_ROUTES, _POOLS, SPEEDS, _WORKERS, _SENT_IN_THE_HOUR], asked)
+    routes = {pk: Exit(pk, active, host, _scope(pk, ip)) for pk, active, host, ip in rows}
+    found = Capacity({pk: route for pk, route in routes.items() if route.active}, _pools(members))
+    found.seconds = {(route, provider): known for route, provider, known in seconds}
+    ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, found.pools))
     ways |= dict.fromkeys(taken)
-    found.seconds = speeds(routes=found.routes, providers={way.provider for way in ways})
     _add_advice(found, now, zone, {way: routes[way.route] for way in ways})
-    _add_hosts(found)
-    _add_own_limits(found, now, per_hour or {})
+    _add_hosts(found, dict(processes))
+    _add_own_limits(found, limited, dict(sent))
     return found
 
 
@@ -142,18 +145,10 @@ def _scope(route: int, ip: str | None) -> tuple[str, str]:
     return ("ip", ip) if ip else ("account", account(route))
 
 
-def _routes(of_batches: Collection[int]) -> dict[int, Exit]:
-    with connection.cursor() as cursor:
-        cursor.execute(_ROUTES, [numbers(of_batches)])
-        return {pk: Exit(pk, active, host, _scope(pk, ip)) for pk, active, host, ip in cursor.fetchall()}
-
-
-def _pools() -> dict[int, list[int]]:
+def _pools(members: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     found: defaultdict[int, list[int]] = defaultdict(list)
-    with connection.cursor() as cursor:
-        cursor.execute(_POOLS)
-        for pool, route in cursor.fetchall():
-            found[pool].append(route)
+    for pool, route in members:
+        found[pool].append(route)
     return found
 
 
@@ -191,15 +186,12 @@ def _as_budget(row: Advice) -> Budget:
     )
 
 
-def _add_hosts(found: Capacity) -> None:
+def _add_hosts(found: Capacity, processes: Mapping[str, int]) -> None:
     """A host's worker threads are connections too: a batch that no thread is free for would only hold its place.
 
     A host without a worker has none, so that another route takes over. While no host has one the system is starting,
     and the first batches are to lie ready.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_WORKERS)
-        processes = dict(cursor.fetchall())
     for number, host in enumerate(sorted({route.egress_host for route in found.routes.values()}), 1):
         alive = max(1, processes.get(host, 1)) if host in processes or not processes else 0
         threads = settings.TRANSMIT_THREADS * alive
@@ -207,15 +199,10 @@ def _add_hosts(found: Capacity) -> None:
         found.budgets[-number] = Budget(id=-number, kind="host", limits=Limits(connections=threads))
 
 
-def _add_own_limits(found: Capacity, now: datetime, limited: Mapping[int, int]) -> None:
+def _add_own_limits(found: Capacity, limited: Mapping[int, int], sent: Mapping[int, int]) -> None:
     """A mailing's own "at most so many an hour" is a budget like any other."""
-    if not limited:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_SENT_IN_THE_HOUR, [list(limited), now - HOUR])
-        sent = {pk: int(n) for pk, n in cursor.fetchall()}
     for pk, per_hour in limited.items():
         key = -1_000_000 - pk
         found.own_limits[pk] = key
         limits = Limits(per_hour=per_hour, batch_size=max(1, per_hour // PARTS_OF_AN_HOUR))
-        found.budgets[key] = Budget(id=key, kind="mailing", limits=limits, sent_hour=sent.get(pk, 0))
+        found.budgets[key] = Budget(id=key, kind="mailing", limits=limits, sent_hour=int(sent.get(pk, 0)))

@@ -1,5 +1,5 @@
-"""Write planned batches with their people: the next stretch of a lane, or those of the requeue that are due. In a fixed
-number of statements, whatever the number of batches.
+"""Write planned batches with their people: the next stretch of a lane, or those of the requeue that are due. In one
+trip to the database, whatever the number of batches.
 """
 
 from collections import Counter
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.backends.utils import CursorWrapper
-
 from sending.array_literals import numbers, stamps, texts
-from sending.lane_totals import lock_lanes
+from sending.lane_totals import locking
+from sending.one_trip import ask
 from sending.pure.lanes import BatchSpec
 
 _ASKED = """
@@ -78,21 +77,23 @@ class HandedOut(NamedTuple):
     stream: str
 
 
-def hand_out(cursor: CursorWrapper, specs: Sequence[BatchSpec], *, now: datetime) -> list[HandedOut]:
+def hand_out(specs: Sequence[BatchSpec], *, now: datetime) -> list[HandedOut]:
     """Write these batches in the caller's transaction; those whose people are not there any more are left out."""
     if not specs:
         return []
-    lock_lanes(cursor, {(spec.mailing, spec.wave, spec.provider) for spec in specs})
     fresh = [spec for spec in specs if spec.kind == "fresh"]
     retry = [spec for spec in specs if spec.kind == "retry"]
-    written: list[HandedOut] = []
+    lock, params = locking({(spec.mailing, spec.wave, spec.provider) for spec in specs})
+    statements: list[str] = [lock]
+    given: list[Any] = [*params]
     if retry:
-        cursor.execute(_RETRY, [*_columns(retry), now, now, now])
-        written += [HandedOut(*row) for row in cursor.fetchall()]
+        statements.append(_RETRY)
+        given += [*_columns(retry), now, now, now]
     if fresh:
-        cursor.execute(_FRESH, [*_columns(fresh), now, now])
-        written += [HandedOut(*row) for row in cursor.fetchall()]
-    return written
+        statements.append(_FRESH)
+        given += [*_columns(fresh), now, now]
+    _locked, *written = ask(statements, given)
+    return [HandedOut(*row) for rows in written for row in rows]
 
 
 def _columns(specs: Sequence[BatchSpec]) -> list[Any]:

@@ -43,7 +43,12 @@ class Move(NamedTuple):
 
 def lock_lanes(cursor: CursorWrapper, lanes: Collection[LaneKey]) -> None:
     """Lock these lanes until the caller's transaction ends."""
-    cursor.execute(_LOCK, _as_params(lanes))
+    cursor.execute(*locking(lanes))
+
+
+def locking(lanes: Collection[LaneKey]) -> tuple[str, list[str]]:
+    """The statement that does so, and its parameters."""
+    return _LOCK, _as_params(lanes)
 
 
 def make_and_lock(cursor: CursorWrapper, new: Collection[LaneKey], old: Collection[LaneKey] = ()) -> None:

@@ -1,7 +1,7 @@
 """Who is first in line, where something is open. Thousands of lanes may wait while a tick starts a dozen batches, so
 the planner does not read them all:
 
-1. `senders`: the running mailings by what decides their ways out. `providers`: where anything waits at all.
+1. `waiting`: the running mailings by what decides their ways out; and where anything waits at all.
 2. The planner asks which of those ways would take a batch now; most are busy most of the time.
 3. `first`: of each line that may move, those that waited longest, those with a near deadline, and those whose retries
    are the oldest. The rest has its turn in a later tick; who was served goes to the end.
@@ -16,6 +16,7 @@ from django.db import connection
 
 from sending.array_literals import numbers, texts
 from sending.capacity import Choice
+from sending.one_trip import ask
 
 # So many of one line are looked at in one tick, by each of the measures.
 LOOK_AT = 8
@@ -126,7 +127,7 @@ LEFT JOIN LATERAL (
 _HOW_MANY = f"""
 SELECT asked.provider, (SELECT count(*) FROM (SELECT 1 FROM sending_mailinglane l
                                               WHERE l.provider = asked.provider AND {_WAITS} LIMIT {MANY}) counted)
-FROM unnest(%(providers)s::text[]) AS asked (provider)
+FROM (SELECT DISTINCT provider FROM unnest(%(provider)s::text[]) AS lines (provider)) asked
 """
 
 
@@ -175,20 +176,13 @@ class Waiting:
     pinned: dict[int, int]
 
 
-def senders(*, now: datetime) -> list[Sender]:
-    with connection.cursor() as cursor:
-        cursor.execute(_SENDERS, {"near": now + NEAR})
-        return [
-            Sender(pool, domain_id, domain, stream, overflow, looks_up, n, near or (), dict(limits))
-            for pool, domain_id, domain, stream, overflow, looks_up, n, near, limits in cursor.fetchall()
-        ]
-
-
-def providers() -> set[str]:
-    """Where anything waits, now or later."""
-    with connection.cursor() as cursor:
-        cursor.execute(_PROVIDERS)
-        return {provider for (provider,) in cursor.fetchall()}
+def waiting(*, now: datetime) -> tuple[list[Sender], set[str]]:
+    """The running mailings by what decides their ways out; and the providers where anything waits, now or later."""
+    senders, providers = ask([_SENDERS, _PROVIDERS], {"near": now + NEAR})
+    return [
+        Sender(pool, domain_id, domain, stream, overflow, looks_up, n, near or (), dict(limits))
+        for pool, domain_id, domain, stream, overflow, looks_up, n, near, limits in senders
+    ], {provider for (provider,) in providers}
 
 
 def whose(*, providers: Collection[str], senders: Collection[Sender]) -> set[tuple[Sender, str]]:
@@ -200,29 +194,24 @@ def whose(*, providers: Collection[str], senders: Collection[Sender]) -> set[tup
     return {(sender, provider) for sender, provider in rows if sender is not None}
 
 
-def first(*, now: datetime, lines: Sequence[Line], spent: Collection[int]) -> list[Waiting]:
-    """Those who are next in each line. `spent`: mailings whose own limit lets nothing go now."""
+def first(
+    *, now: datetime, lines: Sequence[Line], spent: Collection[int]
+) -> tuple[list[Waiting], Mapping[str, int]]:
+    """Those who are next in each line; and the lanes with fresh messages that wait at a provider, whoever's they are,
+    not counted beyond MANY. `spent`: mailings whose own limit lets nothing go now."""
     if not lines:
-        return []
+        return [], {}
     found: dict[tuple[int, int, int], Waiting] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FIRST, _as_params(now, lines, spent))
-        for n, mailing, wave, fresh, last_given, deadline, route, due in cursor.fetchall():
-            key = (n, mailing, wave)
-            if key not in found:
-                found[key] = Waiting(lines[n], mailing, wave, fresh, last_given, deadline, 0, {})
-            if route is None:
-                found[key].retry = due
-            else:
-                found[key].pinned[route] = due
-    return list(found.values())
-
-
-def how_many(*, providers: Collection[str]) -> dict[str, int]:
-    """Lanes with fresh messages that wait at a provider, whoever's they are; not counted beyond MANY."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HOW_MANY, {"providers": texts(providers)})
-        return dict(cursor.fetchall())
+    rows, lanes = ask([_FIRST, _HOW_MANY], _as_params(now, lines, spent))
+    for n, mailing, wave, fresh, last_given, deadline, route, due in rows:
+        key = (n, mailing, wave)
+        if key not in found:
+            found[key] = Waiting(lines[n], mailing, wave, fresh, last_given, deadline, 0, {})
+        if route is None:
+            found[key].retry = due
+        else:
+            found[key].pinned[route] = due
+    return list(found.values()), dict(lanes)
 
 
 def _as_params(now: datetime, lines: Sequence[Line], spent: Collection[int]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ so a signal, a pause or an edited limit acts at once.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -42,8 +42,8 @@ def plan(*, now: datetime) -> int:
         zone = _may_plan()
         if zone is None:
             return 0
-        senders = line.senders(now=now)
-        pairs = _pairs(senders, line.providers()) if senders else []
+        senders, providers = line.waiting(now=now)
+        pairs = _pairs(senders, providers) if senders else []
         if not pairs:
             return 0
         live = live_batches(now=now)
@@ -92,20 +92,17 @@ def _planned(now: datetime, desk: pacing.Desk, known: Capacity, lines: Sequence[
     moving = [each for each in lines if each.routes]
     # A mailing that has used up its own hour would stand first in its lines for as long.
     spent = [pk for pk, key in known.own_limits.items() if not desk.accounts[key].takes(transactional=False)]
-    found = line.first(now=now, lines=moving, spent=spent)
-    unseen = _unseen(lines, found)
+    found, lanes = line.first(now=now, lines=moving, spent=spent)
+    unseen = _unseen(lines, found, lanes)
     demand = [_demand(known, one, unseen=unseen.pop(one.line, 0)) for one in found]
     standing = [known.lanes_of(each.choice) for each in lines if not each.routes]
     return pacing.plan_at(desk, demand, waiting=[choice[0] for choice in standing if choice])
 
 
-def _unseen(lines: Sequence[Line], found: Sequence[Waiting]) -> dict[Line, int]:
+def _unseen(lines: Sequence[Line], found: Sequence[Waiting], lanes: Mapping[str, int]) -> dict[Line, int]:
     """How many more wait in a line than were found, about: a provider's lanes belong to senders as mailings do."""
     seen = Counter(one.line for one in found)
     full = [each for each in seen if seen[each] >= line.LOOK_AT]
-    if not full:
-        return {}
-    lanes = line.how_many(providers={each.provider for each in full})
     mailings = sum({each.sender: each.sender.mailings for each in lines}.values())
     return {each: max(0, lanes[each.provider] * each.sender.mailings // mailings - seen[each]) for each in full}
 
@@ -133,8 +130,7 @@ def _write(now: datetime, known: Capacity, made: Plan) -> int:
         Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(gap=gap)
     for batch_id in made.yields:
         Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(yield_requested=True)
-    with connection.cursor() as cursor:
-        written = hand_out(cursor, made.batches, now=now)
+    written = hand_out(made.batches, now=now)
     wake.wake((batch.id, batch.stream, known.routes[batch.route].egress_host) for batch in written)
     return len(written)
 

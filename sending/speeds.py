@@ -1,11 +1,7 @@
 """What a message takes on a connection, by route and provider: each batch tells it with its books, the planner asks."""
 
-from collections.abc import Collection, Mapping
-
-from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from sending.array_literals import numbers, texts
 from sending.models import Batch
 from sending.pure.lanes import SECONDS_UNTIL_KNOWN
 
@@ -14,6 +10,8 @@ _HALF_AT = 100
 # No message is believed to take longer: what stood still was the receiver, for one batch.
 _SLOWEST = 30.0
 
+# Seconds a message takes, where anything was sent yet.
+SPEEDS = "SELECT route_id, provider, seconds FROM sending_lanespeed WHERE provider = ANY(%(providers)s::text[])"
 _LEARN = """
 INSERT INTO sending_lanespeed AS known (route_id, provider, seconds)
 VALUES (%(route)s, %(provider)s, %(unknown)s + (%(seconds)s - %(unknown)s) * %(weight)s)
@@ -35,14 +33,3 @@ def learn(cursor: CursorWrapper, *, batch: Batch, messages: int, seconds: float)
                 "weight": messages / (messages + _HALF_AT),
             },
         )
-
-
-def speeds(*, routes: Collection[int], providers: Collection[str]) -> Mapping[tuple[int, str], float]:
-    """Seconds a message takes, where anything was sent yet."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT route_id, provider, seconds FROM sending_lanespeed
-               WHERE route_id = ANY(%s::bigint[]) AND provider = ANY(%s::text[])""",
-            [numbers(routes), texts(providers)],
-        )
-        return {(route, provider): seconds for route, provider, seconds in cursor.fetchall()}

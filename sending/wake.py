@@ -3,8 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from celery import current_app
 from django.db import connection, transaction
 from kombu import Queue
-from kombu.exceptions import LimitExceeded, OperationalError
+from kombu.exceptions import KombuError, LimitExceeded, OperationalError
 
 from sending.models import Stream
 
@@ -23,6 +22,8 @@ TRANSMIT_TASK, PLAN_TASK = "sending.tasks.transmit", "sending.tasks.tick"
 # A wake-up nobody took for so long has been sent again meanwhile.
 EXPIRES_SECONDS = 30
 _COALESCE_SECONDS = 0.5
+# Nothing can be published now.
+AWAY = (OperationalError, LimitExceeded, OSError)
 
 _lock = threading.Lock()
 _planned_at = float("-inf")
@@ -83,21 +84,11 @@ def _plan() -> None:
                 _timer.start()
             return
         _planned_at, _timer = time.monotonic(), None
-    with suppress(BrokerAway):
-        _publish(PLAN_TASK, [], "control")
+    _publish([(PLAN_TASK, [], "control")])
 
 
 def _publish_all(messages: Iterable[tuple[int, str]]) -> None:
-    """What one queue does not take holds up no other; a broker that is away would cost each its time limit."""
-    for batch_id, queue in messages:
-        try:
-            _publish(TRANSMIT_TASK, [batch_id], queue)
-        except BrokerAway:
-            return
-
-
-class BrokerAway(Exception):
-    """Nothing can be published now."""
+    _publish([(TRANSMIT_TASK, [batch_id], queue) for batch_id, queue in messages])
 
 
 @cache
@@ -105,17 +96,36 @@ def _queue(name: str) -> Any:  # the stubs know of names only
     return Queue(name)
 
 
-def _publish(task: str, args: list[int], queue: str) -> None:
-    """What the broker does not take is counted, and found by the sweep. Raises BrokerAway.
+def _publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
+    """All (task, arguments, queue) in one trip, where the broker takes several at once. What it does not take is
+    counted, and found by the sweep.
 
-    The queue goes as an object: by its name, Celery looks among those that this process serves, and another host's
-    `egress.…` is not there.
+    What one queue does not take holds up no other; a broker that is away would cost each its time limit.
     """
-    global n_lost
+    if not wake_ups:
+        return
+    gone = 0
     try:
-        current_app.send_task(task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS)
-    except Exception as error:
-        n_lost += 1
-        log.warning("A wake-up was lost (%s so far): %s", n_lost, type(error).__name__)
-        if isinstance(error, OperationalError | LimitExceeded | OSError):
-            raise BrokerAway from error
+        with current_app.producer_or_acquire() as producer, producer.batch():
+            for task, args, queue in wake_ups:
+                try:
+                    _send(producer, task, args, queue)
+                except Exception as error:
+                    if isinstance(error, AWAY):
+                        raise
+                    _lost(1, error)
+                    gone += 1
+    except (KombuError, OSError) as error:
+        _lost(len(wake_ups) - gone, error)
+
+
+def _send(producer: Any, task: str, args: list[int], queue: str) -> None:
+    """The queue goes as an object: by its name, Celery looks among those that this process serves, and another host's
+    `egress.…` is not there."""
+    current_app.send_task(task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS, producer=producer)
+
+
+def _lost(n: int, error: Exception) -> None:
+    global n_lost
+    n_lost += n
+    log.warning("%s wake-ups were lost (%s so far): %s", n, n_lost, type(error).__name__)

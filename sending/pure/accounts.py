@@ -1,6 +1,5 @@
 """One budget's account during one call of the planner: what is free, and what each new batch takes of it."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -190,13 +189,11 @@ def _peak(batches: Sequence[LiveBatch], now: datetime, slots: int) -> int:
     paced = [batch for batch in batches if batch.gap > 0]
     if len(paced) == slots:
         return slots
-    turns = []
-    for batch in paced:
-        end = 0.0 if batch.ended_at is None else (batch.ended_at - now).total_seconds()
-        turns.append(((batch.not_before - now).total_seconds() - batch.gap, 1))
-        turns.append((math.inf if batch.ended_at is None else end, -1))
-    level = most = 0
-    for _at, step in sorted(turns):
-        level += step
-        most = max(most, level)
+    begins = sorted((batch.not_before - now).total_seconds() - batch.gap for batch in paced)
+    ends = sorted((batch.ended_at - now).total_seconds() for batch in paced if batch.ended_at is not None)
+    most = over = 0
+    for place, begin in enumerate(begins, 1):
+        while over < len(ends) and ends[over] <= begin:
+            over += 1
+        most = max(most, place - over)
     return most

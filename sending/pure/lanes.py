@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["fresh", "retry"]
 TRANSACTIONAL = "transactional"
@@ -49,8 +49,7 @@ class Demand:
     unseen: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LiveBatch:
+class LiveBatch(NamedTuple):
     """A batch that is planned or running, or (`ended_at`) that ended less than 60 s ago: its dots are still in the
     window, and what it used of the transactional reserve too, so those must be given as well.
 

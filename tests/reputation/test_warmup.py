@@ -50,6 +50,21 @@ def test_the_cap_of_the_day_binds_and_says_where_it_is_from(now: datetime, berli
     assert "100 a day: warm-up “Small”, day 1." in budgets.explain(google, now=now, zone=berlin)
 
 
+@pytest.mark.parametrize("provider", ["google", "yahoo", "apple"])
+@pytest.mark.parametrize("cap", [12, 20, 24, 25, 50, 100, 380, 22_000])
+def test_a_days_cap_takes_six_hours_at_least(
+    now: datetime, berlin: ZoneInfo, provider: str, cap: int
+) -> None:
+    plan = WarmupPlan.objects.create(name=f"Flat {cap}", days={provider: [cap] * 3})
+    budget = Budget.objects.create(
+        kind="ip", scope="127.0.1.9", provider=provider, warmup=plan, warmup_day=1
+    )
+    limits = _limits(budget, now, berlin)
+    assert limits.per_day == cap
+    assert limits.per_hour is not None
+    assert limits.per_day / limits.per_hour >= 6
+
+
 def test_a_limit_set_by_hand_below_the_cap_stays(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
     budgets.edit(now=now, budget=google, actor=None, reason="Careful", per_day=60, connections=3)
     limits = _limits(google, now, berlin)

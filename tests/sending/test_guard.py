@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sending import guard, mailings
-from sending.line import senders
+from sending.line import waiting as in_line
 from sending.models import Delivery, Mailing, MailingChange, MailingLane
 from sending.progress import progress_of
 from sending.pure import guard as rules
@@ -56,7 +56,7 @@ def test_only_the_first_part_is_released_and_it_is_counted_as_untried(now: datet
     shown = progress_of(mailing).lanes[0]
     assert (shown.untried, shown.retrying, shown.waiting) == (200, 0, 200)
     assert sum(amount.fresh for amount in waiting(now=now, mailings=[mailing.pk]).values()) == 200
-    assert senders(now=now)
+    assert in_line(now=now)[0]
 
 
 def test_the_first_part_is_a_random_sample_and_another_one_in_every_mailing(now: datetime, small_lists: None) -> None:

@@ -1,12 +1,15 @@
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from django.db import connection
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis.client import Pipeline
 
 from config import celery, embedded_broker
 from reputation.models import SendingAddress
@@ -62,6 +65,43 @@ def test_a_wake_up_reaches_the_queue_of_a_host_that_this_process_does_not_serve(
             arrived = there.SimpleQueue(queue).get(timeout=5)
             assert (arrived.headers["task"], arrived.decode()[0]) == (wake.TRANSMIT_TASK, [number])
             arrived.ack()
+
+
+def test_all_wake_ups_of_a_tick_are_one_trip_to_the_broker(broker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trips = []
+    execute = Pipeline.execute
+
+    def counted(pipeline: Pipeline) -> object:
+        trips.append(len(pipeline.command_stack))
+        return execute(pipeline)
+
+    monkeypatch.setattr(Pipeline, "execute", counted)
+    with Connection(broker, transport_options=celery.broker_options(broker)) as there:
+        monkeypatch.setattr(celery.app, "producer_or_acquire", lambda _=None: nullcontext(_ or there.Producer()))
+        wake._publish_all([(n, "egress.main") for n in (1, 2, 3)])
+
+        # What comes before is the queue, made when it is first used.
+        assert trips[-1:] == ([3] if broker.startswith("redis") else [])
+        arrived = [there.SimpleQueue("egress.main").get(timeout=5) for _ in range(3)]
+        assert [message.decode()[0] for message in arrived] == [[1], [2], [3]]
+
+
+def test_a_broker_that_is_away_costs_one_trip_and_all_are_counted_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = wake.n_lost
+    gone = Connection("redis+socket:///nowhere/broker", transport_options={"max_retries": 0, "socket_timeout": 1})
+    monkeypatch.setattr(celery.app, "producer_or_acquire", lambda _=None: nullcontext(_ or gone.Producer()))
+    tried = []
+    send_task = celery.app.send_task
+
+    def once(name: str, **options: Any) -> None:
+        tried.append(options["args"])
+        send_task(name, retry=False, **options)
+
+    monkeypatch.setattr(celery.app, "send_task", once)
+    wake._publish_all([(n, "egress.main") for n in (1, 2, 3)])
+
+    assert len(tried) == 1
+    assert wake.n_lost == before + 3
 
 
 def test_what_one_queue_does_not_take_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def planned(budgets: list[Budget], demand: list[Demand], running: list[LiveBatch
 
 def live(number: int, *budgets: int, gap: float = 1.0, size: int = 50, **fields: object) -> LiveBatch:
     batch = LiveBatch(number, 1, "google", 1, budgets, gap, size, size, START)
-    return replace(batch, **fields)  # type: ignore[arg-type]
+    return batch._replace(**fields)  # type: ignore[arg-type]
 
 
 def giants(limits: Limits, tiny: int, *, seconds: float = 0.3) -> World:
@@ -99,7 +99,7 @@ def test_without_a_connection_to_spare_one_marketing_batch_is_asked_to_yield() -
     demand = [Demand(mailing=2, provider="google", lanes=(lane(1),), stream=TRANSACTIONAL, fresh=1)]
     running = [live(1, 1, outstanding=10), live(2, 1, outstanding=30)]
     assert planned([budget], demand, running).yields == (2,)
-    asked = [running[0], replace(running[1], yielding=True)]
+    asked = [running[0], running[1]._replace(yielding=True)]
     assert planned([budget], demand, asked).yields == ()
 
 
