@@ -18,6 +18,11 @@ def language_for(request: HttpRequest, *, subscriber_id: int | None = None, list
     )
 
 
+def of_browser(request: HttpRequest) -> str:
+    """What can be said without the database."""
+    return first_spoken(_of_browser(request)) or settings.LANGUAGE_CODE
+
+
 def first_spoken(codes: Iterable[str]) -> str:
     """The first that we speak, or its nearest relation (`pt` is `pt-br`, `de-AT` is `de`); empty when there is none."""
     for code in codes:

@@ -86,8 +86,13 @@ def _is_for_people(request: HttpRequest, purpose: str) -> bool:
 
 
 def _in_their_language(request: HttpRequest, asked: Any) -> AbstractContextManager[None]:
+    """With the database away a wish is still kept, and said in the browser's language."""
     lists = getattr(asked, "lists", ()) or ([asked.list] if isinstance(asked, tokens.Confirm) else ())
-    return translation.override(language.language_for(request, subscriber_id=asked.subscriber, list_ids=lists))
+    try:
+        spoken = language.language_for(request, subscriber_id=asked.subscriber, list_ids=lists)
+    except DatabaseError:
+        spoken = language.of_browser(request)
+    return translation.override(spoken)
 
 
 @door("unsubscribe", "POST")
@@ -286,7 +291,7 @@ def _in_browsers_language(request: HttpRequest) -> AbstractContextManager[None]:
     try:
         return translation.override(language.language_for(request))
     except DatabaseError:
-        return translation.override(settings.LANGUAGE_CODE)
+        return translation.override(language.of_browser(request))
 
 
 def _try_again() -> HttpResponse:
