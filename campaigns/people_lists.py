@@ -223,17 +223,50 @@ _FOUND = f"""{_LATEST}
 WHERE d.mailing_id = %(mailing)s AND d.id > %(after)s AND d.address_key = ANY(%(keys)s::uuid[])
 ORDER BY d.id LIMIT %(size)s
 """
+# Whoever has no final answer is in one of three places: ahead in a lane, in a live batch, or in the requeue. All are
+# read by index from where the last page ended: nobody who was mailed is looked at. In a lane `id` rises with `seq`.
+_NO_FINAL_ANSWER = """coalesce((SELECT x.kind FROM sending_outcome x WHERE x.mailing_id = %(mailing)s
+                    AND x.delivery = {delivery} ORDER BY x.attempt DESC LIMIT 1), 'deferred') = 'deferred'"""
+_TO_GO = f"""
+WITH ahead AS (
+    SELECT l.wave, l.provider, greatest(l.next_seq, last.seq + 1) AS lo
+    FROM sending_mailinglane l
+    LEFT JOIN sending_delivery last ON last.mailing_id = %(mailing)s AND last.id = %(after)s
+                                   AND (last.wave, last.provider) = (l.wave, l.provider)
+    WHERE l.mailing_id = %(mailing)s AND %(after)s < (
+        SELECT e.id FROM sending_delivery e
+        WHERE e.mailing_id = %(mailing)s AND e.wave = l.wave AND e.provider = l.provider ORDER BY e.seq DESC LIMIT 1)
+), place AS (
+    SELECT wave, provider, lo, 2147483647 AS hi FROM ahead
+    UNION ALL
+    SELECT wave, provider, lo, hi FROM sending_batch
+    WHERE mailing_id = %(mailing)s AND state <> 'done' AND kind = 'fresh'
+), to_go AS (
+    SELECT d.id FROM place p CROSS JOIN LATERAL (
+        SELECT f.id FROM sending_delivery f
+        WHERE f.mailing_id = %(mailing)s AND f.wave = p.wave AND f.provider = p.provider
+          AND f.seq BETWEEN p.lo AND p.hi AND f.id > %(after)s AND {_NO_FINAL_ANSWER.format(delivery="f.id")}
+          AND NOT EXISTS (SELECT 1 FROM sending_requeue q WHERE q.mailing_id = %(mailing)s AND q.delivery = f.id)
+        ORDER BY f.seq LIMIT %(size)s) d
+    WHERE %(provider)s = '' OR p.provider = %(provider)s
+    UNION
+    (SELECT q.delivery FROM sending_requeue q
+     WHERE q.mailing_id = %(mailing)s AND q.delivery > %(after)s
+       AND (%(provider)s = '' OR q.provider_now = %(provider)s) AND {_NO_FINAL_ANSWER.format(delivery="q.delivery")}
+     ORDER BY q.delivery LIMIT %(size)s)
+    ORDER BY 1 LIMIT %(size)s
+)
+{_LATEST}
+WHERE d.mailing_id = %(mailing)s AND d.id IN (SELECT id FROM to_go)
+ORDER BY d.id
+"""
 _WHOLE_LISTS = {
     "everyone": f"""{_LATEST} LEFT JOIN sending_batch b ON b.id = o.batch_id
 WHERE d.mailing_id = %(mailing)s AND d.id > %(after)s
   AND (%(provider)s = '' OR coalesce(q.provider_now, b.provider, d.provider) = %(provider)s)
 ORDER BY d.id LIMIT %(size)s
 """,
-    "waiting": f"""{_LATEST}
-WHERE d.mailing_id = %(mailing)s AND d.id > %(after)s AND coalesce(o.kind, 'deferred') = 'deferred'
-  AND (%(provider)s = '' OR coalesce(q.provider_now, d.provider) = %(provider)s)
-ORDER BY d.id LIMIT %(size)s
-""",
+    "waiting": _TO_GO,
     # When each is tried next.
     "retrying": f"""
 SELECT q.delivery, s.email, coalesce(o.kind, 'waiting'), o.reason, r.reply_class, q.provider_now, {_WORDS}, q.due_at

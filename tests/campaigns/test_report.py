@@ -8,12 +8,13 @@ from django.db import connection
 from audiences.models import Subscriber, Subscription
 from campaigns.launch import launch
 from campaigns.models import Campaign
-from campaigns.people_lists import TOPICS, Asked, people_csv, people_of
+from campaigns.people_lists import TOPICS, Asked, Named, people_csv, people_of
 from campaigns.report import meanings_of, report_of
 from sending import answers, visit_book
 from sending.models import Delivery, Mailing, MailingCount, MailingLane, Outcome, Reply, Requeue
 from sending.visit_book import Visit
 from tests.campaigns.world import ready_campaign
+from tests.sending.engine import batch_of
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +103,42 @@ def test_lists_are_paged_by_key_without_a_gap(mailing: Mailing) -> None:
     assert [row.email for row in paged] == [row.email for row in whole]
 
 
+def test_who_is_still_to_go_is_found_in_lanes_batches_and_requeue(mailing: Mailing, now: datetime) -> None:
+    """By index, page by page; compared with everybody who has no final answer."""
+    rows = list(Delivery.objects.filter(mailing_id=mailing.pk).order_by("id"))
+    waiting = rows[10:]
+    for number, row in enumerate(waiting):
+        lane = MailingLane.objects.get(mailing=mailing, provider=row.provider)
+        lane.next_seq = max(lane.next_seq, row.seq + 1)
+        if number < 2:
+            batch_of(mailing, lane, row.seq, row.seq, now=now)
+        elif number < 5:
+            settle(now, row, "deferred")
+            Requeue.objects.create(
+                mailing=mailing, delivery=row.id, wave=0, provider_now="yahoo" if number == 2 else row.provider,
+                due_at=now, attempt=2, counted=1, first_tried_at=now, reason="deferred",
+            )  # fmt: skip
+        else:
+            lane.next_seq = row.seq
+            lane.save(update_fields=["next_seq"])
+            break
+        lane.save(update_fields=["next_seq"])
+
+    assert [row.key for row in paged(mailing)] == [row.id for row in waiting]
+    places = {row.id: row.provider for row in waiting} | {waiting[2].id: "yahoo"}
+    for provider in {*places.values()}:
+        there = [key for key, place in places.items() if place == provider]
+        assert [row.key for row in paged(mailing, provider)] == there
+
+
+def paged(mailing: Mailing, provider: str = "") -> list[Named]:
+    found: list[Named] = []
+    asked = Asked(topic="waiting", provider=provider)
+    while rows := people_of(mailing=mailing, asked=asked, after=found[-1].key if found else 0, size=2):
+        found += rows
+    return found
+
+
 def test_the_unknown_are_listed_by_name(mailing: Mailing) -> None:
     (row,) = people_of(mailing=mailing, asked=Asked(topic="unknown"))
     assert "@" in row.email
@@ -172,7 +209,7 @@ def test_who_waits_for_another_try_is_listed_with_its_time(now: datetime, mailin
     row = Delivery.objects.filter(mailing_id=mailing.pk).order_by("-id")[0]
     due = now + timedelta(minutes=12)
     Requeue.objects.create(
-        mailing=mailing, delivery=row.id, provider_now=row.provider, due_at=due, reason=Requeue.Reason.DEFERRED
+        mailing=mailing, delivery=row.id, provider_now=row.provider, due_at=due, reason="deferred"
     )
     MailingLane.objects.filter(mailing=mailing, provider=row.provider).update(release_seq=row.seq - 1)
     listed = people_of(mailing=mailing, asked=Asked(topic="retrying"))
