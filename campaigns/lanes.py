@@ -15,8 +15,7 @@ from reputation.advice import Lane as Asked
 from reputation.budgets import ALL, steps_of
 from reputation.budgets import Limits as OfBudget
 from reputation.catalogue import catalogue
-from reputation.models import Budget
-from reputation.workspace import workspace
+from reputation.models import Budget, Workspace
 from sending.capacity import scopes_of
 from sending.models import Mailing, PoolRoute
 from sending.progress import LaneProgress, Progress, progress_of
@@ -71,10 +70,10 @@ class Monitor:
         return None if None in limits else sum(limit for limit in limits if limit is not None)
 
 
-def monitor_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> Monitor:
-    """About a dozen short queries, whatever the size of the mailing; none of them counts people."""
-    progress = progress_of(mailing)
-    all_stopped = workspace().sending_stopped_at is not None
+def monitor_of(*, now: datetime, house: Workspace, mailing: Mailing) -> Monitor:
+    """A few short queries, whatever the size of the mailing; none of them counts people."""
+    progress, zone = progress_of(mailing), ZoneInfo(house.time_zone)
+    all_stopped = house.sending_stopped_at is not None
     ends = {} if all_stopped else arrivals_of(now=now, zone=zone, progress=progress)
     known = advice_at(now=now, zone=zone, mailing=mailing, providers=[lane.provider for lane in progress.lanes])
     rows = []

@@ -1,11 +1,15 @@
 """Bars, paces and short times as the pages of campaigns draw them."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils.formats import date_format
+from django.utils.safestring import SafeString
 
 from campaigns.pure import lane_words
 from campaigns.pure.definitions import DEFINITIONS
@@ -28,24 +32,24 @@ _PAGES = {
 }
 
 
-@register.inclusion_tag("campaigns/_track.html")
-def lane_track(lane: LaneProgress, retrying: int = 0, size: str = "", label: str = "") -> dict[str, Any]:
+@register.simple_tag
+def lane_track(lane: LaneProgress, retrying: int = 0, size: str = "", label: str = "") -> SafeString:
     """The progress of a lane as one bar; what waits for another try is drawn before what was never tried."""
     figures = [(tone, int(getattr(lane, name))) for tone, name in PARTS]
     figures.append(("air", min(retrying, lane.waiting)))
-    return {"parts": _placed(figures, lane.total), "size": size, "label": label}
+    return _track(tuple(figures), lane.total, size, label)
 
 
-@register.inclusion_tag("campaigns/_track.html")
-def part_track(done: int, total: int, size: str = "thin", label: str = "") -> dict[str, Any]:
+@register.simple_tag
+def part_track(done: int, total: int, size: str = "thin", label: str = "") -> SafeString:
     """A bar with one part."""
-    return {"parts": _placed([("done", done)], total), "size": size, "label": label}
+    return _track((("done", done),), total, size, label)
 
 
-@register.inclusion_tag("campaigns/_track.html")
-def two_tracks(first: int, second: int, total: int) -> dict[str, Any]:
+@register.simple_tag
+def two_tracks(first: int, second: int, total: int) -> SafeString:
     """A thin bar with two parts: people, and programs."""
-    return {"parts": _placed([("done", first), ("later", second)], total), "size": "thin", "label": ""}
+    return _track((("done", first), ("later", second)), total, "thin", "")
 
 
 @register.inclusion_tag("campaigns/_define.html")
@@ -55,7 +59,13 @@ def define(key: str) -> dict[str, str]:
     return {"key": key, "title": title, "words": words}
 
 
-def _placed(figures: list[tuple[str, int]], total: int) -> list[dict[str, Any]]:
+# A page that looks again every two seconds draws the same bars, ticks and marks over and over.
+@lru_cache(maxsize=1024)
+def _track(figures: tuple[tuple[str, int], ...], total: int, size: str, label: str) -> SafeString:
+    return render_to_string("campaigns/_track.html", {"parts": _placed(figures, total), "size": size, "label": label})
+
+
+def _placed(figures: Iterable[tuple[str, int]], total: int) -> list[dict[str, Any]]:
     """Places in per cent with a point for the decimal, whatever the language writes."""
     parts, x = [], 0.0
     for tone, n in figures:
@@ -66,14 +76,30 @@ def _placed(figures: list[tuple[str, int]], total: int) -> list[dict[str, Any]]:
     return parts
 
 
-@register.inclusion_tag("campaigns/_ticks.html")
-def ticks(pace: float, limit: float | None, normal: float | None = None) -> dict[str, Any]:
+@register.simple_tag
+def ticks(pace: float, limit: float | None, normal: float | None = None) -> SafeString:
     """24 ticks: those up to the pace are on; all of them are the limit, or the normal one."""
     whole = limit if normal is None or limit is None else max(limit, normal)
     on = 0 if not pace else TICKS if not whole else max(1, min(TICKS, round(TICKS * pace / whole)))
     allowed = TICKS if not whole or limit is None else max(on, round(TICKS * limit / whole))
+    return _ticks(on, allowed)
+
+
+@lru_cache(maxsize=TICKS * TICKS)
+def _ticks(on: int, allowed: int) -> SafeString:
     tones = ["on"] * on + [""] * (allowed - on) + ["cut"] * (TICKS - allowed)
-    return {"ticks": [(number * 5, tone) for number, tone in enumerate(tones)]}
+    return render_to_string("campaigns/_ticks.html", {"ticks": [(n * 5, tone) for n, tone in enumerate(tones)]})
+
+
+@register.simple_tag
+def mark(said: lane_words.Said) -> SafeString:
+    """The word of a state behind its picture."""
+    return _mark(said.tone, said.icon, said.word)
+
+
+@lru_cache(maxsize=256)
+def _mark(tone: str, icon: str, word: str) -> SafeString:
+    return render_to_string("components/state.html", {"tone": tone, "name": icon, "word": word})
 
 
 @register.filter

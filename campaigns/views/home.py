@@ -1,7 +1,6 @@
 """/"""
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -40,9 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _sending(now: datetime) -> list[tuple[Campaign, Monitor]]:
-    zone = ZoneInfo(workspace().time_zone)
-    found = []
+    house, found = workspace(), []
     for campaign in live():
         if campaign.mailing is not None:
-            found.append((campaign, monitor_of(now=now, zone=zone, mailing=campaign.mailing)))
+            found.append((campaign, monitor_of(now=now, house=house, mailing=campaign.mailing)))
     return found

@@ -18,7 +18,7 @@ from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
 from campaigns.status import status_of
 from campaigns.watching import stop_sentences
-from reputation.workspace import zone
+from reputation.workspace import workspace, zone
 from sending import guard, mailings, resend
 from sending.models import Mailing
 from sending.wake import plan_soon
@@ -34,7 +34,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
     now = timezone.now()  # clock: entry
-    watched = monitor_of(now=now, zone=zone(), mailing=mailing)
+    watched = monitor_of(now=now, house=workspace(), mailing=mailing)
     is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
     return {
         "stops": stop_sentences(mailing) if is_held else [],

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import template
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.formats import date_format, number_format
+from django.utils.safestring import SafeString
 
 from config.gatekeeper import visitor_of
 from reputation.catalogue import catalogue
@@ -37,6 +40,13 @@ def opens(request: HttpRequest, route: str) -> bool:
 def changes(request: HttpRequest, route: str) -> bool:
     """`{% if request|changes:"campaign-pause" %}`: may whoever looks at the page post there?"""
     return visitor_of(request).may(route, changes=True)
+
+
+@register.simple_tag
+@lru_cache(maxsize=512)
+def icon(name: str, size: str = "") -> SafeString:
+    """The picture of components/icon.html, drawn once: for what a page shows in every row."""
+    return render_to_string("components/icon.html", {"name": name, "size": size})
 
 
 @register.filter
