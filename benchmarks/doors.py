@@ -10,7 +10,8 @@ durable commits; client, server and database share the machine.
    that it answered must be in the database.
 2. `unsubscribe_p99_ms`: one-click POSTs at 100 a second, whether the last was answered or not, each timed from when it
    was due, while a campaign is sent as fast as the machine goes (two `transmit` processes, signed, to a sink).
-   Afterwards every one of them must be an unsubscription, and the campaign must have been under way to the end.
+   The first 100 are not timed. Afterwards each must be an unsubscription, and the campaign must have been under way
+   to the end.
 3. `page_p95_ms`: monitor and report of a campaign to `--people` people, in the middle of being sent and read, among
    `--deliveries` deliveries. `poll_p95_ms` is the part of the monitor that asks every two seconds.
 """
@@ -36,6 +37,7 @@ from benchmarks import _http, _mailings, _read_mailing, _sink, _world
 ROUNDS, ROUND_SECONDS = 3, 4.0
 ONE_CLICK = (b"List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
 UNTIL_SENDING = 90
+FIRST = 100
 # Mailings lie this far apart, so that their rows are spread over partitions.
 STEP = 25
 EACH = 50_000
@@ -125,17 +127,20 @@ def unsubscriptions(folder: Path, web: int, sink: int, *, n: int) -> dict[str, f
         mailing = pressed(datetime.now(UTC), newsletter(), key="sent", messages=[compiled_letter().to_json()])
         _sink.zero(sink)
         _until_sending(sink)
+        asked = _one_clicks(mailing, FIRST + n)
+        # The server's own beginning: its threads connect to the database.
+        _http.at_a_pace(web, asked[:FIRST], per_second=100).only(200)
         before, began = _sink.stat(sink).messages, time.monotonic()
-        answers = _http.at_a_pace(web, _one_clicks(mailing, n), per_second=100)
+        answers = _http.at_a_pace(web, asked[FIRST:], per_second=100)
         after, took = _sink.stat(sink).messages, time.monotonic() - began
     answers.only(200)
     print(f"one-click: p99 {answers.percentile(0.99):.1f} ms, {(after - before) / took:,.0f} sent/s", flush=True)
-    if after >= mailing.total - n or after == before:
+    if after >= mailing.total - len(asked) or after == before:
         raise RuntimeError(f"The campaign was not under way all the time: {before} to {after} of {mailing.total}.")
     left = Suppression.objects.filter(reason="unsubscribed").count()
     counted = sum(MailingCount.objects.filter(mailing=mailing, kind="unsubscribed").values_list("n", flat=True))
-    if (left, counted) != (n, n):
-        raise RuntimeError(f"{n} left, {left} are suppressed and {counted} counted.")
+    if (left, counted) != (len(asked), len(asked)):
+        raise RuntimeError(f"{len(asked)} left, {left} are suppressed and {counted} counted.")
     return {
         "unsubscribe_p99_ms": round(answers.percentile(0.99), 1),
         "unsubscribe_median_ms": round(answers.percentile(0.5), 1),
