@@ -22,14 +22,15 @@ from django.db.models import prefetch_related_objects
 
 from reputation.catalogue import catalogue
 from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
+from reputation.pure.backoff import PROBE
 from reputation.pure.catalogue import Ceiling, Provider
 from reputation.pure.warmup import cap_of, is_cold
 from reputation.workspace import today
 
 ALL = "*"
 LIMITS = ("per_minute", "per_hour", "per_day", "connections", "per_connection", "batch_size", "batch_pause")
-# While a budget answers to a probe, so much of its normal rate may flow, over one connection.
-PROBE_SHARE = 0.1
+# The probe is one message over one connection. Where its answer proves nothing, the next follows after so many seconds.
+PROBE_PAUSE = 10.0
 # A warm-up's cap of the day takes so many hours at least.
 SPREAD_HOURS = 6
 
@@ -338,8 +339,11 @@ def _with_state(budget: Budget, limits: Limits, now: datetime) -> Limits:
     limits = replace(limits, state=budget.state, reason=budget.state_reason)
     if stopped and (budget.state_until is None or now < budget.state_until):
         return replace(limits, closed=True, closed_until=budget.state_until)
-    share, cap = (PROBE_SHARE, 1) if stopped else (budget.rate_share, budget.connection_cap)
-    return _reduced(limits, share, cap)
+    if stopped or budget.ladder_step == PROBE:
+        pause = max(PROBE_PAUSE, limits.batch_pause or 0.0)
+        limits = replace(limits, batch_size=1, per_connection=1, batch_pause=pause)
+        return _reduced(limits, budget.rate_share, 1)
+    return _reduced(limits, budget.rate_share, budget.connection_cap)
 
 
 def _reduced(limits: Limits, share: float, cap: int | None) -> Limits:

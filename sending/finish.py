@@ -111,8 +111,20 @@ def _finish(book: Logbook, now: datetime) -> bool:
     return True
 
 
+# The batch that was told has ended: it is one of them.
+_IN_USE = """
+SELECT key, 1 + (SELECT count(*) FROM sending_batch b WHERE b.state = 'running' AND key = ANY(b.budget_ids))
+FROM unnest(%s::bigint[]) AS asked (key)
+"""
+
+
 def _tell_budgets(book: Logbook) -> None:
     """What receivers said of us: for the budgets of this lane only, after the batch's own books are closed."""
+    windows: dict[int, int] = {}
+    if book.told:
+        with connection.cursor() as cursor:
+            cursor.execute(_IN_USE, [list(book.claimed.batch.budget_ids)])
+            windows = dict(cursor.fetchall())
     for heard, at in book.told:
         backoff.hear(
             now=at,
@@ -121,6 +133,7 @@ def _tell_budgets(book: Logbook) -> None:
             reply_text=str(heard.reply),
             provider=book.claimed.batch.provider,
             time_factor=settings.TIME_FACTOR,
+            windows=windows,
         )
 
 

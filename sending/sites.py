@@ -31,7 +31,7 @@ from sending.claim import STILL_OURS, Claimed
 from sending.loading import Person
 from sending.models import Batch, SiteShare
 from sending.pure.windows import day_opens, window_opens
-from sending.retrying import DOMAIN_CAP_AGAIN
+from sending.retrying import DOMAIN_CAP_AGAIN, SITE_AGAIN
 
 # With the running minute, as `reputation.budgets.usage` counts them.
 MINUTE, HOUR = timedelta(minutes=2), timedelta(minutes=61)
@@ -76,6 +76,7 @@ class _Site:
         said, spent = self.limits, self.usage
         windows = ((said.per_minute, spent.last_minute), (said.per_hour, spent.last_hour), (said.per_day, spent.today))
         rooms = [limit - sent - self.held for limit, sent in windows if limit is not None]
+        rooms += [] if said.batch_size is None else [said.batch_size - self.held]  # a probe
         return 0 if said.closed else max(0, min([len(self.people), *rooms]))
 
 
@@ -177,6 +178,8 @@ def _opens(now: datetime, here: ZoneInfo, site: _Site, buckets: Mapping[datetime
         for limit, length in ((said.per_minute, MINUTE), (said.per_hour, HOUR))
         if limit is not None
     ]
+    if said.batch_size is not None:
+        found.append(now + SITE_AGAIN)
     if said.per_day is not None:
         found.append(day_opens(now=now, zone=here, limit=said.per_day, spent=site.usage.today + held, ahead=ahead))
     return max(found)

@@ -53,7 +53,8 @@ REACTIONS: dict[str, Reaction] = {
     "rcpt_temp": Reaction("rcpt", _NONE, "Comes back after 1 h and 4 h, then counts as soft.", "soft", ""),
     "rate": Reaction(
         "ip", "Stops, tries one connection with one message, then climbs: one more connection per 50 accepted, half "
-        "the rate, a tenth more per clean 15 min.", "Comes back; not an attempt against the message.", "retry",
+        "the rate (more where only some were told), a tenth more per clean 15 min.",
+        "Comes back; not an attempt against the message.", "retry",
         "After the second time in 24 h; warm-up holds the day.",
     ),
     "conn_limit": Reaction("route", "One connection less for 1 h, then one more.", "Comes back.", "retry", ""),

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -34,7 +35,7 @@ def lane(now: datetime) -> list[int]:
     return [budget.pk for budget in (*at_google, *together)]
 
 
-def _hear(now: datetime, lane: list[int], verdict: Heard, **more: float) -> list[int]:
+def _hear(now: datetime, lane: list[int], verdict: Heard, **more: Any) -> list[int]:
     text = "421 4.7.28 unusual rate of mail for jane@gmail.com originating from your IP address"
     return backoff.hear(now=now, budget_ids=lane, verdict=verdict, reply_text=text, provider="google", **more)
 
@@ -124,7 +125,12 @@ def test_what_was_said_is_kept_without_the_persons_address(now: datetime, lane: 
 def test_after_the_silence_one_connection_probes_even_before_the_tick(now: datetime, lane: list[int]) -> None:
     _hear(now, lane, Heard("rate", "ip"))
     limits = _limits(lane[0], now + timedelta(minutes=10))
-    assert (limits.closed, limits.connections, limits.per_minute) == (False, 1, 30)
+    assert (limits.closed, limits.connections) == (False, 1)
+    assert (limits.batch_size, limits.per_connection) == (1, 1)  # and one message
+
+
+def _accepted(at: datetime, lane: list[int], n: int = 5) -> None:
+    ledger.record(entries=[Entry(lane, at, sent=n, accepted=n, last_dot_at=at)], zone=UTC_ZONE)
 
 
 def test_a_budget_comes_back_step_by_step_and_is_open_at_the_end(now: datetime, lane: list[int]) -> None:
@@ -133,11 +139,83 @@ def test_a_budget_comes_back_step_by_step_and_is_open_at_the_end(now: datetime, 
     while Budget.objects.get(pk=lane[0]).state != "open":
         assert backoff.recover(now=at) == 1
         limits = _limits(lane[0], at)
-        seen.append((limits.connections, limits.per_minute))
-        ledger.record(entries=[Entry(lane, at, sent=5, accepted=5)], zone=UTC_ZONE)
-        at += timedelta(minutes=15)
-    assert seen == [(1, 30), (2, 75), (3, 150), (4, 180), (5, 210), (5, 240), (5, 270), (5, 300)]
+        seen.append((limits.connections, limits.batch_size, limits.per_minute))
+        _accepted(at, lane)
+        probing = Budget.objects.get(pk=lane[0]).ladder_step == 1
+        at += timedelta(seconds=1) if probing else timedelta(minutes=15)
+    assert seen == [
+        (1, 1, 150), (2, 50, 150), (3, 50, 180), (4, 50, 210), (5, 50, 240), (5, 50, 270), (5, 50, 300),
+    ]  # fmt: skip
     assert Budget.objects.get(pk=lane[0]).state_reason == ""
+
+
+def test_the_probe_waits_for_its_answer_and_is_over_with_it(now: datetime, lane: list[int]) -> None:
+    _hear(now, lane, Heard("rate", "ip"))
+    probe = now + timedelta(minutes=10)
+    backoff.recover(now=probe)
+    assert Budget.objects.get(pk=lane[0]).state_reason.startswith("Gmail slowed us down; one message over one")
+    assert backoff.recover(now=probe + timedelta(seconds=5)) == 0
+    _accepted(probe + timedelta(seconds=6), lane, 1)
+    assert backoff.recover(now=probe + timedelta(seconds=7)) == 1
+    budget = Budget.objects.get(pk=lane[0])
+    assert (budget.ladder_step, budget.rate_share, budget.connection_cap) == (2, 0.5, 2)
+    assert budget.state_reason == "Coming back after Gmail slowed us down; at 50% of the rate, next step 09:25"
+
+
+def test_fifty_accepted_are_worth_a_connection_before_the_step_is_over(now: datetime, lane: list[int]) -> None:
+    _hear(now, lane, Heard("rate", "ip"))
+    backoff.recover(now=now + timedelta(minutes=10))
+    _accepted(now + timedelta(minutes=10), lane, 1)
+    backoff.recover(now=now + timedelta(minutes=10, seconds=1))
+    caps = []
+    for minute in range(11, 16):
+        at = now + timedelta(minutes=minute)
+        _accepted(at, lane, 25)
+        caps += [Budget.objects.get(pk=lane[0]).connection_cap] if backoff.recover(now=at) else []
+        assert backoff.recover(now=at) == 0
+    assert caps == [3, 4]
+    assert Budget.objects.get(pk=lane[0]).rate_share == 0.5
+
+
+def test_the_fewer_connections_are_told_the_less_of_the_rate_is_lost(now: datetime, lane: list[int]) -> None:
+    windows = {lane[0]: 20}
+    assert _hear(now, lane, Heard("rate", "ip"), windows=windows) == lane[:1]
+    assert Budget.objects.get(pk=lane[0]).rate_share == 0.975
+    for second in range(1, 30):
+        at = now + timedelta(seconds=second)
+        assert _hear(at, lane, Heard("rate", "ip"), windows=windows) == []
+        share = Budget.objects.get(pk=lane[0]).rate_share
+        assert share == pytest.approx(max(0.5, 1 - 0.025 * (second + 1)))
+    late = now + timedelta(minutes=5)  # what is told much later was on its way before
+    _hear(late, lane, Heard("rate", "ip"), windows=windows)
+    assert Budget.objects.get(pk=lane[0]).rate_share == 0.5
+    assert BudgetChange.objects.count() == 1
+
+
+def test_a_later_reply_may_name_a_longer_time_and_never_a_shorter_one(now: datetime, lane: list[int]) -> None:
+    _hear(now, lane, Heard("rate", "ip"))
+    assert _hear(now, lane, Heard("rate", "ip", retry_hint_seconds=60)) == []
+    assert _hear(now, lane, Heard("rate", "ip", retry_hint_seconds=3590)) == lane[:1]
+    limits = _limits(lane[0], now)
+    assert limits.closed_until == now + timedelta(hours=1)
+    assert limits.reason == "Gmail asked us to slow down at 09:00; next try 10:00"
+
+
+def test_a_netblock_is_all_our_addresses_in_it(now: datetime, lane: list[int]) -> None:
+    scopes = [("ip", "192.0.2.77"), ("ip", "192.0.3.1"), ("ip", "2001:db8::1")]
+    near, far, other = budgets.budgets_for(now=now, kind_scopes=scopes, provider="google")
+    [elsewhere] = budgets.budgets_for(now=now, kind_scopes=scopes[:1], provider="yahoo")
+    assert _hear(now, lane, Heard("rate", "netblock")) == sorted([lane[0], near.pk])
+    assert {row.state for row in Budget.objects.filter(pk__in=[far.pk, other.pk, elsewhere.pk])} == {"open"}
+
+
+def test_after_a_hold_it_begins_at_a_quarter(now: datetime, lane: list[int]) -> None:
+    _hear(now, lane, Heard("reputation", "ip"))
+    at = now + timedelta(hours=2)
+    backoff.recover(now=at)
+    _accepted(at, lane, 1)
+    backoff.recover(now=at + timedelta(seconds=1))
+    assert Budget.objects.get(pk=lane[0]).rate_share == 0.25
 
 
 def test_a_step_without_an_accepted_message_proves_nothing(now: datetime, lane: list[int]) -> None:
@@ -159,6 +237,7 @@ def test_a_failed_probe_is_silent_again(now: datetime, lane: list[int]) -> None:
     again = probe + timedelta(minutes=1)
     assert _hear(again, lane, Heard("rate", "ip")) == lane[:1]
     assert _limits(lane[0], again).closed_until == again + timedelta(minutes=10)
+    assert Budget.objects.get(pk=lane[0]).rate_share == 0.5  # nothing was tried at that rate yet
 
 
 def test_reputation_holds_longer_each_time_and_outranks_a_slow_down(now: datetime, lane: list[int]) -> None:
