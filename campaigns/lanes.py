@@ -16,6 +16,7 @@ from reputation.budgets import ALL, steps_of
 from reputation.budgets import Limits as OfBudget
 from reputation.catalogue import catalogue
 from reputation.models import Budget, Workspace
+from reputation.pure.backoff import PROBE
 from sending.capacity import scopes_of
 from sending.models import Mailing, PoolRoute
 from sending.progress import LaneProgress, Progress, progress_of
@@ -36,6 +37,8 @@ class LaneRow:
     normal: float | None
     day: int | None = None
     done_at: datetime | None = None
+    # The budget that holds it back, where an admin can release it.
+    budget: int | None = None
 
     @property
     def retrying(self) -> int:
@@ -82,7 +85,9 @@ def monitor_of(*, now: datetime, house: Workspace, mailing: Mailing) -> Monitor:
         said = say(facts, now=now, zone=zone)
         usual = _normal(now, mailing, known.get(lane.provider, []), facts.limit)
         pace, end = _pace(mailing, lane), ends.get(lane.provider)
-        rows.append(LaneRow(lane, facts.who, said, pace, facts.limit, usual, facts.day_used, end))
+        trouble = _trouble(known.get(lane.provider, []))
+        budget = trouble[0].budget.pk if trouble and lane.waiting > 0 else None
+        rows.append(LaneRow(lane, facts.who, said, pace, facts.limit, usual, facts.day_used, end, budget))
     known_ends = [Arrival(row.name, row.progress.waiting, row.done_at) for row in rows if row.progress.provider in ends]
     return Monitor(progress, rows, has_worker(), ending(known_ends, now=now, zone=zone))
 
@@ -126,10 +131,22 @@ def _name(provider: str) -> str:
     return "All providers together" if provider == ALL else catalogue().title(provider)
 
 
+def _trouble(known: Sequence[Advice]) -> list[Advice]:
+    """What holds a lane back, the longest first: closed until a person acts, until a time, or slower."""
+    closed = sorted((row for row in known if row.limits.closed), key=_closed_for, reverse=True)
+    return [*closed, *(row for row in known if row.limits.state != "open" and not row.limits.closed)]
+
+
+def _closed_for(row: Advice) -> tuple[bool, float]:
+    until = row.limits.closed_until
+    return until is None, until.timestamp() if until else 0.0
+
+
 def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], *, all_stopped: bool) -> Facts:
-    closed = [row for row in known if row.limits.closed]
-    slowed = [row for row in known if row.limits.state != "open" and not row.limits.closed]
-    trouble = next(iter([*closed, *slowed]), None)
+    troubles = _trouble(known)
+    closed = [row for row in troubles if row.limits.closed]
+    slowed = [row for row in troubles if not row.limits.closed]
+    trouble = next(iter(troubles), None)
     days = [row for row in known if row.limits.per_day is not None and row.usage.today >= row.limits.per_day]
     hours = [(hourly_cap_of(row.limits), row) for row in known]
     full_hour = [cap for cap, row in hours if cap is not None and row.usage.last_hour >= cap]
@@ -150,6 +167,7 @@ def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], *, all
         closed_until=closed[0].limits.closed_until if closed else None,
         by_hand=bool(closed) and closed[0].limits.state == Budget.State.HELD and not closed[0].budget.evidence,
         share=slowed[0].limits.rate_share if slowed else 1.0,
+        probing=any(row.budget.ladder_step <= PROBE for row in slowed),
         reason=trouble.limits.reason if trouble is not None else "",
         day_used=days[0].limits.per_day if days else None,
         warmup_day=days[0].budget.warmup_day if days and days[0].limits.warmup_cap else 0,

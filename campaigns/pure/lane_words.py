@@ -28,6 +28,7 @@ class Facts:
     closed_until: datetime | None = None
     by_hand: bool = False
     share: float = 1.0
+    probing: bool = False
     reason: str = ""
     day_used: int | None = None
     warmup_day: int = 0
@@ -97,6 +98,10 @@ def _by_receiver(facts: Facts, now: datetime, zone: ZoneInfo) -> Said | None:
             return Said("wait", "hand-stop", "Held", f"Until {next_try}. {_sentence(facts.reason)}")
         asked = facts.reason.split("; ")[0] or f"{facts.who} asked us to wait"
         return Said("wait", "clock-pause", "Slowing down", f"{asked}; next try {next_try}, then faster step by step.")
+    if facts.probing:
+        since = _sentence(facts.reason.split("; ")[0])
+        tried = "One message is tried over one connection; its answer opens the way."
+        return Said("wait", "clock-pause", "Slowed down", f"{since} {tried}".strip())
     if facts.share < 1.0:
         share = f"Now at {facts.share:.0%} of the normal pace, faster step by step."
         since = _sentence(facts.reason.split("; ")[0])

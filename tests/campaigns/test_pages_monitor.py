@@ -72,6 +72,20 @@ def test_a_slowed_lane_says_who_asked_and_when_it_goes_on_and_what_is_normal(cli
     assert seen.count('class="cut"') == 24
 
 
+def test_an_admin_gets_from_the_lane_to_what_holds_it_back_and_others_do_not(client, running) -> None:
+    page(client, running)
+    budget = slowed()
+    there = f'href="/limits/{budget.pk}/"'
+    assert there not in page(client, running)
+    assert there in page(admin(), running)
+
+
+def test_while_it_is_probed_the_lane_says_so(client, running) -> None:
+    page(client, running)
+    Budget.objects.filter(pk=slowed().pk).update(ladder_step=1, state_reason="Gmail slowed us down; one message")
+    assert "Gmail slowed us down. One message is tried over one connection" in page(client, running)
+
+
 def test_the_page_says_when_the_rest_follows_and_each_lane_when_it_is_done(client, running) -> None:
     seen = page(client, running)
     assert "The rest should follow by" in seen
