@@ -148,7 +148,7 @@ def test_the_letter_shows_how_many_followed_each_link(client, campaign) -> None:
     assert ">3 · 100 %</span>" in html
     assert "See what came in" in html
     assert "link.invalid" not in html
-    assert answer["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert answer["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
     assert answer["X-Frame-Options"] == "SAMEORIGIN"
     seen = page(client, campaign, links="mail")
     assert f'src="/campaigns/{campaign.pk}/report/click-map/"' in seen
