@@ -125,7 +125,7 @@ def test_their_letter_is_a_document_in_which_nothing_can_be_pressed(client, mail
     answer = client.get(f"/messages/{mailing.pk}/{row.id}/letter/")
     assert f"Dear {person.fields['first_name']}" in answer.content.decode()
     policy = answer["Content-Security-Policy"]
-    assert policy.startswith("sandbox; default-src 'none'")
+    assert policy.startswith("sandbox allow-same-origin; default-src 'none'")
     assert "form-action 'none'" in policy
 
 

@@ -1,6 +1,7 @@
 """What stops a connection in the middle, within one message: pause, stop, suppression, edits, deadline, pace."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -212,9 +213,8 @@ def test_a_forgotten_batch_is_woken_again_by_one_sweep_only(
 ) -> None:
     published = []
 
-    def publish(task: str, args: list[int], queue: str) -> bool:
-        published.append((args, queue))
-        return True
+    def publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
+        published.extend((args, queue) for _task, args, queue in wake_ups)
 
     monkeypatch.setattr(wake, "_publish", publish)
     [batch] = cut(mailing, now=now, size=50)
