@@ -211,7 +211,7 @@ def test_connections_are_renewed_after_the_messages_a_provider_takes(now: dateti
 def test_a_forgotten_batch_is_woken_again_by_one_sweep_only(
     mailing: Mailing, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published = []
+    published: list[tuple[list[int], str]] = []
 
     def publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
         published.extend((args, queue) for _task, args, queue in wake_ups)
