@@ -206,6 +206,7 @@ class StopForm(forms.Form):
     reason = forms.CharField(label="Why", max_length=150, help_text="Everybody who signs in sees it on every page.")
 
 
+
 class MeaningForm(ReasonForm):
     """What a receiver's words mean."""
 

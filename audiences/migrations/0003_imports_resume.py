@@ -4,69 +4,40 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("audiences", "0002_consent_is_append_only"),
+        ('audiences', '0002_consent_is_append_only'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="import",
-            name="done_rows",
+            model_name='import',
+            name='done_rows',
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name="import",
-            name="existing",
-            field=models.CharField(
-                choices=[
-                    ("keep", "Keep what we know"),
-                    ("overwrite", "Take what the file says"),
-                    ("fill_empty", "Fill in what is empty"),
-                ],
-                default="keep",
-                max_length=10,
-            ),
+            model_name='import',
+            name='existing',
+            field=models.CharField(choices=[('keep', 'Keep what we know'), ('overwrite', 'Take what the file says'), ('fill_empty', 'Fill in what is empty')], default='keep', max_length=10),
         ),
         migrations.AddField(
-            model_name="import",
-            name="has_header",
+            model_name='import',
+            name='has_header',
             field=models.BooleanField(default=True),
         ),
         migrations.AddField(
-            model_name="import",
-            name="n_flagged",
+            model_name='import',
+            name='n_flagged',
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name="importrejection",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("rejected", "Not taken"),
-                    ("duplicate", "Same address as an earlier line"),
-                    ("kept_out", "Left or suppressed: nothing was changed"),
-                    ("flagged", "Taken, but looks odd"),
-                ],
-                default="rejected",
-                max_length=10,
-            ),
+            model_name='importrejection',
+            name='kind',
+            field=models.CharField(choices=[('rejected', 'Not taken'), ('duplicate', 'Same address as an earlier line'), ('kept_out', 'Left or suppressed: nothing was changed'), ('flagged', 'Taken, but looks odd')], default='rejected', max_length=10),
         ),
         migrations.AlterField(
-            model_name="consentevent",
-            name="kind",
-            field=models.CharField(
-                choices=[
-                    ("requested", "Asked to subscribe"),
-                    ("subscribed", "Subscribed (single opt-in)"),
-                    ("confirmed", "Confirmed"),
-                    ("imported", "Imported with consent"),
-                    ("unsubscribed", "Unsubscribed"),
-                    ("resubscribed", "Took the unsubscription back"),
-                    ("complained", "Complained"),
-                    ("lifted", "Suppression lifted by hand"),
-                    ("erased", "Erased"),
-                ],
-                max_length=12,
-            ),
+            model_name='consentevent',
+            name='kind',
+            field=models.CharField(choices=[('requested', 'Asked to subscribe'), ('subscribed', 'Subscribed (single opt-in)'), ('confirmed', 'Confirmed'), ('imported', 'Imported with consent'), ('unsubscribed', 'Unsubscribed'), ('resubscribed', 'Took the unsubscription back'), ('complained', 'Complained'), ('lifted', 'Suppression lifted by hand'), ('erased', 'Erased')], max_length=12),
         ),
     ]

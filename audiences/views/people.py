@@ -45,7 +45,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/person_form.html", context, status=422 if form.errors else 200)
 
 
-def _subscribe(request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None) -> None:
+def _subscribe(
+    request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None
+) -> None:
     wanted: MailingList = form.cleaned_data["list"]
     became = consent.subscribe(
         now=timezone.now(),  # clock: entry

@@ -4,19 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("reputation", "0001_initial"),
+        ('reputation', '0001_initial'),
     ]
 
     operations = [
         migrations.AddField(
-            model_name="workspace",
-            name="second_factor_required",
+            model_name='workspace',
+            name='second_factor_required',
             field=models.BooleanField(default=False),
         ),
         migrations.AddField(
-            model_name="workspace",
-            name="second_person_sends",
+            model_name='workspace',
+            name='second_person_sends',
             field=models.BooleanField(default=False),
         ),
     ]

@@ -6,157 +6,94 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     dependencies = [
-        ("reputation", "0002_rules_of_the_team"),
+        ('reputation', '0002_rules_of_the_team'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="UnreadReply",
+            name='UnreadReply',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("digest", models.UUIDField(unique=True)),
-                ("provider", models.CharField(max_length=120)),
-                ("code", models.SmallIntegerField(null=True)),
-                ("enhanced", models.CharField(blank=True, max_length=16)),
-                ("text", models.CharField(max_length=600)),
-                ("sample", models.CharField(blank=True, max_length=600)),
-                ("phase", models.CharField(blank=True, max_length=12)),
-                ("n", models.PositiveIntegerField(default=0)),
-                ("first_seen_at", models.DateTimeField()),
-                ("last_seen_at", models.DateTimeField()),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('digest', models.UUIDField(unique=True)),
+                ('provider', models.CharField(max_length=120)),
+                ('code', models.SmallIntegerField(null=True)),
+                ('enhanced', models.CharField(blank=True, max_length=16)),
+                ('text', models.CharField(max_length=600)),
+                ('sample', models.CharField(blank=True, max_length=600)),
+                ('phase', models.CharField(blank=True, max_length=12)),
+                ('n', models.PositiveIntegerField(default=0)),
+                ('first_seen_at', models.DateTimeField()),
+                ('last_seen_at', models.DateTimeField()),
             ],
             options={
-                "ordering": ["-n", "-last_seen_at"],
+                'ordering': ['-n', '-last_seen_at'],
             },
         ),
         migrations.CreateModel(
-            name="Storm",
+            name='Storm',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("provider", models.CharField(max_length=120)),
-                ("domain", models.CharField(blank=True, max_length=253)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("open", "Waits for a decision"),
-                            ("believed", "Believed: the mailboxes are gone"),
-                            ("dismissed", "Not believed: the people stay"),
-                        ],
-                        default="open",
-                        max_length=10,
-                    ),
-                ),
-                ("began_at", models.DateTimeField()),
-                ("until", models.DateTimeField()),
-                ("why", models.CharField(max_length=300)),
-                ("decided_at", models.DateTimeField(blank=True, null=True)),
-                ("decision", models.CharField(blank=True, max_length=300)),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('provider', models.CharField(max_length=120)),
+                ('domain', models.CharField(blank=True, max_length=253)),
+                ('state', models.CharField(choices=[('open', 'Waits for a decision'), ('believed', 'Believed: the mailboxes are gone'), ('dismissed', 'Not believed: the people stay')], default='open', max_length=10)),
+                ('began_at', models.DateTimeField()),
+                ('until', models.DateTimeField()),
+                ('why', models.CharField(max_length=300)),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('decision', models.CharField(blank=True, max_length=300)),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "ordering": ["-id"],
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
-            name="MailboxVerdict",
+            name='MailboxVerdict',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("provider", models.CharField(max_length=120)),
-                ("domain", models.CharField(max_length=253)),
-                ("address_key", models.UUIDField()),
-                ("mailing_ref", models.BigIntegerField()),
-                ("at", models.DateTimeField()),
-                ("source", models.CharField(max_length=120)),
-                ("evidence", models.JSONField(default=dict)),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("suppressed", "Suppressed"),
-                            ("held", "Held until somebody decides"),
-                            ("dismissed", "Counted as a soft failure"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("was_news", models.BooleanField(default=False)),
-                (
-                    "storm",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="verdicts",
-                        to="reputation.storm",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('provider', models.CharField(max_length=120)),
+                ('domain', models.CharField(max_length=253)),
+                ('address_key', models.UUIDField()),
+                ('mailing_ref', models.BigIntegerField()),
+                ('at', models.DateTimeField()),
+                ('source', models.CharField(max_length=120)),
+                ('evidence', models.JSONField(default=dict)),
+                ('state', models.CharField(choices=[('suppressed', 'Suppressed'), ('held', 'Held until somebody decides'), ('dismissed', 'Counted as a soft failure')], max_length=10)),
+                ('was_news', models.BooleanField(default=False)),
+                ('storm', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='verdicts', to='reputation.storm')),
             ],
         ),
         migrations.CreateModel(
-            name="ReplyDecision",
+            name='ReplyDecision',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("class_name", models.CharField(max_length=20)),
-                ("everywhere", models.BooleanField(default=False)),
-                ("reason", models.CharField(max_length=300)),
-                ("decided_at", models.DateTimeField()),
-                ("revoked_at", models.DateTimeField(blank=True, null=True)),
-                ("revoked_reason", models.CharField(blank=True, max_length=300)),
-                (
-                    "decided_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "revoked_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "reply",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="decisions",
-                        to="reputation.unreadreply",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('class_name', models.CharField(max_length=20)),
+                ('everywhere', models.BooleanField(default=False)),
+                ('reason', models.CharField(max_length=300)),
+                ('decided_at', models.DateTimeField()),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('revoked_reason', models.CharField(blank=True, max_length=300)),
+                ('decided_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('revoked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('reply', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='reputation.unreadreply')),
             ],
             options={
-                "ordering": ["-id"],
+                'ordering': ['-id'],
             },
         ),
         migrations.AddConstraint(
-            model_name="storm",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "open")), fields=("provider", "domain"), name="one_open_storm_at_a_place"
-            ),
+            model_name='storm',
+            constraint=models.UniqueConstraint(condition=models.Q(('state', 'open')), fields=('provider', 'domain'), name='one_open_storm_at_a_place'),
         ),
         migrations.AddIndex(
-            model_name="mailboxverdict",
-            index=models.Index(fields=["provider", "at"], name="verdicts_of_provider"),
+            model_name='mailboxverdict',
+            index=models.Index(fields=['provider', 'at'], name='verdicts_of_provider'),
         ),
         migrations.AddConstraint(
-            model_name="replydecision",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("revoked_at", None)), fields=("reply",), name="one_decision_about_a_reply"
-            ),
+            model_name='replydecision',
+            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at', None)), fields=('reply',), name='one_decision_about_a_reply'),
         ),
     ]
