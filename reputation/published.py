@@ -127,8 +127,8 @@ class Change:
 
 
 def history(about: SendingDomain | SendingAddress, most: int = 20) -> list[Change]:
-    """How results changed, the newest first. What was fine at the first look is no news."""
-    rows = about.finding_changes.exclude(before="", after=Finding.Result.PASS).order_by("-id")[:most]
+    """How results changed, the newest first. A first look changes nothing: the page says above what it found."""
+    rows = about.finding_changes.exclude(before="").order_by("-id")[:most]
     return [_change(row) for row in rows]
 
 
