@@ -120,6 +120,23 @@ def test_dev_starts_everything_and_stops_everything_on_a_signal(tmp_path):
     assert str(tmp_path) not in left
 
 
+def test_whoever_ends_the_demo_ends_its_whole_world(tmp_path):
+    env = {**os.environ, "VAR_DIR": str(tmp_path / "var"), "KEYS_DIR": str(tmp_path / "keys")}
+    with (tmp_path / "log").open("w") as log:
+        argv = [sys.executable, "manage.py", "demo", "--once", "--recipients", "100"]
+        demo = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=log, stderr=log)
+    said = (tmp_path / "log").read_text
+    try:
+        wait_until(lambda: "importing" in said() or demo.poll() is not None, seconds=90)
+        assert demo.poll() is None, said()
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        code = demo.wait(120)
+    assert code == 128 + signal.SIGTERM
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in left
+
+
 def free_port():
     import socket
 

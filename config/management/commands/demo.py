@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser
@@ -39,6 +40,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 100 <= options["recipients"] <= 5_000_000:
             raise CommandError("--recipients must lie between 100 and 5,000,000.")
+        # Whoever ends us means the whole demo: leave by the way on which everything is taken down.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         folder = Path(settings.VAR_DIR, "demo-once" if options["once"] else "demo")
         self._clear(folder)
         try:
@@ -60,11 +63,15 @@ class Command(BaseCommand):
         environment = {**_without_servers(), **ready.environment()}
         argv = [sys.executable, str(stage.BASE_DIR / "manage.py"), "demo_inside", json.dumps(asked)]
         process = subprocess.Popen(argv, env=environment, cwd=stage.BASE_DIR)
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue  # the terminal has told the process inside as well; it stops everything
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    continue  # the terminal has told the process inside as well; it stops everything
+        finally:
+            process.terminate()
+            process.wait()
 
     def _clear(self, folder: Path) -> None:
         """A demo begins at the beginning."""
