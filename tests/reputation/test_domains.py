@@ -83,6 +83,7 @@ def test_a_resolver_that_fails_is_never_taken_for_a_missing_record(
     assert checked.state == "new"
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_silent_resolver_is_not_a_missing_record_either(now: datetime, domain: SendingDomain, zones: Zones) -> None:
     zones.silent.add(_dkim_name(domain))
     checked = domains.check_domain(now=now, domain_id=domain.pk)
@@ -358,6 +359,7 @@ def test_the_round_checks_only_whose_turn_it_is(now: datetime, domain: SendingDo
     assert zones.asked
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_check_asks_everything_at_once_so_that_silence_costs_one_wait(domain: SendingDomain, zones: Zones) -> None:
     zones.silent.update([*zones.records])
     began = monotonic()

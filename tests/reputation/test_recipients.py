@@ -92,6 +92,7 @@ def test_a_domain_that_comes_back_is_good_again(now: datetime, zones: Zones) -> 
     assert (row.state, row.bad_since, row.last_error) == ("ok", None, "")
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("trouble", ["fails", "silent"])
 def test_a_failed_look_up_keeps_what_was_known_and_backs_off(now: datetime, zones: Zones, trouble: str) -> None:
     zones.add("example.org. 300 IN MX 10 mx.example.org.")

@@ -33,6 +33,7 @@ def test_a_failing_server_proves_nothing(zones: Zones) -> None:
     assert isinstance(answer, CouldNotLookUp) and "SERVFAIL" in answer.reason
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_silence_proves_nothing(zones: Zones) -> None:
     zones.silent.add("example.org")
     answer = resolver.lookup("example.org", "MX")
