@@ -56,6 +56,7 @@ PLACES = (
     Place("answers", "Answers", "page", "arrow-down-left", "", "receivers replies unclassified storms rules"),
     Place("team", "Team", "page", "users", "", "invite roles members"),
     Place("settings", "Settings", "page", "settings", "", "time zone postal address tracking"),
+    Place("help", "Help", "page", "help", "?", "documentation manual handbook docs"),
     Place("profile", "Your account", "page", "user-circle", "", "password passkey second factor sessions shortcuts"),
 )
 

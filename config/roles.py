@@ -64,7 +64,8 @@ PUBLIC = frozenset(
 )
 # Everybody's own account, whatever the role.
 OWN = frozenset(
-    """palette profile account_reauthenticate account_change_password account_set_password mfa_index mfa_reauthenticate
+    """help help-page palette profile
+    account_reauthenticate account_change_password account_set_password mfa_index mfa_reauthenticate
     mfa_activate_totp mfa_deactivate_totp mfa_view_recovery_codes mfa_generate_recovery_codes
     mfa_download_recovery_codes mfa_list_webauthn mfa_add_webauthn mfa_reauthenticate_webauthn mfa_remove_webauthn
     mfa_edit_webauthn usersessions_list""".split()
@@ -72,7 +73,7 @@ OWN = frozenset(
 # The way to a second factor: open to whoever has to get one before anything else.
 ON_THE_WAY = frozenset(
     """account_reauthenticate mfa_reauthenticate mfa_reauthenticate_webauthn mfa_index mfa_activate_totp
-    mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes""".split()
+    mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes help help-page""".split()
 )
 _TABLE: dict[Needs, str] = {
     SEE: """home campaigns campaign campaign-preview campaign-versions campaign-source campaign-test-result

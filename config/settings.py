@@ -238,7 +238,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = folder("STATIC_ROOT", BASE_DIR / "staticfiles")
-STATICFILES_DIRS = [path for path in [BASE_DIR / "static"] if path.is_dir()]
+STATICFILES_DIRS: list[Any] = [path for path in [BASE_DIR / "static"] if path.is_dir()]
+# The pictures of the documentation, which the site shows as help.
+STATICFILES_DIRS += [("handbook", path) for path in [BASE_DIR / "docs" / "pictures"] if path.is_dir()]
 MEDIA_URL = "/media/"
 MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
 # Without a collected manifest (tests, `make dev`) files are served from where they lie.

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from config.gatekeeper import visitor_of
+from config.handbook.sections import help_for
 from reputation import published
 from reputation.models import Finding, SendingDomain
 from sending import partitions
@@ -23,6 +24,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "visitor": SimpleLazyObject(lambda: visitor_of(request)),
         "test_mode": settings.LAB,
         "broken": SimpleLazyObject(_broken),
+        "help": SimpleLazyObject(lambda: help_for(request.resolver_match.view_name if request.resolver_match else "")),
         "room_is_missing": SimpleLazyObject(partitions.next_is_missing),
     }
 

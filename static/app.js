@@ -107,7 +107,7 @@
       event.preventDefault();
       if (search) search.focus();
       else openPalette();
-    } else if (event.key === "?") location.assign("/account/");
+    } else if (event.key === "?") document.getElementById("help").click();
     else if (KEYS[keys]) location.assign(KEYS[keys]);
   });
 

@@ -75,6 +75,7 @@ CHECKS: dict[str, Callable[[], Verdict]] = {
     "settings and models (manage.py check)": module("manage.py", "check", "--fail-level", "WARNING"),
     "migrations": module("manage.py", "makemigrations", "--check", "--dry-run"),
     "foreign keys, doors, processes": module("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contracts"),
+    "docs (sphinx)": module("-m", "sphinx", "-E", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build"),
     "packages: pins, hashes, licences": _packages,
     "packages: known vulnerabilities": lambda: packages.audit(ROOT),
 }

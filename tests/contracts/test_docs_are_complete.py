@@ -12,6 +12,7 @@ from audiences.models import Import, Subscription, Suppression
 from campaigns.models import Campaign
 from config import environment
 from config.celery import SCHEDULE
+from config.handbook.pages import anchor_of
 from config.processes import KINDS
 from reputation.models import Budget, RecipientDomain, SendingDomain
 from sending.esp.catalogue import ESPS
@@ -21,7 +22,7 @@ from sending.pure.liquid_scan import TAG_NAMES
 from sending.pure.personalise import SYSTEM_NAMES, check
 
 ROOT = Path(__file__).resolve().parents[2]
-OPERATORS, MARKETERS = ROOT / "docs" / "operators.md", ROOT / "docs" / "marketers.md"
+OPERATORS, MARKETERS, ADMINS = (ROOT / "docs" / f"{name}.md" for name in ("operators", "marketers", "admins"))
 OURS = {"audiences", "campaigns", "config", "reputation", "sending"}
 NOT_OURS = {".venv", "var", "staticfiles", "node_modules", ".pytest_cache"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not NOT_OURS & set(path.relative_to(ROOT).parts))
@@ -156,14 +157,14 @@ def test_the_examples_of_personal_fields_can_be_sent():
 
 
 def test_every_provider_with_an_api_is_named():
-    text = "\n".join(section(OPERATORS, "Ways out: routes and pools"))
+    text = "\n".join(section(ADMINS, "Routes and pools"))
     assert [esp.title for esp in ESPS.values() if esp.title not in text] == []
 
 
 def anchors(page):
     """The ids that headings of a page get where it is shown."""
     heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+    return {anchor_of(head) for head in heads}
 
 
 def links(page):

@@ -19,7 +19,7 @@ def imported(*, tests):
     """The distributions behind the imports of the application, or of its tests, lab and benchmarks too."""
     owners = packages_distributions()
     for source in read_all():
-        if tests or source.path.parts[0] not in {"tests", "benchmarks"}:
+        if tests or source.path.parts[0] not in {"tests", "benchmarks", "docs"}:
             for module in modules(source.tree):
                 if module not in sys.stdlib_module_names and module not in FOLDERS:
                     yield str(source.path), names(owners.get(module, [module]))

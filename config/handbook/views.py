@@ -1,0 +1,16 @@
+"""/help/: the documentation, for whoever is signed in."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from config.handbook import pages
+
+
+@require_safe
+def show(request: HttpRequest, name: str = pages.FIRST) -> HttpResponse:
+    if name not in pages.PAGES:
+        raise Http404
+    others = [pages.read(other) for other in pages.PAGES]
+    tabs = [(page.title, pages.address(page.name), page.name == name) for page in others]
+    return render(request, "handbook/page.html", {"page": pages.read(name), "tabs": tabs})
