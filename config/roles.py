@@ -59,7 +59,8 @@ RUN = Needs(Role.ADMIN, Role.ADMIN)
 # Strangers: recipients' doors, providers' webhooks, health, pictures in letters, the way in.
 PUBLIC = frozenset(
     """health media invitation account_login account_logout account_inactive mfa_authenticate mfa_login_webauthn
-    door-unsubscribe door-preferences door-confirm door-web door-link door-open door-privacy esp-hook
+    door-unsubscribe door-preferences door-confirm door-web door-link door-open door-privacy door-ask door-mailed
+    door-forward door-share esp-hook
     domain-records""".split()
 )
 # Everybody's own account, whatever the role.

@@ -259,6 +259,7 @@ STORAGES = {
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 LANGUAGE_CODE = "en"
 # What recipients' pages speak; the site itself is in English. Each but English has its words under locale/.
 LANGUAGES = [

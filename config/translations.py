@@ -14,7 +14,7 @@ from pathlib import Path
 BASE_DIR = Path(__file__).resolve().parent.parent
 SOURCES = BASE_DIR / "locale"
 # What recipients read. The site itself is in English.
-SPOKEN = ("templates/recipient/*.html", "sending/doors/*.py")
+SPOKEN = ("templates/recipient/*.html", "sending/doors/**/*.py")
 
 _CALLS = re.compile(r"""gettext\(u?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)|_\("(?:[^"\\]|\\.)*"\)""")
 

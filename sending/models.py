@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from sending.asked_models import AskedMail as AskedMail
 from sending.change_models import MailingChange as MailingChange
 from sending.inbound.models import Inbound as Inbound
 from sending.report_models import AnswerCount as AnswerCount

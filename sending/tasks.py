@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from sending import alerts, partitions, plan, sweeping
 from sending import transmit as transmitting
+from sending.doors import mailing_links
 from sending.inbound import reading
 
 
@@ -48,3 +49,9 @@ def keep_partitions() -> None:
 def tell_admins() -> None:
     """Mail, and call a webhook, about what broke or was mended."""
     alerts.tell(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def mail_what_recipients_asked() -> None:
+    """Mail the links that recipients asked for on our pages."""
+    mailing_links.mail_due(now=timezone.now())  # clock: entry

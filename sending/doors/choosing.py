@@ -114,6 +114,18 @@ def why_not(result: Confirmed) -> str:
     }.get(result, "")
 
 
+def left_since(since: datetime, subscriber_id: int) -> bool:
+    """Is there something that could be taken back?"""
+    keys = Subscriber.objects.filter(pk=subscriber_id).values("address_key")
+    newest = ConsentEvent.objects.filter(subject_key__in=keys).order_by("-at", "-pk").first()
+    return newest is not None and newest.kind == ConsentEvent.Kind.UNSUBSCRIBED and newest.at >= since
+
+
+def take_back(*, now: datetime, subscriber_id: int, evidence: Evidence) -> bool:
+    """Undo what was left on the page of choices in the last ten minutes."""
+    return consent.take_back(now=now, subscriber_id=subscriber_id, evidence=evidence.as_dict())
+
+
 def erase(*, now: datetime, subscriber_id: int) -> None:
     """The person goes; a keyed hash stays, so that an import does not bring them back."""
     erase_person(now=now, subscriber_id=subscriber_id)

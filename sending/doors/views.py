@@ -18,9 +18,11 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from audiences import pause
+from audiences.leaving_reasons import note_reason
+from audiences.pure.addresses import BadAddress, bare_address, normalise
 from reputation.workspace import workspace
 from sending import leaving_later
-from sending.doors import choosing, language, leaving, visits, web
+from sending.doors import asking, choosing, language, leaving, visits, web
 from sending.doors.addresses import door_address
 from sending.doors.leaving import Evidence
 from sending.pure import tokens
@@ -81,7 +83,7 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
 def _is_for_people(request: HttpRequest, purpose: str) -> bool:
     """A page that somebody reads. Programs press one-click, follow links, fetch pixels: a question less for those."""
     if purpose == "unsubscribe" and request.method == "POST":
-        return any(name in request.POST for name in ("confirm", "all", "undo", "pause"))
+        return any(name in request.POST for name in ("confirm", "all", "undo", "pause", "why"))
     return purpose in ("unsubscribe", "preferences", "confirm", "privacy")
 
 
@@ -105,6 +107,8 @@ def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse
         return _undo(request, asked)
     if "pause" in request.POST:
         return _paused(request, asked)
+    if "why" in request.POST:
+        return _told_why(request, asked)
     return _left(request, asked)
 
 
@@ -122,6 +126,13 @@ def _left(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
     if source == "one-click":
         return HttpResponse("You are unsubscribed.\n", content_type="text/plain; charset=utf-8")
     return _page(request, "unsubscribed", everything=everything, can_undo=True, **_links(asked))
+
+
+def _told_why(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
+    """Asked afterwards only; whoever does not answer has left all the same."""
+    since = timezone.now() - leaving.UNDO_WITHIN  # clock: entry
+    note_reason(subscriber_id=asked.subscriber, reason=request.POST["why"], since=since)
+    return _note(request, _("Thank you"), _("You are unsubscribed"), done=True)
 
 
 def _paused(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
@@ -166,13 +177,24 @@ def preferences(request: HttpRequest, asked: tokens.Preferences) -> HttpResponse
         saved = _choose(request, asked)
         # In the language that they may just have chosen.
         with _in_their_language(request, asked):
-            return _page(request, "preferences", saved=str(saved), **_about(asked))
+            return _page(request, "preferences", saved=str(saved), can_undo=_can_undo(request, asked), **_about(asked))
     return _page(request, "preferences", saved=saved, **_about(asked))
+
+
+def _can_undo(request: HttpRequest, asked: tokens.Preferences) -> bool:
+    """Right after something was left."""
+    now = timezone.now()  # clock: entry
+    return "undo" not in request.POST and choosing.left_since(now - leaving.UNDO_WITHIN, asked.subscriber)
 
 
 def _choose(request: HttpRequest, asked: tokens.Preferences) -> str:
     """What was changed, in a sentence."""
     now = timezone.now()  # clock: entry
+    if "undo" in request.POST:
+        back = choosing.take_back(now=now, subscriber_id=asked.subscriber, evidence=_evidence(request))
+        return _("You are subscribed again") if back else _("That was too long ago")
+    if "address" in request.POST:
+        return _asked_for_address(request, asked, now)
     if "pause" in request.POST:
         until = pause.pause(now=now, subscriber_id=asked.subscriber, source="preferences")
         return choosing.pause_said(until) if until else _("You get nothing from us as it is.")
@@ -185,6 +207,23 @@ def _choose(request: HttpRequest, asked: tokens.Preferences) -> str:
         language=language.first_spoken([request.POST.get("language", "")]),
     )
     return choosing.choose(now=now, subscriber_id=asked.subscriber, choice=choice, evidence=_evidence(request))
+
+
+def _asked_for_address(request: HttpRequest, asked: tokens.Preferences, now: datetime) -> str:
+    """The new mailbox must agree: nobody else's letters go to it, and no typing error swallows them."""
+    try:
+        address = normalise(bare_address(request.POST["address"]))
+    except BadAddress:
+        return _("This is not an e-mail address.")
+    asking.ask_of_person(
+        now=now,
+        kind=asking.Kind.ADDRESS,
+        subscriber_id=asked.subscriber,
+        email=address,
+        ip=_evidence(request).ip,
+        language=translation.get_language(),
+    )
+    return _("Look into the mailbox of the new address. The link there is good for a day.")
 
 
 @door("confirm", "POST")
@@ -248,14 +287,17 @@ def open_pixel(request: HttpRequest, asked: tokens.Open) -> HttpResponse:
 def privacy(request: HttpRequest, asked: tokens.Privacy) -> HttpResponse:
     if request.method == "POST" and asked.test:
         return _test_note(request)
-    if request.method == "POST" and "erase" in request.POST:
-        choosing.erase(now=timezone.now(), subscriber_id=asked.subscriber)  # clock: entry
-        return _note(request, _("You are erased"), _("Only a code remains, so that nobody adds you again by mistake."))
-    if request.method == "POST" and "export" in request.POST:
-        data = choosing.export(asked.subscriber)
-        return HttpResponse(
-            data, content_type="application/json", headers={"Content-Disposition": "attachment; filename=my-data.json"}
+    wanted = next((kind for kind in ("erase", "export") if kind in request.POST), "")
+    if wanted:
+        # A letter that was handed on holds this link too; the mailbox is the person's.
+        asking.ask_of_person(
+            now=timezone.now(),  # clock: entry
+            kind=wanted,
+            subscriber_id=asked.subscriber,
+            ip=_evidence(request).ip,
+            language=translation.get_language(),
         )
+        return _note(request, _("Look into your mailbox"), _("The link there is good for 30 minutes."), done=True)
     return _page(request, "privacy", masked=leaving.masked_address(asked.subscriber))
 
 
@@ -269,17 +311,21 @@ def _note(request: HttpRequest, heading: str, sentence: str, *, status: int = 20
 
 
 def _damaged(request: HttpRequest) -> HttpResponse:
-    """No hint whether anybody exists; the address in the letter always works."""
+    """No hint whether anybody exists. A new link comes by mail; the address in the letter always works."""
     with _in_browsers_language(request):
         heading, sentence = (
             _("This link is not complete"),
             _("Open the letter again and use its link, or answer the letter: we read that too."),
         )
         try:
-            return _note(request, heading, sentence, status=404)
+            return render(request, "recipient/ask.html", ask_context(heading, sentence), status=404)
         except DatabaseError:
             # The page's letterhead is in the database; that the link is damaged is true without it.
             return HttpResponse(f"{heading}. {sentence}\n", status=404, content_type="text/plain; charset=utf-8")
+
+
+def ask_context(heading: str, sentence: str) -> dict[str, Any]:
+    return {"workspace": workspace(), "heading": heading, "sentence": sentence}
 
 
 def _gone(request: HttpRequest) -> HttpResponse:

@@ -186,6 +186,8 @@ def _data(recipient: RecipientContext, system: SystemValues) -> dict[str, object
         "unsubscribe_url": system.unsubscribe_url,
         "preferences_url": system.preferences_url,
         "web_version_url": system.web_version_url,
+        # The same token: who may read the letter may hand it on.
+        "forward_url": "/f/".join(system.web_version_url.rsplit("/w/", 1)),
         "open_url": system.open_url or _NO_PIXEL,
         "today": system.date.date(),
         "now": system.date,

@@ -24,7 +24,7 @@ from .liquid_filters import FILTER_NAMES, Filter, filters_for, internal_filters,
 from .liquid_scan import Problem, did_you_mean, problem_at, scan
 
 # Values every letter may use beside `contact.…`.
-SYSTEM_NAMES = frozenset({"today", "unsubscribe_url", "preferences_url", "web_version_url"})
+SYSTEM_NAMES = frozenset({"today", "unsubscribe_url", "preferences_url", "web_version_url", "forward_url"})
 # Names only the compiler writes.
 INTERNAL_NAMES = frozenset({"contact", "link", "open_url", "now"})
 RESERVED_NAMES = SYSTEM_NAMES | INTERNAL_NAMES

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple, overload
 
 from sending.pure.signed import BadToken, sealer, unseal, varints
 
-__all__ = ["PURPOSES", "BadToken", "Confirm", "Link", "Open", "Preferences", "Privacy", "Unsubscribe", "Web"]
-__all__ += ["make", "maker", "read", "series"]
+__all__ = ["PURPOSES", "BadToken", "Confirm", "Link", "Mailed", "Open", "Preferences", "Privacy", "Share"]
+__all__ += ["Unsubscribe", "Web", "make", "maker", "read", "series"]
 
 TAG = 16  # octets
 STREAMS = ("marketing", "transactional")
@@ -72,7 +72,21 @@ class Open(NamedTuple):
     test: bool = False
 
 
-Payload = Unsubscribe | Preferences | Privacy | Confirm | Web | Link | Open
+class Mailed(NamedTuple):
+    """Do what was asked for in the row `asked` (AskedMail): whoever reads it got the mail."""
+
+    asked: int
+    test: bool = False
+
+
+class Share(NamedTuple):
+    """Read a letter as nobody in particular."""
+
+    mailing: int
+    test: bool = False
+
+
+Payload = Unsubscribe | Preferences | Privacy | Confirm | Web | Link | Open | Mailed | Share
 PURPOSES: dict[str, type[Payload]] = {
     "unsubscribe": Unsubscribe,
     "preferences": Preferences,
@@ -81,6 +95,8 @@ PURPOSES: dict[str, type[Payload]] = {
     "web": Web,
     "link": Link,
     "open": Open,
+    "mailed": Mailed,
+    "share": Share,
 }
 
 
@@ -137,6 +153,10 @@ def read(token: str, purpose: Literal["web"], *, keys: Mapping[int, bytes]) -> W
 def read(token: str, purpose: Literal["link"], *, keys: Mapping[int, bytes]) -> Link: ...
 @overload
 def read(token: str, purpose: Literal["open"], *, keys: Mapping[int, bytes]) -> Open: ...
+@overload
+def read(token: str, purpose: Literal["mailed"], *, keys: Mapping[int, bytes]) -> Mailed: ...
+@overload
+def read(token: str, purpose: Literal["share"], *, keys: Mapping[int, bytes]) -> Share: ...
 @overload
 def read(token: str, purpose: str, *, keys: Mapping[int, bytes]) -> Payload: ...
 

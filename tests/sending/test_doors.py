@@ -325,14 +325,3 @@ def test_an_open_is_a_picture_and_an_event(outside: Client, mailing: Mailing) ->
     assert answer.content.startswith(b"GIF89a")
     waiting.flush()
     assert Event.objects.get().kind == "opened"
-
-
-def test_erasing_leaves_a_keyed_hash_only(outside: Client, mailing: Mailing) -> None:
-    someone = person(mailing)
-    where = f"/privacy/{token('privacy', tokens.Privacy(someone.pk))}"
-    assert someone.email in outside.post(where, {"export": "1"}).content.decode()
-
-    outside.post(where, {"erase": "1"})
-
-    assert not Subscriber.objects.filter(pk=someone.pk).exists()
-    assert Suppression.objects.filter(address_key=someone.address_key, reason="erased").exists()

@@ -24,6 +24,8 @@ PAYLOADS = {
     "privacy": st.builds(tokens.Privacy, ids, st.booleans()),
     "confirm": st.builds(tokens.Confirm, ids, ids, ids, st.booleans()),
     "web": st.builds(tokens.Web, ids, ids, st.booleans()),
+    "mailed": st.builds(tokens.Mailed, ids, st.booleans()),
+    "share": st.builds(tokens.Share, ids, st.booleans()),
     "link": st.builds(tokens.Link, ids, ids, ids, st.booleans()),
     "open": st.builds(tokens.Open, ids, ids, st.booleans()),
 }
