@@ -5,6 +5,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from reputation.report_models import DmarcTally as DmarcTally
+from reputation.report_models import OutsideReport as OutsideReport
+from reputation.report_models import RefusedFile as RefusedFile
+from reputation.report_models import TlsTally as TlsTally
+
 
 class Workspace(models.Model):
     """The sender whose name is at stake. A single row."""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reputation.views import domains, limits, settings, warmup
+from reputation.views import domains, limits, outside, settings, warmup
 
 urlpatterns = [
     path("domains/", domains.index, name="domains"),
@@ -28,6 +28,10 @@ urlpatterns = [
     path("warmup/<int:plan_id>/start/", warmup.start, name="warmup-start"),
     path("warmup/stop/<str:kind>/<path:scope>/", warmup.stop, name="warmup-stop"),
     path("warmup/budgets/<int:budget_id>/", warmup.budget, name="warmup-budget"),
+    #
+    path("outside/", outside.index, name="outside"),
+    path("outside/<int:report_id>/", outside.report, name="outside-report"),
+    path("outside/refused/<int:file_id>/", outside.refused, name="outside-refused"),
     #
     path("settings/", settings.show, name="settings"),
 ]

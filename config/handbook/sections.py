@@ -40,6 +40,7 @@ _TABLE: dict[str, str] = {
     "admins#warm-up": "warmup warmup-new warmup-plan warmup-series warmup-start warmup-stop warmup-budget",
     "admins#answers": "answers answer answer-undo",
     "admins#storms": "storm",
+    "admins#reports-from-outside": "outside outside-report outside-refused",
     "admins#suppressions": "suppressions suppression-new suppression-lift person-suppress",
 }
 SECTIONS: dict[str, str] = {route: section for section, routes in _TABLE.items() for route in routes.split()}

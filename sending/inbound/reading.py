@@ -20,7 +20,7 @@ from django.db.models import F, Q
 
 from sending import feedback
 from sending.feedback import Sent, Understood
-from sending.inbound import acting, breaker, forwarding, identifying
+from sending.inbound import acting, breaker, forwarding, identifying, outside_reports
 from sending.inbound.acting import Reading, Result
 from sending.models import Inbound
 from sending.pure.reports import Report, read_report
@@ -84,6 +84,11 @@ def _claim(inbound_id: int) -> Inbound | None:
 def _read(now: datetime, row: Inbound) -> Result | None:
     if row.source.startswith("hook:"):
         return _read_call(now, row)
+    with at_most(SECONDS):
+        brought = outside_reports.read(now=now, row=row)
+    if brought is not None:
+        finish(row=row, result=brought)
+        return brought
     with at_most(SECONDS):
         report = read_report(bytes(row.raw), rcpt_to=row.rcpt_to)
     return _apply(now, row, _reading(row, report))

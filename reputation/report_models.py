@@ -1,0 +1,76 @@
+"""What receivers report about our mail, and what of it could not be read."""
+
+from django.db import models
+
+
+class OutsideReport(models.Model):
+    """One report of one organisation about one domain and period. The same report told twice is one row."""
+
+    class Kind(models.TextChoices):
+        DMARC = "dmarc", "DMARC"
+        TLS = "tls", "TLS"
+
+    kind = models.CharField(max_length=5, choices=Kind)
+    organisation = models.CharField(max_length=200)
+    report_id = models.CharField(max_length=200)
+    domain = models.CharField(max_length=255)
+    provider = models.CharField(max_length=32, blank=True, help_text="The key of the catalogue, where we know whose")
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    source = models.CharField(max_length=10, help_text="upload or mail")
+    raw = models.BinaryField()
+
+    class Meta:
+        ordering = ["-ends_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "organisation", "report_id", "domain"], name="a_report_counts_once")
+        ]
+        indexes = [models.Index(fields=["ends_at"], name="outside_report_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.organisation} on {self.domain}, {self.ends_at:%Y-%m-%d}"
+
+
+class DmarcTally(models.Model):
+    """Messages from one address that a receiver judged alike. `dkim`, `spf`: passed and aligned."""
+
+    report = models.ForeignKey(OutsideReport, on_delete=models.CASCADE, related_name="dmarc")
+    source_ip = models.GenericIPAddressField()
+    header_from = models.CharField(max_length=255)
+    messages = models.PositiveBigIntegerField()
+    dkim = models.BooleanField()
+    spf = models.BooleanField()
+    disposition = models.CharField(max_length=20)
+
+    def __str__(self) -> str:
+        return f"{self.messages} from {self.source_ip} as {self.header_from}"
+
+
+class TlsTally(models.Model):
+    """Sessions that came to one of our domains. `failures`: kind → sessions."""
+
+    report = models.ForeignKey(OutsideReport, on_delete=models.CASCADE, related_name="tls")
+    domain = models.CharField(max_length=255)
+    policy = models.CharField(max_length=40, blank=True)
+    succeeded = models.PositiveBigIntegerField()
+    failed = models.PositiveBigIntegerField()
+    failures = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.succeeded} of {self.succeeded + self.failed} to {self.domain}"
+
+
+class RefusedFile(models.Model):
+    """A file that somebody uploaded and that could not be read, kept as it came, with the reason."""
+
+    name = models.CharField(max_length=200)
+    reason = models.CharField(max_length=400)
+    at = models.DateTimeField()
+    raw = models.BinaryField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"

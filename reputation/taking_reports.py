@@ -1,0 +1,134 @@
+"""Take in what receivers report about our mail: by upload or by mail, each report once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from reputation.models import DmarcTally, OutsideReport, RefusedFile, SendingDomain, TlsTally
+from reputation.pure.report_files import LARGEST, FileReport, Refused, provider_named, read_file
+
+KEEP = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a file, in a sentence for people. `report` is the row, also when it was there before."""
+
+    words: str
+    report: OutsideReport | None = None
+    is_new: bool = False
+
+
+def take(*, now: datetime, data: bytes, source: str) -> Taken:
+    """Read a file and keep what it says. Raises Refused with the reason; told twice, it counts once.
+
+    What comes by mail bears no proof of who wrote it: it is shown, and nothing is slowed or suppressed by it.
+    """
+    found = read_file(data)
+    _about_us(found)
+    with transaction.atomic():
+        row, is_new = OutsideReport.objects.get_or_create(
+            kind=found.kind,
+            organisation=found.organisation,
+            report_id=found.report_id,
+            domain=found.domain,
+            defaults={
+                "provider": provider_named(found.organisation),
+                "begins_at": found.begins_at,
+                "ends_at": found.ends_at,
+                "received_at": now,
+                "source": source,
+                "raw": data,
+            },
+        )
+        if is_new:
+            _keep_rows(row, found)
+    return Taken(_sentence(found, is_new), row, is_new)
+
+
+def upload(*, now: datetime, name: str, data: bytes) -> Taken:
+    """The same for a file somebody chose. What cannot be read is kept as it came, unless it is too large to be."""
+    try:
+        return take(now=now, data=data, source="upload")
+    except Refused as refusal:
+        words = f"{name}: {refusal}"
+        if data and len(data) <= LARGEST:
+            RefusedFile.objects.create(name=name[:200], reason=str(refusal)[:400], at=now, raw=data)
+            words += " The file is kept below."
+        return Taken(words)
+
+
+def prune(*, now: datetime) -> None:
+    """Forget reports after 400 days."""
+    OutsideReport.objects.filter(ends_at__lt=now - KEEP).delete()
+    RefusedFile.objects.filter(at__lt=now - KEEP).delete()
+
+
+def _about_us(found: FileReport) -> None:
+    """A policy is published by our domain or one above it, and counts for those below."""
+    ours = [
+        name for pair in SendingDomain.objects.values_list("name", "return_path_host") for name in map(str.lower, pair)
+    ]
+    if not any(_same_or_below(name, found.domain) or _same_or_below(found.domain, name) for name in ours):
+        raise Refused(f"The report is about {found.domain}, which is no sending domain here, and not above one.")
+
+
+def _same_or_below(name: str, other: str) -> bool:
+    return name == other or name.endswith(f".{other}")
+
+
+def _keep_rows(row: OutsideReport, found: FileReport) -> None:
+    DmarcTally.objects.bulk_create(
+        [
+            DmarcTally(
+                report=row,
+                source_ip=one.source_ip,
+                header_from=one.header_from or found.domain,
+                messages=one.messages,
+                dkim=one.dkim,
+                spf=one.spf,
+                disposition=one.disposition,
+            )
+            for one in found.dmarc
+        ],
+        batch_size=1000,
+    )
+    TlsTally.objects.bulk_create(
+        [
+            TlsTally(
+                report=row,
+                domain=one.domain,
+                policy=one.policy,
+                succeeded=one.succeeded,
+                failed=one.failed,
+                failures=dict(one.failures),
+            )
+            for one in found.tls
+        ],
+        batch_size=1000,
+    )
+
+
+def _sentence(found: FileReport, is_new: bool) -> str:
+    what = f"{found.organisation} on {found.domain}, {_days(found.begins_at, found.ends_at)}"
+    if not is_new:
+        return f"{what}: had come before, and counts once."
+    if found.kind == OutsideReport.Kind.TLS:
+        failed = sum(row.failed for row in found.tls)
+        return f"{what}: {_n(sum(row.succeeded for row in found.tls) + failed, 'session')}, {failed:,} failed."
+    passed = sum(row.messages for row in found.dmarc if row.passed)
+    return f"{what}: {_n(_sum(found), 'message')}, {_sum(found) - passed:,} failed."
+
+
+def _sum(found: FileReport) -> int:
+    return sum(row.messages for row in found.dmarc)
+
+
+def _n(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _days(begins_at: datetime, ends_at: datetime) -> str:
+    first, last = begins_at.date(), max(begins_at, ends_at - timedelta(seconds=1)).date()
+    return f"{first}" if first == last else f"{first} to {last}"
