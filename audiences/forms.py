@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from audiences import scopes
 from audiences.models import Import, MailingList, PersonField
@@ -13,24 +14,24 @@ from audiences.pure.addresses import BadAddress, bare_address, normalise
 
 ENCODINGS = [
     ("utf-8", "UTF-8"),
-    ("utf-8-sig", "UTF-8 with a mark (BOM)"),
+    ("utf-8-sig", _("UTF-8 with a mark (BOM)")),
     ("utf-16", "UTF-16"),
-    ("cp1252", "Windows-1252, Western"),
-    ("cp1250", "Windows-1250, Central European"),
-    ("cp1251", "Windows-1251, Cyrillic"),
-    ("cp1253", "Windows-1253, Greek"),
-    ("cp1254", "Windows-1254, Turkish"),
+    ("cp1252", _("Windows-1252, Western")),
+    ("cp1250", _("Windows-1250, Central European")),
+    ("cp1251", _("Windows-1251, Cyrillic")),
+    ("cp1253", _("Windows-1253, Greek")),
+    ("cp1254", _("Windows-1254, Turkish")),
     ("iso8859-15", "ISO 8859-15"),
-    ("cp932", "Shift JIS"),
-    ("gb18030", "GB 18030, Chinese"),
+    ("cp932", _("Shift JIS")),
+    ("gb18030", _("GB 18030, Chinese")),
 ]
-DELIMITERS = [(",", "Comma  ,"), (";", "Semicolon  ;"), ("\t", "Tab"), ("|", "Bar  |")]
+DELIMITERS = [(",", _("Comma  ,")), (";", _("Semicolon  ;")), ("\t", _("Tab")), ("|", _("Bar  |"))]
 
 
 class ListForm(forms.ModelForm[MailingList]):
     language = forms.ChoiceField(
-        label="Language",
-        help_text="Of its letters. The pages behind their links speak it to whoever has not chosen another.",
+        label=_("Language"),
+        help_text=_("Of its letters. The pages behind their links speak it to whoever has not chosen another."),
         choices=settings.LANGUAGES,
         initial="en",
     )
@@ -39,16 +40,20 @@ class ListForm(forms.ModelForm[MailingList]):
         model = MailingList
         fields = ["name", "public_name", "description", "language", "opt_in", "wording"]
         labels = {
-            "name": "Name for your team",
-            "public_name": "Name that recipients see",
-            "opt_in": "How people join",
-            "wording": "What people agree to",
+            "name": _("Name for your team"),
+            "public_name": _("Name that recipients see"),
+            "opt_in": _("How people join"),
+            "wording": _("What people agree to"),
         }
         help_texts = {
-            "name": "Only people who sign in here see it.",
-            "description": "What comes and how often. Recipients see it where they choose what they get.",
-            "opt_in": "Double opt-in: a mail asks them to confirm first. It keeps mistyped and borrowed addresses out.",
-            "wording": "Word for word, as your form says it. New words get a new version; each consent keeps its own.",
+            "name": _("Only people who sign in here see it."),
+            "description": _("What comes and how often. Recipients see it where they choose what they get."),
+            "opt_in": _(
+                "Double opt-in: a mail asks them to confirm first. It keeps mistyped and borrowed addresses out."
+            ),
+            "wording": _(
+                "Word for word, as your form says it. New words get a new version; each consent keeps its own."
+            ),
         }
         widgets = {"description": forms.Textarea(attrs={"rows": 2}), "wording": forms.Textarea(attrs={"rows": 3})}
 
@@ -57,7 +62,7 @@ class AddressForm(forms.Form):
     """Anything that begins with one e-mail address."""
 
     email = forms.CharField(
-        label="E-mail address",
+        label=_("E-mail address"),
         max_length=320,
         widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"}),
     )
@@ -69,14 +74,14 @@ class AddressForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
-BASIS = "Where and when they agreed, in a sentence, such as “Paper form at the spring fair, 22 Nov 2026”."
+BASIS = _("Where and when they agreed, in a sentence, such as “Paper form at the spring fair, 22 Nov 2026”.")
 
 
 class ConsentForm(forms.Form):
     """Somebody is put on a list by a colleague, who says on what ground."""
 
-    list = forms.ModelChoiceField(queryset=MailingList.objects.none(), empty_label=None, label="List")
-    basis = forms.CharField(label="Their consent", max_length=200, help_text=BASIS)
+    list = forms.ModelChoiceField(queryset=MailingList.objects.none(), empty_label=None, label=_("List"))
+    basis = forms.CharField(label=_("Their consent"), max_length=200, help_text=BASIS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,8 +91,8 @@ class ConsentForm(forms.Form):
 class NewPersonForm(ConsentForm, AddressForm):
     field_order = ["email", "first_name", "last_name", "list", "basis"]
 
-    first_name = forms.CharField(label="First name", max_length=120, required=False)
-    last_name = forms.CharField(label="Last name", max_length=120, required=False)
+    first_name = forms.CharField(label=_("First name"), max_length=120, required=False)
+    last_name = forms.CharField(label=_("Last name"), max_length=120, required=False)
 
     def person_fields(self) -> dict[str, str]:
         """What was filled in, as personal fields."""
@@ -95,7 +100,7 @@ class NewPersonForm(ConsentForm, AddressForm):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(label="Why", max_length=200, help_text="Kept with who and when.")
+    reason = forms.CharField(label=_("Why"), max_length=200, help_text=_("Kept with who and when."))
 
 
 class LeaveForm(forms.Form):
@@ -104,23 +109,23 @@ class LeaveForm(forms.Form):
     all_optional = True
 
     list = forms.ModelChoiceField(
-        queryset=MailingList.objects.all(), required=False, empty_label="All marketing mail", label="From what"
+        queryset=MailingList.objects.all(), required=False, empty_label=_("All marketing mail"), label=_("From what")
     )
 
 
 class SuppressForm(forms.Form):
-    scope = forms.ChoiceField(label="What does not reach them", choices=scopes.choices)
-    note = forms.CharField(label="Why", max_length=120, help_text="Kept with the suppression, with who and when.")
+    scope = forms.ChoiceField(label=_("What does not reach them"), choices=scopes.choices)
+    note = forms.CharField(label=_("Why"), max_length=120, help_text=_("Kept with the suppression, with who and when."))
 
 
 class NewSuppressionsForm(SuppressForm):
     field_order = ["addresses", "scope", "note"]
 
     addresses = forms.CharField(
-        label="Addresses",
+        label=_("Addresses"),
         max_length=400_000,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "form-control lp-mono"}),
-        help_text="One a line. They need not be people you know.",
+        help_text=_("One a line. They need not be people you know."),
     )
 
     def lines(self) -> list[str]:
@@ -131,7 +136,7 @@ class NewSuppressionsForm(SuppressForm):
 class EraseForm(forms.Form):
     """The address typed once more: erasing can't be undone."""
 
-    typed = forms.CharField(label="Type the address to erase this person", max_length=320)
+    typed = forms.CharField(label=_("Type the address to erase this person"), max_length=320)
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -140,14 +145,14 @@ class EraseForm(forms.Form):
     def clean_typed(self) -> str:
         typed = str(self.cleaned_data["typed"]).strip().lower()
         if typed != self.email:
-            raise forms.ValidationError(f"This is not {self.email}. Nothing was erased.")
+            raise forms.ValidationError(_("This is not %(email)s. Nothing was erased.") % {"email": self.email})
         return typed
 
 
 class UploadForm(forms.Form):
     file = forms.FileField(
-        label="File",
-        help_text="CSV with commas, semicolons or tabs, at most 200 MB. Excel: save the sheet as CSV first.",
+        label=_("File"),
+        help_text=_("CSV with commas, semicolons or tabs, at most 200 MB. Excel: save the sheet as CSV first."),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv,text/plain"}),
     )
 
@@ -155,8 +160,8 @@ class UploadForm(forms.Form):
 class ReadingForm(forms.Form):
     """How the file is to be read, when the guess was wrong."""
 
-    encoding = forms.ChoiceField(label="Letters are in")
-    delimiter = forms.ChoiceField(label="Columns are split by", choices=DELIMITERS)
+    encoding = forms.ChoiceField(label=_("Letters are in"))
+    delimiter = forms.ChoiceField(label=_("Columns are split by"), choices=DELIMITERS)
 
     def __init__(self, *args: Any, guessed: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,8 +175,8 @@ class ImportForm(ConsentForm):
 
     field_order = ["list", "basis", "existing", "has_header"]
 
-    existing = forms.ChoiceField(label="People you know already", choices=Import.Existing.choices)
-    has_header = forms.BooleanField(label="The first row names the columns", required=False)
+    existing = forms.ChoiceField(label=_("People you know already"), choices=Import.Existing.choices)
+    has_header = forms.BooleanField(label=_("The first row names the columns"), required=False)
 
     def __init__(self, *args: Any, labels: Sequence[str], mapping: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -201,7 +206,9 @@ class ImportForm(ConsentForm):
         chosen = [value for name, value in cleaned.items() if name.startswith("column_") and value]
         twice = next((target for target in chosen if chosen.count(target) > 1), None)
         if twice:
-            raise forms.ValidationError(f"Two columns are both meant to be “{twice}”. Choose one of them.")
+            raise forms.ValidationError(
+                _("Two columns are both meant to be “%(twice)s”. Choose one of them.") % {"twice": twice}
+            )
         if complaint := columns.complaint_about(self.mapping(), self.labels):
             raise forms.ValidationError(complaint)
         return cleaned
@@ -210,10 +217,10 @@ class ImportForm(ConsentForm):
 def _targets(label: str) -> list[tuple[str, str]]:
     """What a column can become; a field of its own name where there is none yet."""
     known = [
-        (columns.EMAIL, "E-mail address"),
-        (columns.FIRST_NAME, "First name"),
-        (columns.LAST_NAME, "Last name"),
-        (columns.LANGUAGE, "Language"),
+        (columns.EMAIL, str(_("E-mail address"))),
+        (columns.FIRST_NAME, str(_("First name"))),
+        (columns.LAST_NAME, str(_("Last name"))),
+        (columns.LANGUAGE, str(_("Language"))),
     ]
     taken = {target for target, _ in known}
     known += [(row.key, row.label) for row in PersonField.objects.all() if row.key not in taken]

@@ -14,6 +14,8 @@ from django.conf import settings
 from audiences.models import Import, PersonField
 from audiences.pure import columns, sniff
 from audiences.pure.records import Record, records
+from words import gettext as _
+from words import number
 
 MAX_BYTES = 200 * 1024 * 1024
 MAX_COLUMNS = 200
@@ -70,7 +72,9 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def _too_big() -> str:
-    return f"The file is larger than {MAX_BYTES // 1024 // 1024} MB. Split it and import the parts."
+    return _("The file is larger than %(MAX_BYTES)s MB. Split it and import the parts.") % {
+        "MAX_BYTES": MAX_BYTES // 1024 // 1024
+    }
 
 
 def describe(*, path: Path, file_name: str, list_id: int | None, user_id: int | None = None) -> Import:
@@ -96,9 +100,9 @@ def look(*, path: Path, encoding: str = "", delimiter: str = "") -> Preview:
     first = list(islice(readable_rows(path, encoding, delimiter), PREVIEW_ROWS + 1))
     has_header = sniff.has_header(first)
     if not first:
-        raise BadFile("The file holds no rows.")
+        raise BadFile(_("The file holds no rows."))
     if has_header and len(first) == 1:
-        raise BadFile("The file holds names of columns and nothing else.")
+        raise BadFile(_("The file holds names of columns and nothing else."))
     names = names_of(first, has_header=has_header)
     rows = first[1:] if has_header else first[:PREVIEW_ROWS]
     mapping = columns.guess(names, rows, list(PersonField.objects.values_list("key", flat=True)))
@@ -109,7 +113,10 @@ def names_of(first: Sequence[list[str]], *, has_header: bool) -> list[str]:
     """The columns' labels, from the first rows. Cells beyond a header are a mistake of their lines. Raises BadFile."""
     width = len(first[0]) if has_header else max(len(row) for row in first)
     if width > MAX_COLUMNS:
-        raise BadFile(f"The file has {width:,} columns; {MAX_COLUMNS} is the limit.")
+        raise BadFile(
+            _("The file has %(width)s columns; %(MAX_COLUMNS)s is the limit.")
+            % {"width": number(width), "MAX_COLUMNS": MAX_COLUMNS}
+        )
     return columns.labels(first[0] if has_header else [""] * width, has_header=has_header)
 
 
@@ -137,12 +144,12 @@ def open_text(path: Path, encoding: str) -> Iterator[TextIO]:
     try:
         file = path.open(encoding=encoding, errors=errors, newline="")
     except LookupError as error:
-        raise BadFile(f"There is no encoding called “{encoding}”.") from error
+        raise BadFile(_("There is no encoding called “%(encoding)s”.") % {"encoding": encoding}) from error
     with file:
         try:
             yield file
         except UnicodeError as error:
-            raise BadFile(f"The file can't be read as {encoding}.") from error
+            raise BadFile(_("The file can't be read as %(encoding)s.") % {"encoding": encoding}) from error
 
 
 def _check(path: Path) -> None:
@@ -150,9 +157,11 @@ def _check(path: Path) -> None:
     try:
         found = path.stat()
     except OSError as error:
-        raise BadFile(f"The file {path.name} is not there any more, or can't be read from here.") from error
+        raise BadFile(
+            _("The file %(name)s is not there any more, or can't be read from here.") % {"name": path.name}
+        ) from error
     if not stat.S_ISREG(found.st_mode):
-        raise BadFile(f"{path.name} is not a file.")
+        raise BadFile(_("%(name)s is not a file.") % {"name": path.name})
     if found.st_size > MAX_BYTES:
         raise BadFile(_too_big())
 
@@ -168,7 +177,7 @@ def _encoding(path: Path) -> str:
             sample = head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1] or head
             return sniff.encoding_of(sample + _strange_lines(file.read))
     except OSError as error:
-        raise BadFile(f"The file {path.name} can't be read from here.") from error
+        raise BadFile(_("The file %(name)s can't be read from here.") % {"name": path.name}) from error
 
 
 def _strange_lines(read: Callable[[int], bytes]) -> bytes:

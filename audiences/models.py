@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from audiences.querysets import MailingListQuerySet, SubscriberQuerySet, SubscriptionQuerySet
 
@@ -24,14 +25,14 @@ class MailingList(models.Model):
     """What people sign up for. `public_name` is what recipients see."""
 
     class OptIn(models.TextChoices):
-        SINGLE = "single", "Single opt-in"
-        DOUBLE = "double", "Double opt-in"
+        SINGLE = "single", _("Single opt-in")
+        DOUBLE = "double", _("Double opt-in")
 
     name = models.CharField(max_length=120, unique=True)
     public_name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     opt_in = models.CharField(max_length=8, choices=OptIn, default=OptIn.DOUBLE)
-    wording = models.TextField(blank=True, help_text="What people agree to, word for word.")
+    wording = models.TextField(blank=True, help_text=_("What people agree to, word for word."))
     wording_version = models.PositiveIntegerField(default=1)
     language = models.CharField(max_length=16, default="en")
     created_at = models.DateTimeField(db_default=Now())
@@ -50,10 +51,10 @@ class PersonField(models.Model):
     """A personal field that letters may use as `contact.<key>`."""
 
     class Kind(models.TextChoices):
-        TEXT = "text", "Text"
-        NUMBER = "number", "Number"
-        DATE = "date", "Date"
-        YES_NO = "yes_no", "Yes or no"
+        TEXT = "text", _("Text")
+        NUMBER = "number", _("Number")
+        DATE = "date", _("Date")
+        YES_NO = "yes_no", _("Yes or no")
 
     key = models.SlugField(max_length=40, unique=True)
     label = models.CharField(max_length=80)
@@ -97,9 +98,9 @@ class Subscription(models.Model):
     """One person on one list: the fold of the consent events, kept as a row."""
 
     class State(models.TextChoices):
-        UNCONFIRMED = "unconfirmed", "Waiting for confirmation"
-        SUBSCRIBED = "subscribed", "Subscribed"
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
+        UNCONFIRMED = "unconfirmed", _("Waiting for confirmation")
+        SUBSCRIBED = "subscribed", _("Subscribed")
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="subscriptions")
     list = models.ForeignKey(MailingList, on_delete=models.PROTECT, related_name="subscriptions")
@@ -134,15 +135,15 @@ class ConsentEvent(models.Model):
     """Append-only (a trigger refuses UPDATE and DELETE); names the person by keyed hash only."""
 
     class Kind(models.TextChoices):
-        REQUESTED = "requested", "Asked to subscribe"
-        SUBSCRIBED = "subscribed", "Subscribed (single opt-in)"
-        CONFIRMED = "confirmed", "Confirmed"
-        IMPORTED = "imported", "Imported with consent"
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
-        RESUBSCRIBED = "resubscribed", "Took the unsubscription back"
-        COMPLAINED = "complained", "Complained"
-        LIFTED = "lifted", "Suppression lifted by hand"
-        ERASED = "erased", "Erased"
+        REQUESTED = "requested", _("Asked to subscribe")
+        SUBSCRIBED = "subscribed", _("Subscribed (single opt-in)")
+        CONFIRMED = "confirmed", _("Confirmed")
+        IMPORTED = "imported", _("Imported with consent")
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+        RESUBSCRIBED = "resubscribed", _("Took the unsubscription back")
+        COMPLAINED = "complained", _("Complained")
+        LIFTED = "lifted", _("Suppression lifted by hand")
+        ERASED = "erased", _("Erased")
 
     subject_key = models.UUIDField()
     kind = models.CharField(max_length=12, choices=Kind)
@@ -174,13 +175,13 @@ class Suppression(models.Model):
     """The one table the gate asks. Scope: `*`, `stream:<name>` or `list:<id>`."""
 
     class Reason(models.TextChoices):
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
-        COMPLAINED = "complained", "Complained"
-        BOUNCED = "bounced", "Mailbox does not exist"
-        MANUAL = "manual", "Added by hand"
-        IMPORTED = "imported", "Imported as suppressed"
-        ERASED = "erased", "Erased"
-        PAUSED = "paused", "Paused by the person"
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+        COMPLAINED = "complained", _("Complained")
+        BOUNCED = "bounced", _("Mailbox does not exist")
+        MANUAL = "manual", _("Added by hand")
+        IMPORTED = "imported", _("Imported as suppressed")
+        ERASED = "erased", _("Erased")
+        PAUSED = "paused", _("Paused by the person")
 
     address_key = models.UUIDField()
     scope = models.CharField(max_length=40, default=ANYWHERE)
@@ -229,15 +230,15 @@ class Import(models.Model):
     """One uploaded file of people and what became of each of its lines."""
 
     class State(models.TextChoices):
-        UPLOADED = "uploaded", "Uploaded"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        UPLOADED = "uploaded", _("Uploaded")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
 
     class Existing(models.TextChoices):
-        KEEP = "keep", "Keep what we know"
-        OVERWRITE = "overwrite", "Take what the file says"
-        FILL_EMPTY = "fill_empty", "Fill in what is empty"
+        KEEP = "keep", _("Keep what we know")
+        OVERWRITE = "overwrite", _("Take what the file says")
+        FILL_EMPTY = "fill_empty", _("Fill in what is empty")
 
     list = models.ForeignKey(MailingList, null=True, on_delete=models.PROTECT, related_name="imports")
     file_name = models.CharField(max_length=255)
@@ -278,10 +279,10 @@ class ImportRejection(models.Model):
     """A line of an import that was not taken as it stands, or deserves a look, with the reason in words."""
 
     class Kind(models.TextChoices):
-        REJECTED = "rejected", "Not taken"
-        DUPLICATE = "duplicate", "Same address as an earlier line"
-        KEPT_OUT = "kept_out", "Left or suppressed: nothing was changed"
-        FLAGGED = "flagged", "Taken, but looks odd"
+        REJECTED = "rejected", _("Not taken")
+        DUPLICATE = "duplicate", _("Same address as an earlier line")
+        KEPT_OUT = "kept_out", _("Left or suppressed: nothing was changed")
+        FLAGGED = "flagged", _("Taken, but looks odd")
 
     # `import` is a keyword, hence the name.
     upload = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rejections")

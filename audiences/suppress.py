@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from audiences.keys import key_of
 from audiences.models import ANYWHERE, ConsentEvent, Suppression
 from audiences.pure.addresses import BadAddress, bare_address
+from words import gettext as _
 
 Reason = Suppression.Reason
 
@@ -151,17 +152,17 @@ def lift(*, now: datetime, address_key: UUID, scope: str, actor: str, reason: st
     when no reason is given.
     """
     if not reason.strip():
-        raise CannotLift("Say why it is lifted.")
+        raise CannotLift(_("Say why it is lifted."))
     with transaction.atomic():
         row = Suppression.objects.select_for_update(no_key=True).filter(address_key=address_key, scope=scope).first()
         if row is None:
             return False
         if row.reason == Reason.COMPLAINED:
-            raise CannotLift("This person complained. A complaint is never lifted.")
+            raise CannotLift(_("This person complained. A complaint is never lifted."))
         if row.reason == Reason.PAUSED:
-            raise CannotLift("This person asked for a pause. It ends by itself.")
+            raise CannotLift(_("This person asked for a pause. It ends by itself."))
         if row.reason in LIFTED_BY_CONSENT:
-            raise CannotLift("This person left. Only they can come back, by subscribing and confirming again.")
+            raise CannotLift(_("This person left. Only they can come back, by subscribing and confirming again."))
         basis = f"{row.reason} in {scope}, by {actor}: {' '.join(reason.split())}"[:200]
         row.delete()
         ConsentEvent.objects.create(subject_key=address_key, kind=ConsentEvent.Kind.LIFTED, basis=basis, at=now)

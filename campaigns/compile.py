@@ -16,6 +16,7 @@ from sending.pure.liquid_scan import Problem
 from sending.pure.message import TRANSACTIONAL, CompiledMessage, Envelope, build_message
 from sending.pure.personalise import Dynamic, Literal, Scope, TemplateError, check, compile_template, evaluate
 from sending.pure.personalise import prepare as fill
+from words import gettext as _
 
 from .pure.code import Page, finished, read_html, read_mjml
 from .pure.frame import Footer, page, text_footer
@@ -213,7 +214,7 @@ def _read(
         *(problem.at("preheader") for problem in _line_problems("preheader", letter.preheader, fields)),
     ]
     if not letter.source.strip():
-        return None, [*problems, Problem(1, 1, "The letter is empty.")]
+        return None, [*problems, Problem(1, 1, _("The letter is empty."))]
     findings = check(letter.source, fields)
     if any(problem.blocks for problem in findings):
         return None, [*problems, *findings]
@@ -230,16 +231,16 @@ _READERS: dict[Kind, Callable[[Letter, LinkTable], Content | None]] = {
 
 def _read_words(letter: Letter, links: LinkTable) -> LetterTree:
     if _LOOKS_LIKE_CODE.match(letter.source):
-        message = "This looks like HTML or MJML; a letter shows it as text."
-        links.problems.append(Problem(1, 1, message, "Choose “HTML” or “MJML” above and paste it there.", "advice"))
+        message = _("This looks like HTML or MJML; a letter shows it as text.")
+        links.problems.append(Problem(1, 1, message, _("Choose “HTML” or “MJML” above and paste it there."), "advice"))
     return read_letter(letter.source, places=links.places, links=links)
 
 
 def _line_problems(name: str, source: str, fields: Collection[str]) -> list[Problem]:
     if any(c in source for c in "\r\n\0\u2028\u2029"):
-        return [Problem(1, 1, f"The {name} has to be one line.")]
+        return [Problem(1, 1, _("The %(name)s has to be one line.") % {"name": name})]
     if name == "subject" and not source.strip():
-        return [Problem(1, 1, "The subject is empty.")]
+        return [Problem(1, 1, _("The subject is empty."))]
     return check(source, fields)
 
 
@@ -251,7 +252,7 @@ def _address_problems(letter: Letter) -> list[Problem]:
     ):
         try:
             if place == "from" and not address:
-                found.append(Problem(1, 1, "No address is chosen that this campaign comes from.", place=place))
+                found.append(Problem(1, 1, _("No address is chosen that this campaign comes from."), place=place))
                 continue
             text_header("From", name)
             if address or place == "from":
@@ -264,8 +265,8 @@ def _address_problems(letter: Letter) -> list[Problem]:
 def _sender_problems(sender: Sender, *, needs_postal_address: bool) -> list[Problem]:
     if sender.postal_address.strip() or not needs_postal_address:
         return []
-    message = "The workspace has no postal address; the law asks for one in every marketing mail."
-    return [Problem(1, 1, message, "Add it in the workspace's settings.", place="postal_address")]
+    message = _("The workspace has no postal address; the law asks for one in every marketing mail.")
+    return [Problem(1, 1, message, _("Add it in the workspace's settings."), place="postal_address")]
 
 
 def _list_id(letter: Letter) -> str:

@@ -8,6 +8,7 @@ from django.db.models import F
 
 from campaigns.models import Campaign, Revision
 from campaigns.pure.starters import first_page
+from words import gettext as _
 
 
 class Conflict(Exception):
@@ -80,7 +81,7 @@ def _why_not(campaign_id: int) -> Exception:
     campaign = Campaign.objects.get(pk=campaign_id)
     if campaign.state in (Campaign.State.DRAFT, Campaign.State.MISSED):
         return Conflict(current(campaign))
-    return NotADraft("This campaign is scheduled or sent. Take it back first, or duplicate it.")
+    return NotADraft(_("This campaign is scheduled or sent. Take it back first, or duplicate it."))
 
 
 def current(campaign: Campaign) -> Revision:

@@ -4,6 +4,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from audiences.models import MailingList
 from campaigns.media import MOST_OCTETS
@@ -15,6 +16,7 @@ from campaigns.pure.wall_time import BadWallTime, instant_of
 from reputation.models import SendingDomain
 from reputation.workspace import workspace
 from sending.models import Pool
+from words import number
 
 # Above so many people a slip costs a lot: the number is typed before it goes.
 TYPE_THE_NUMBER_ABOVE = 50_000
@@ -22,17 +24,17 @@ NOW, AT = "now", "at"
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(label="Name", max_length=200, help_text="For your team; recipients never see it.")
+    name = forms.CharField(label=_("Name"), max_length=200, help_text=_("For your team; recipients never see it."))
 
 
 class AudienceForm(forms.Form):
     """Which lists, and which lists not."""
 
     included = forms.ModelMultipleChoiceField(
-        queryset=MailingList.objects.none(), required=False, label="Send to", widget=forms.CheckboxSelectMultiple
+        queryset=MailingList.objects.none(), required=False, label=_("Send to"), widget=forms.CheckboxSelectMultiple
     )
     excluded = forms.ModelMultipleChoiceField(
-        queryset=MailingList.objects.none(), required=False, label="But not to", widget=forms.CheckboxSelectMultiple
+        queryset=MailingList.objects.none(), required=False, label=_("But not to"), widget=forms.CheckboxSelectMultiple
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -45,7 +47,9 @@ class AudienceForm(forms.Form):
         both = set(cleaned.get("included") or ()) & set(cleaned.get("excluded") or ())
         if both:
             names = ", ".join(sorted(f"“{one.name}”" for one in both))
-            raise forms.ValidationError(f"{names} cannot be sent to and left out at once. Choose one of the two.")
+            raise forms.ValidationError(
+                _("%(names)s cannot be sent to and left out at once. Choose one of the two.") % {"names": names}
+            )
         return cleaned
 
 
@@ -53,18 +57,21 @@ class SenderForm(forms.Form):
     """Who writes, from where, and by which way out."""
 
     from_name = forms.CharField(
-        label="From name", max_length=120, help_text="What inboxes show, such as “Mara at Harbour Books”."
+        label=_("From name"), max_length=120, help_text=_("What inboxes show, such as “Mara at Harbour Books”.")
     )
     sending_domain = forms.ModelChoiceField(
-        queryset=SendingDomain.objects.none(), label="Sending domain", empty_label=None
+        queryset=SendingDomain.objects.none(), label=_("Sending domain"), empty_label=None
     )
     from_address = forms.EmailField(
-        label="From address", max_length=320, help_text="An address at the sending domain that somebody reads."
+        label=_("From address"), max_length=320, help_text=_("An address at the sending domain that somebody reads.")
     )
     reply_to = forms.EmailField(
-        label="Replies to", max_length=320, required=False, help_text="When empty, answers go to the from address."
+        label=_("Replies to"),
+        max_length=320,
+        required=False,
+        help_text=_("When empty, answers go to the from address."),
     )
-    pool = forms.ModelChoiceField(queryset=Pool.objects.none(), label="Route", empty_label=None)
+    pool = forms.ModelChoiceField(queryset=Pool.objects.none(), label=_("Route"), empty_label=None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,18 +88,20 @@ class SenderForm(forms.Form):
                     self.add_error("from_address", finding.sentence)
         for name in ("from_name", "from_address", "reply_to"):
             if any(c in cleaned.get(name, "") for c in "\r\n\0"):
-                self.add_error(name, "This has to be one line.")
+                self.add_error(name, _("This has to be one line."))
         return cleaned
 
 
 class TrackingForm(forms.Form):
     clicks = forms.BooleanField(
-        label="Count clicks", required=False, help_text="Links lead through this site and on to where you wrote them."
+        label=_("Count clicks"),
+        required=False,
+        help_text=_("Links lead through this site and on to where you wrote them."),
     )
     opens = forms.BooleanField(
-        label="Count opens",
+        label=_("Count opens"),
         required=False,
-        help_text="A tiny picture asks. Programs open too, so read the number with care.",
+        help_text=_("A tiny picture asks. Programs open too, so read the number with care."),
     )
 
 
@@ -127,18 +136,18 @@ class SourceFileForm(forms.Form):
 
     based_on = forms.IntegerField(min_value=0)
     file = forms.FileField(
-        label="File",
+        label=_("File"),
         max_length=200,
-        help_text="One .html or .mjml file, up to 200 KB.",
+        help_text=_("One .html or .mjml file, up to 200 KB."),
         widget=forms.FileInput(attrs={"accept": ".html,.htm,.mjml,text/html", "class": "form-control"}),
     )
 
 
 class PictureForm(forms.Form):
     file = forms.FileField(
-        label="Picture",
+        label=_("Picture"),
         max_length=200,
-        help_text=f"JPEG, PNG, GIF or WebP, up to {MOST_OCTETS // 1024 // 1024} MB.",
+        help_text=_("JPEG, PNG, GIF or WebP, up to %(most)s MB.") % {"most": MOST_OCTETS // 1024 // 1024},
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/gif,image/webp", "class": "form-control"}),
     )
 
@@ -147,15 +156,15 @@ class TrialForm(forms.Form):
     """A test to colleagues. `request_key` makes two presses of one button one test."""
 
     addresses = forms.CharField(
-        label="Send a test to",
+        label=_("Send a test to"),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
-        help_text="Up to 10 addresses, with commas or on lines of their own.",
+        help_text=_("Up to 10 addresses, with commas or on lines of their own."),
     )
     as_email = forms.CharField(
-        label="Written as",
+        label=_("Written as"),
         max_length=320,
         required=False,
-        help_text="The address of somebody on your lists whose fields are filled in. Empty: every fallback is used.",
+        help_text=_("The address of somebody on your lists whose fields are filled in. Empty: every fallback is used."),
         widget=forms.TextInput(attrs={"list": "people-samples", "autocomplete": "off", "spellcheck": "false"}),
     )
     request_key = forms.RegexField(r"^[0-9a-f]{32}$", widget=forms.HiddenInput)
@@ -168,14 +177,14 @@ class WhenForm(forms.Form):
     """Now, or at a time on a wall clock somewhere."""
 
     when = forms.ChoiceField(
-        choices=[(NOW, "Now"), (AT, "At a time")], widget=forms.RadioSelect, initial=NOW, label="When"
+        choices=[(NOW, _("Now")), (AT, _("At a time"))], widget=forms.RadioSelect, initial=NOW, label=_("When")
     )
     wall_time = forms.CharField(
-        label="Day and time", required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+        label=_("Day and time"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
-    zone = forms.ChoiceField(label="Time zone", required=False)
+    zone = forms.ChoiceField(label=_("Time zone"), required=False)
     per_hour = forms.IntegerField(
-        label="Per hour, at most", required=False, min_value=1, help_text="Empty: as fast as is safe."
+        label=_("Per hour, at most"), required=False, min_value=1, help_text=_("Empty: as fast as is safe.")
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -201,7 +210,7 @@ class WhenForm(forms.Form):
 class ScheduleForm(WhenForm):
     """What is pressed: with the number of people when they are very many."""
 
-    confirm = forms.CharField(label="Type the number of people", required=False)
+    confirm = forms.CharField(label=_("Type the number of people"), required=False)
 
     def __init__(self, *args: Any, people: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -210,16 +219,18 @@ class ScheduleForm(WhenForm):
     def clean_confirm(self) -> str:
         typed = "".join(c for c in self.cleaned_data["confirm"] if c.isdigit())
         if self.people > TYPE_THE_NUMBER_ABOVE and typed != str(self.people):
-            raise forms.ValidationError(f"So many people want a second look: type {self.people:,} to go on.")
+            raise forms.ValidationError(
+                _("So many people want a second look: type %(people)s to go on.") % {"people": number(self.people)}
+            )
         return typed
 
 
 class SpeedForm(forms.Form):
-    per_hour = forms.IntegerField(label="At most an hour", required=False, min_value=1, max_value=10_000_000)
+    per_hour = forms.IntegerField(label=_("At most an hour"), required=False, min_value=1, max_value=10_000_000)
 
 
 class GoOnForm(forms.Form):
     """A person goes on though the guard would not; `provider` empty is everywhere."""
 
     provider = forms.CharField(max_length=120, required=False)
-    reason = forms.CharField(label="Why", max_length=300, help_text="Kept with who and when.")
+    reason = forms.CharField(label=_("Why"), max_length=300, help_text=_("Kept with who and when."))

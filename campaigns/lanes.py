@@ -21,6 +21,7 @@ from sending.capacity import scopes_of
 from sending.models import Mailing, PoolRoute
 from sending.progress import LaneProgress, Progress, progress_of
 from sending.pure.windows import Limits, hourly_cap
+from words import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def budgets_of_lanes(mailing: Mailing) -> dict[int, str]:
 
 
 def _name(provider: str) -> str:
-    return "All providers together" if provider == ALL else catalogue().title(provider)
+    return _("All providers together") if provider == ALL else catalogue().title(provider)
 
 
 def _trouble(known: Sequence[Advice]) -> list[Advice]:

@@ -11,17 +11,18 @@ from campaigns.pure.lane_words import Said
 from campaigns.status import page_of, status_of
 from sending.models import FINAL_KINDS, Event, Mailing, OutcomeKind
 from sending.progress import totals
+from words import marked
 
 SIZE = 25
 # Tab → its words; the key stands in the address.
 TABS = {
-    "": "All",
-    "drafts": "Drafts",
-    "scheduled": "Scheduled",
-    "sending": "Sending",
-    "paused": "Paused",
-    "sent": "Sent",
-    "stopped": "Stopped",
+    "": marked("All"),
+    "drafts": marked("Drafts"),
+    "scheduled": marked("Scheduled"),
+    "sending": marked("Sending"),
+    "paused": marked("Paused"),
+    "sent": marked("Sent"),
+    "stopped": marked("Stopped"),
 }
 _TAB_OF = {
     "drafts": Q(state__in=[Campaign.State.DRAFT, Campaign.State.MISSED]),

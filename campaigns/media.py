@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from campaigns.models import Media
+from words import gettext as _
 
 MOST_OCTETS = 10 * 1024 * 1024
 MOST_PIXELS = 40_000_000
@@ -32,7 +33,7 @@ def add(*, file: BinaryIO, name: str, by: User | None) -> Media:
     """Store a picture; the same picture twice is one. Raises BadPicture."""
     raw = file.read(MOST_OCTETS + 1)
     if len(raw) > MOST_OCTETS:
-        raise BadPicture("The picture is larger than 10 MB. Make it smaller first; letters need about 1,200 pixels.")
+        raise BadPicture(_("The picture is larger than 10 MB. Make it smaller first; letters need about 1,200 pixels."))
     data, format_, (width, height) = _cleaned(raw)
     digest = hashlib.sha256(data).hexdigest()
     if known := Media.objects.filter(digest=digest).first():
@@ -73,10 +74,10 @@ def _opened(raw: bytes) -> Image.Image:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(BytesIO(raw), formats=["JPEG", "PNG", "GIF", "WEBP"])
             if image.width * image.height > MOST_PIXELS:
-                raise BadPicture("The picture has too many pixels. Make it smaller first.")
+                raise BadPicture(_("The picture has too many pixels. Make it smaller first."))
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadPicture("The picture has too many pixels. Make it smaller first.") from None
+        raise BadPicture(_("The picture has too many pixels. Make it smaller first.")) from None
     except (
         UnidentifiedImageError,
         OSError,
@@ -86,7 +87,7 @@ def _opened(raw: bytes) -> Image.Image:
     ) as error:
         if isinstance(error, BadPicture):
             raise
-        raise BadPicture("This is not a picture we can use. Take a JPEG, PNG, GIF or WebP file.") from None
+        raise BadPicture(_("This is not a picture we can use. Take a JPEG, PNG, GIF or WebP file.")) from None
     return image
 
 

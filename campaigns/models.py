@@ -3,16 +3,17 @@
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 
 class Campaign(models.Model):
     """A letter to some lists. Once launched, the page shows the state of its mailing."""
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        SCHEDULED = "scheduled", "Scheduled"
-        LAUNCHED = "launched", "Launched"
-        MISSED = "missed", "Missed its time"
+        DRAFT = "draft", _("Draft")
+        SCHEDULED = "scheduled", _("Scheduled")
+        LAUNCHED = "launched", _("Launched")
+        MISSED = "missed", _("Missed its time")
 
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
@@ -102,7 +103,7 @@ class Revision(models.Model):
     """The content as somebody saved it; never changed afterwards. `letter` is the source in the way of its `kind`."""
 
     class Kind(models.TextChoices):
-        LETTER = "letter", "Letter"
+        LETTER = "letter", _("Letter")
         MJML = "mjml", "MJML"
         HTML = "html", "HTML"
 

@@ -14,6 +14,7 @@ from campaigns.report import Answer
 from reputation.catalogue import catalogue
 from sending.array_literals import texts, uuids
 from sending.models import Excluded, Mailing
+from words import gettext, marked
 
 PAGE = 50
 EXPORTED_AT_ONCE = 2_000
@@ -22,22 +23,22 @@ MOST_FOUND = 500
 
 # What a list can be about → the words above it.
 TOPICS = {
-    "everyone": "Everybody it goes to",
-    "accepted": "Accepted by the receiver",
-    "bounced": "Bounced",
-    "not_sent": "Not sent",
-    "unknown": "The answer was lost",
-    "waiting": "Still to go",
-    "retrying": "To be tried again",
-    "opened": "Opened by people",
-    "opened_by_machine": "Opened by programs only",
-    "clicked": "Clicked by people",
-    "clicked_by_machine": "Followed by programs only",
-    "unsubscribed": "Unsubscribed",
-    "complained": "Complained",
-    "bounced_later": "Bounced later",
-    "excluded": "Left out at launch",
-    "answered": "One kind of answer",
+    "everyone": marked("Everybody it goes to"),
+    "accepted": marked("Accepted by the receiver"),
+    "bounced": marked("Bounced"),
+    "not_sent": marked("Not sent"),
+    "unknown": marked("The answer was lost"),
+    "waiting": marked("Still to go"),
+    "retrying": marked("To be tried again"),
+    "opened": marked("Opened by people"),
+    "opened_by_machine": marked("Opened by programs only"),
+    "clicked": marked("Clicked by people"),
+    "clicked_by_machine": marked("Followed by programs only"),
+    "unsubscribed": marked("Unsubscribed"),
+    "complained": marked("Complained"),
+    "bounced_later": marked("Bounced later"),
+    "excluded": marked("Left out at launch"),
+    "answered": marked("One kind of answer"),
 }
 _OUTCOMES = {
     "accepted": ["accepted"],
@@ -139,21 +140,21 @@ def _named(sql: str, params: dict[str, Any]) -> list[Named]:
 
 def _said(kind: str, reason: str | None, reply_class: str | None, who: str) -> str:
     if kind in _OUTCOME_WORDS:
-        return _OUTCOME_WORDS[kind]
+        return gettext(_OUTCOME_WORDS[kind])
     if kind == "excluded":
         return str(Excluded.Reason(reason or "").label)
     return sentence(kind=kind, who=who, reply_class=reply_class or "", reason=reason or "")
 
 
 _OUTCOME_WORDS = {
-    "opened": "Opened it.",
-    "clicked": "Clicked a link.",
-    "opened_by_machine": "A program opened it.",
-    "clicked_by_machine": "A program followed a link.",
-    "unsubscribed": "Unsubscribed with this mail.",
-    "complained": "Marked it as spam.",
-    "bounced": "The receiver took it, and sent it back later.",
-    "waiting": "Waits for its turn.",
+    "opened": marked("Opened it."),
+    "clicked": marked("Clicked a link."),
+    "opened_by_machine": marked("A program opened it."),
+    "clicked_by_machine": marked("A program followed a link."),
+    "unsubscribed": marked("Unsubscribed with this mail."),
+    "complained": marked("Marked it as spam."),
+    "bounced": marked("The receiver took it, and sent it back later."),
+    "waiting": marked("Waits for its turn."),
 }
 
 _WORDS = "nullif(concat_ws(' ', r.code, nullif(r.enhanced, ''), r.text), '')"

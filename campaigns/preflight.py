@@ -24,6 +24,8 @@ from sending.press import Audience
 from sending.pure.liquid_scan import Problem
 from sending.pure.message import CompiledMessage
 from sending.pure.personalise import PersonalisationFailed
+from words import gettext as _
+from words import number
 
 SAMPLES = 100
 SAME_PEOPLE_WITHIN = timedelta(hours=24)
@@ -72,28 +74,30 @@ def _of_workspace() -> Iterator[Finding]:
         yield must(
             "footer.address",
             Place.SETTINGS,
-            "Add your postal address in the settings; the law wants it in every letter.",
+            _("Add your postal address in the settings; the law wants it in every letter."),
         )
     if owner.sending_stopped_at is not None:
-        yield must("sending.stopped", Place.SETTINGS, "All sending is stopped. An admin has to start it again first.")
+        yield must(
+            "sending.stopped", Place.SETTINGS, _("All sending is stopped. An admin has to start it again first.")
+        )
     if not settings.PUBLIC_URL.startswith("https://"):
         # RFC 8058 §3.1: the one-click address has to be HTTPS; only a machine of our own may do without.
         level = should if settings.DEBUG or settings.LAB else must
         yield level(
             "unsubscribe.https",
             Place.SETTINGS,
-            "The public address of this site is not https; one-click unsubscribe needs that.",
+            _("The public address of this site is not https; one-click unsubscribe needs that."),
         )
     else:
         yield fine(
-            "unsubscribe.one_click", Place.CONTENT, "One click unsubscribes, from the inbox and from the letter."
+            "unsubscribe.one_click", Place.CONTENT, _("One click unsubscribes, from the inbox and from the letter.")
         )
 
 
 def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
     domain = campaign.sending_domain
     if domain is None:
-        yield must("sender.domain", Place.SENDER, "Choose the sending domain.")
+        yield must("sender.domain", Place.SENDER, _("Choose the sending domain."))
         return
     allowed, sentence = may_send(now=now, domain=domain)
     if not allowed:
@@ -101,22 +105,30 @@ def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
     elif domain.state == domain.State.UNSURE:
         yield should("sender.unsure", Place.DOMAIN, sentence)
     else:
-        yield fine("sender.verified", Place.DOMAIN, f"{domain.name} is verified: SPF, DKIM and DMARC match.")
+        yield fine(
+            "sender.verified",
+            Place.DOMAIN,
+            _("%(name)s is verified: SPF, DKIM and DMARC match.") % {"name": domain.name},
+        )
     if signing_key(domain.pk) is None:
         yield must(
-            "sender.unsigned", Place.DOMAIN, f"{domain.name} has no DKIM key that signs. Make one and publish it."
+            "sender.unsigned",
+            Place.DOMAIN,
+            _("%(name)s has no DKIM key that signs. Make one and publish it.") % {"name": domain.name},
         )
     yield from advice.of_sender(campaign.from_address, domain.name)
     if campaign.reply_to and campaign.reply_to.lower().startswith(("noreply@", "no-reply@", "donotreply@")):
-        yield should("sender.noreply", Place.SENDER, "Answers go nowhere. People who can answer complain less.")
+        yield should("sender.noreply", Place.SENDER, _("Answers go nowhere. People who can answer complain less."))
 
 
 def _of_routes(campaign: Campaign, routes: Sequence[Route]) -> Iterator[Finding]:
     if campaign.pool is None:
-        yield must("route.none", Place.SENDER, "Choose the route this campaign leaves by.")
+        yield must("route.none", Place.SENDER, _("Choose the route this campaign leaves by."))
         return
     if not routes:
-        yield must("route.inactive", Place.SENDER, f"No route of “{campaign.pool.name}” is active.")
+        yield must(
+            "route.inactive", Place.SENDER, _("No route of “%(name)s” is active.") % {"name": campaign.pool.name}
+        )
     yield from standing.of_names(_addresses(routes))
 
 
@@ -135,18 +147,27 @@ def _addresses(routes: Iterable[Route]) -> list[SendingAddress]:
 def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: Headcount | None) -> Iterator[Finding]:
     included, _excluded = lists_of(campaign)
     if not included:
-        yield must("audience.none", Place.AUDIENCE, "Choose at least one list.")
+        yield must("audience.none", Place.AUDIENCE, _("Choose at least one list."))
         return
     crowd = crowd or headcount_of(audience)
     if not crowd.recipients:
-        yield must("audience.empty", Place.AUDIENCE, "Nobody is left to write to. Look at who is left out, and why.")
+        yield must("audience.empty", Place.AUDIENCE, _("Nobody is left to write to. Look at who is left out, and why."))
         return
-    yield fine("audience.counted", Place.AUDIENCE, f"{crowd.recipients:,} of {crowd.total:,} people will get it.")
+    yield fine(
+        "audience.counted",
+        Place.AUDIENCE,
+        _("%(recipients)s of %(total)s people will get it.")
+        % {"recipients": number(crowd.recipients), "total": number(crowd.total)},
+    )
     again = Campaign.objects.filter(
         state=Campaign.State.LAUNCHED, mailing__launched_at__gt=now - SAME_PEOPLE_WITHIN, included_lists__in=included
     ).exclude(pk=campaign.pk)
     if (other := again.first()) is not None:
-        yield should("audience.again", Place.AUDIENCE, f"The same lists got “{other.name}” within the last 24 hours.")
+        yield should(
+            "audience.again",
+            Place.AUDIENCE,
+            _("The same lists got “%(name)s” within the last 24 hours.") % {"name": other.name},
+        )
 
 
 def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: Audience) -> Iterator[Finding]:
@@ -158,7 +179,7 @@ def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: 
         message = letters.compiled(campaign)
     except CompileError:
         if not content.letter.strip():
-            yield must("content.empty", Place.CONTENT, "The letter is empty.")
+            yield must("content.empty", Place.CONTENT, _("The letter is empty."))
         return
     yield advice.of_size(message.html_size)
     yield from _of_copies(now, audience, message)
@@ -192,13 +213,31 @@ def _of_copies(now: datetime, audience: Audience, message: CompiledMessage) -> I
         except PersonalisationFailed as error:
             broken[error.reason] = broken.get(error.reason, 0) + 1
     if not broken:
-        return [fine("copies.ok", Place.CONTENT, f"{len(people)} people's copies were written without a problem.")]
+        return [
+            fine(
+                "copies.ok",
+                Place.CONTENT,
+                _("%(n)s people's copies were written without a problem.") % {"n": len(people)},
+            )
+        ]
     reason, n = max(broken.items(), key=lambda item: item[1])
-    return [must("copies.broken", Place.CONTENT, f"{n} of {len(people)} people's copies cannot be written: {reason}")]
+    return [
+        must(
+            "copies.broken",
+            Place.CONTENT,
+            _("%(n)s of %(n2)s people's copies cannot be written: %(reason)s")
+            % {"n": n, "n2": len(people), "reason": reason},
+        )
+    ]
 
 
 def _of_fields(content: Revision, audience: Audience) -> Iterator[Finding]:
     text = content.letter + content.subject
     for key in letters.known_fields():
         if f"contact.{key}" in text and (missing := without_field(audience, key)):
-            yield should("personal.missing", Place.CONTENT, f"{missing:,} people have no {key}; they get the fallback.")
+            yield should(
+                "personal.missing",
+                Place.CONTENT,
+                _("%(missing)s people have no %(key)s; they get the fallback.")
+                % {"missing": number(missing), "key": key},
+            )

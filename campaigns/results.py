@@ -18,6 +18,7 @@ from sending.doors.visits import compiled_of
 from sending.first_visits import over_time
 from sending.models import Event, Mailing, OutcomeKind
 from sending.progress import LaneProgress, totals
+from words import gettext as _
 
 # One's own last so many campaigns are what one is compared with.
 LAST = 10
@@ -66,7 +67,11 @@ def visits_chart(*, now: datetime, zone: ZoneInfo, mailing: Mailing, kind: str) 
         words = f"from {clock(at, now=now, zone=zone)}: {people:,}"
         points.append(Point(label, people, f"{people:,}", words))
     hours = (STRETCHES * length) // timedelta(hours=1)
-    return chart_of(points, labels=4 if length == LONG else 6), found.later, f"First {hours} hours"
+    return (
+        chart_of(points, labels=4 if length == LONG else 6),
+        found.later,
+        _("First %(hours)s hours") % {"hours": hours},
+    )
 
 
 def click_map_of(mailing: Mailing, report: Report, *, now: datetime) -> str | None:

@@ -13,6 +13,7 @@ from campaigns.models import Campaign
 from campaigns.preflight import must_fix
 from campaigns.pure.wall_time import instant_of, missed
 from reputation.workspace import workspace
+from words import gettext as _
 
 log = logging.getLogger(__name__)
 State = Campaign.State
@@ -40,7 +41,7 @@ def schedule(
         raise CannotSchedule(problems[0].sentence)
     at = instant_of(wall_time, zone) if wall_time else now
     if wall_time and at < now - timedelta(minutes=1):
-        raise CannotSchedule("That time has passed. Choose a later one, or send now.")
+        raise CannotSchedule(_("That time has passed. Choose a later one, or send now."))
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
     scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
         state=State.SCHEDULED,
@@ -53,7 +54,7 @@ def schedule(
         updated_at=now,
     )
     if not scheduled:
-        raise CannotSchedule("This campaign is scheduled or sent already.")
+        raise CannotSchedule(_("This campaign is scheduled or sent already."))
     return max(at, undo_until)
 
 
@@ -109,7 +110,9 @@ def _promote(now: datetime, campaign: Campaign, grace: timedelta) -> bool:
 def _put_off(now: datetime, campaign: Campaign, error: OperationalError) -> None:
     """The database would not: it stays scheduled and the next tick tries again, unless trying takes too long."""
     if isinstance(error.__cause__, QueryCanceled):
-        sentence = "Gathering its people took the database too long; nothing was sent. Send it again at a quieter time."
+        sentence = _(
+            "Gathering its people took the database too long; nothing was sent. Send it again at a quieter time."
+        )
         _give_back(now, campaign, State.MISSED, sentence)
         return
     if not connection.is_usable():

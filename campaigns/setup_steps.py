@@ -9,6 +9,7 @@ from reputation.domains import may_send
 from reputation.models import SendingDomain
 from reputation.workspace import workspace
 from sending.models import Mailing, OutcomeKind, PoolRoute
+from words import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +30,44 @@ def setup_steps(*, now: datetime) -> list[Step]:
 def _address() -> Step:
     owner = workspace()
     done = bool(owner.postal_address.strip())
-    say = f"{owner.name}, {owner.time_zone}" if done else "The law wants your postal address in every letter."
-    return Step(done, "Say who you are", say, "settings")
+    say = f"{owner.name}, {owner.time_zone}" if done else _("The law wants your postal address in every letter.")
+    return Step(done, _("Say who you are"), say, "settings")
 
 
 def _domain(now: datetime) -> Step:
     for domain in SendingDomain.objects.order_by("pk"):
         if may_send(now=now, domain=domain)[0]:
-            return Step(True, "Verify a sending domain", domain.name, "domains")
-    return Step(False, "Verify a sending domain", "A few DNS records prove that the letters are yours.", "domains")
+            return Step(True, _("Verify a sending domain"), domain.name, "domains")
+    return Step(
+        False, _("Verify a sending domain"), _("A few DNS records prove that the letters are yours."), "domains"
+    )
 
 
 def _route() -> Step:
     member = PoolRoute.objects.filter(route__active=True).select_related("route").order_by("pk").first()
-    say = member.route.name if member else "Straight from an address of yours, through a relay, or a provider."
-    return Step(member is not None, "Choose a way out", say, "routes")
+    say = member.route.name if member else _("Straight from an address of yours, through a relay, or a provider.")
+    return Step(member is not None, _("Choose a way out"), say, "routes")
 
 
 def _people() -> Step:
     there = Subscription.objects.filter(state=Subscription.State.SUBSCRIBED).exists()
-    say = "There are people who want your letters." if there else "Import those who agreed, or add them one by one."
-    return Step(there, "Bring your people", say, "people")
+    say = (
+        _("There are people who want your letters.") if there else _("Import those who agreed, or add them one by one.")
+    )
+    return Step(there, _("Bring your people"), say, "people")
 
 
 def _test() -> Step:
     tested = Mailing.objects.filter(is_test=True, counts__kind=OutcomeKind.ACCEPTED, counts__n__gt=0).exists()
-    say = "It was accepted." if tested else "From any campaign: “Send a test”."
-    return Step(tested, "Send a test to yourself", say, "campaigns")
+    say = _("It was accepted.") if tested else _("From any campaign: “Send a test”.")
+    return Step(tested, _("Send a test to yourself"), say, "campaigns")
 
 
 def _campaign() -> Step:
     sent = Campaign.objects.filter(state=Campaign.State.LAUNCHED).exists()
     return Step(
-        sent, "Send the first campaign", "Done." if sent else "You can undo it while it counts down.", "campaigns"
+        sent,
+        _("Send the first campaign"),
+        _("Done.") if sent else _("You can undo it while it counts down."),
+        "campaigns",
     )

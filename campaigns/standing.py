@@ -14,6 +14,7 @@ from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from reputation import blocklists
 from reputation.models import Finding as Fact
 from reputation.models import SendingAddress
+from words import gettext as _
 
 # A draft that nobody touched for so long is not asked about; it is again after its next save.
 DRAFTS_OF = timedelta(days=30)
@@ -37,13 +38,20 @@ def of_names(addresses: Sequence[SendingAddress]) -> Iterator[Finding]:
         required = Fact.objects.filter(address=address, required=True)
         failed = required.filter(result=Fact.Result.FAIL).first()
         if failed is not None:
-            sentence = f"The address {address.ip} has no matching reverse name: {failed.detail}"
+            sentence = _("The address %(ip)s has no matching reverse name: %(detail)s") % {
+                "ip": address.ip,
+                "detail": failed.detail,
+            }
             yield must("route.reverse_name", Place.DOMAIN, sentence)
         elif not required.filter(result=Fact.Result.PASS).exists():
-            sentence = f"The reverse name of {address.ip} has not been looked up yet."
+            sentence = _("The reverse name of %(ip)s has not been looked up yet.") % {"ip": address.ip}
             yield should("route.reverse_name_unknown", Place.DOMAIN, sentence)
         else:
-            yield fine("route.reverse_name_ok", Place.DOMAIN, f"{address.ip} and its name point to each other.")
+            yield fine(
+                "route.reverse_name_ok",
+                Place.DOMAIN,
+                _("%(ip)s and its name point to each other.") % {"ip": address.ip},
+            )
 
 
 def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], letter: str) -> Iterator[Finding]:
@@ -58,16 +66,29 @@ def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], lette
     unasked = [row for row in rows if row.result == Fact.Result.UNKNOWN and row.weight == Fact.Weight.MUST]
     unasked = [row for row in unasked if row not in listed]
     if unasked:
-        yield should("lists.unknown", Place.DOMAIN, f"{unasked[0].detail} Whether we are on it is not known.")
+        yield should(
+            "lists.unknown",
+            Place.DOMAIN,
+            _("%(detail)s Whether we are on it is not known.") % {"detail": unasked[0].detail},
+        )
     elif rows and not listed:
-        yield fine("lists.clean", Place.DOMAIN, "Our address, our domain and the links are on no blocklist.")
+        yield fine("lists.clean", Place.DOMAIN, _("Our address, our domain and the links are on no blocklist."))
 
 
 def _listed(row: Fact) -> Finding:
     level = Level.MUST_FIX if row.confirmed and row.weight == Fact.Weight.MUST else Level.SHOULD_LOOK
-    again = "" if row.confirmed else " It was seen once; we ask again within ten minutes."
-    said = row.detail if row.result == Fact.Result.FAIL else f"{row.detail} When it last could be, we were on it."
+    again = "" if row.confirmed else _(" It was seen once; we ask again within ten minutes.")
+    said = (
+        row.detail
+        if row.result == Fact.Result.FAIL
+        else _("%(detail)s When it last could be, we were on it.") % {"detail": row.detail}
+    )
     if row.host is not None:
-        return Finding("link.listed", level, Place.CONTENT, f"A link leads to a host that filters block: {said}{again}")
+        return Finding(
+            "link.listed",
+            level,
+            Place.CONTENT,
+            _("A link leads to a host that filters block: %(said)s%(again)s") % {"said": said, "again": again},
+        )
     id = "route.listed" if row.address is not None else "sender.listed"
     return Finding(id, level, Place.DOMAIN, f"{said}{again}")

@@ -1,27 +1,32 @@
 """A campaign's state as pages say it: one word with an icon, from the campaign and the mailing it became."""
 
+from dataclasses import replace
+
 from campaigns.models import Campaign
 from campaigns.pure.lane_words import Said
 from sending.models import Mailing
+from words import gettext, marked
 
 _OF_CAMPAIGN = {
-    Campaign.State.DRAFT: Said("", "pencil", "Draft"),
-    Campaign.State.SCHEDULED: Said("live", "clock", "Scheduled"),
-    Campaign.State.MISSED: Said("wait", "calendar-off", "Missed"),
+    Campaign.State.DRAFT: Said("", "pencil", marked("Draft")),
+    Campaign.State.SCHEDULED: Said("live", "clock", marked("Scheduled")),
+    Campaign.State.MISSED: Said("wait", "calendar-off", marked("Missed")),
 }
 _OF_MAILING = {
-    Mailing.State.RUNNING: Said("live", "send", "Sending"),
-    Mailing.State.PAUSED: Said("wait", "player-pause", "Paused"),
-    Mailing.State.HELD: Said("bad", "hand-stop", "Held"),
-    Mailing.State.STOPPED: Said("bad", "player-stop", "Stopped"),
-    Mailing.State.DONE: Said("ok", "check", "Sent"),
+    Mailing.State.RUNNING: Said("live", "send", marked("Sending")),
+    Mailing.State.PAUSED: Said("wait", "player-pause", marked("Paused")),
+    Mailing.State.HELD: Said("bad", "hand-stop", marked("Held")),
+    Mailing.State.STOPPED: Said("bad", "player-stop", marked("Stopped")),
+    Mailing.State.DONE: Said("ok", "check", marked("Sent")),
 }
 
 
 def status_of(campaign: Campaign) -> Said:
     if campaign.mailing is not None:
-        return _OF_MAILING[Mailing.State(campaign.mailing.state)]
-    return _OF_CAMPAIGN.get(Campaign.State(campaign.state), _OF_CAMPAIGN[Campaign.State.DRAFT])
+        said = _OF_MAILING[Mailing.State(campaign.mailing.state)]
+    else:
+        said = _OF_CAMPAIGN.get(Campaign.State(campaign.state), _OF_CAMPAIGN[Campaign.State.DRAFT])
+    return replace(said, word=gettext(said.word))
 
 
 def page_of(campaign: Campaign) -> str:

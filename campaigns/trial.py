@@ -21,6 +21,7 @@ from reputation.models import RecipientDomain
 from sending.models import Mailing, OutcomeKind, Stream
 from sending.press import Audience, NewMailing, press
 from sending.wake import plan_soon
+from words import gettext as _
 
 PREFIX = "[Test] "
 MOST_ADDRESSES = 10
@@ -70,9 +71,12 @@ def _colleagues(addresses: Sequence[str]) -> list[str]:
     except BadAddress as error:
         raise CannotTest(str(error)) from error
     if not found:
-        raise CannotTest("Write at least one address to send the test to.")
+        raise CannotTest(_("Write at least one address to send the test to."))
     if len(found) > MOST_ADDRESSES:
-        raise CannotTest(f"A test goes to {MOST_ADDRESSES} addresses at most; these are {len(found)}.")
+        raise CannotTest(
+            _("A test goes to %(MOST_ADDRESSES)s addresses at most; these are %(n)s.")
+            % {"MOST_ADDRESSES": MOST_ADDRESSES, "n": len(found)}
+        )
     return found
 
 
@@ -97,7 +101,10 @@ def _keep_to_the_limit(now: datetime, by: User, more: int) -> None:
     recent = Mailing.objects.filter(launch_key__startswith=f"test:{by.pk}:", launched_at__gt=now - timedelta(hours=1))
     sent = recent.aggregate(n=Sum("total"))["n"] or 0
     if sent + more > MOST_AN_HOUR:
-        raise CannotTest(f"You may send {MOST_AN_HOUR} tests an hour, and sent {sent}. Wait a little.")
+        raise CannotTest(
+            _("You may send %(MOST_AN_HOUR)s tests an hour, and sent %(sent)s. Wait a little.")
+            % {"MOST_AN_HOUR": MOST_AN_HOUR, "sent": sent}
+        )
 
 
 def _audience(colleagues: Sequence[str], as_subscriber_id: int | None) -> Audience:
@@ -151,7 +158,7 @@ def _result(
 ) -> TrialResult:
     domain = address.rpartition("@")[2]
     if kind is None:
-        said = "Waiting for its turn." if domain_state == "ok" else _not_known(domain, domain_state)
+        said = _("Waiting for its turn.") if domain_state == "ok" else _not_known(domain, domain_state)
         return TrialResult(address, "live", said, final=False)
     said = sentence(kind=kind, who=domain, reply_class=reply_class or "", reason=reason or "")
     if kind == OutcomeKind.DEFERRED:
@@ -163,10 +170,10 @@ def _result(
 
 def _not_known(domain: str, state: str | None) -> str:
     if state == RecipientDomain.State.NOT_FOUND:
-        return f"DNS says that {domain} does not exist. Look for a slip of the pen."
+        return _("DNS says that %(domain)s does not exist. Look for a slip of the pen.") % {"domain": domain}
     if state == RecipientDomain.State.NO_MAIL:
-        return f"DNS says that {domain} takes no mail. Look for a slip of the pen."
-    return f"Looking up where {domain} takes its mail."
+        return _("DNS says that %(domain)s takes no mail. Look for a slip of the pen.") % {"domain": domain}
+    return _("Looking up where %(domain)s takes its mail.") % {"domain": domain}
 
 
 _RESULTS = """

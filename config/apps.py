@@ -11,13 +11,15 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         # Tasks published from the web must find our app, with its queues and its broker.
-        from config import celery  # noqa: F401
+        import words
+        from config import celery, voice  # noqa: F401
 
+        words.speak_with(voice.Translated())
         _make_translations()
 
 
 def _make_translations() -> None:
-    """Recipients' pages are in English where this fails, and mail goes out all the same."""
+    """All pages are in English where this fails, and mail goes out all the same."""
     from django.conf import settings
 
     from config import translations

@@ -13,10 +13,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
-from config import roles
+from config import languages, roles
 from config.team.members import member_of, role_of
 from reputation.models import Workspace
 from reputation.workspace import workspace
+from words import gettext as _
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
@@ -28,6 +29,7 @@ class Visitor:
     role: roles.Role | None
     workspace: Workspace
     shortcuts: bool = True
+    language: str = ""
 
     def may(self, route: str, *, changes: bool) -> bool:
         return roles.may(self.role, route, changes=changes, second_person=self.workspace.second_person_sends)
@@ -51,6 +53,7 @@ class Gatekeeper:
         if not request.user.is_authenticated:
             return _to_sign_in(request)
         visitor = visitor_of(request)
+        languages.follow(visitor.language)
         if not visitor.may(route, changes=request.method not in SAFE):
             raise PermissionDenied(_why_not(visitor.role))
         if visitor.workspace.second_factor_required and route not in roles.ON_THE_WAY:
@@ -63,7 +66,10 @@ def visitor_of(request: HttpRequest) -> Visitor:
     found = getattr(request, "_visitor", None)
     if found is None:
         member = member_of(request.user)
-        found = Visitor(role_of(request.user, member), workspace(), member is None or member.shortcuts)
+        role = role_of(request.user, member)
+        found = Visitor(
+            role, workspace(), shortcuts=not member or member.shortcuts, language=member.language if member else ""
+        )
         request._visitor = found  # type: ignore[attr-defined]
     return found
 
@@ -78,5 +84,5 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 
 def _why_not(role: roles.Role | None) -> str:
     if role is None:
-        return "This account has no place in the team. Ask an admin to invite you."
-    return f"Your role here is {role.value}, and this takes another one. An admin can change it."
+        return _("This account has no place in the team. Ask an admin to invite you.")
+    return _("Your role here is %(value)s, and this takes another one. An admin can change it.") % {"value": role.value}

@@ -2,10 +2,11 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from config.roles import Role
 
-ROLES = [(role.value, role.word) for role in Role]
+ROLES = [(role.value, gettext_lazy(role.value.capitalize())) for role in Role]
 
 
 class Member(models.Model):
@@ -16,6 +17,8 @@ class Member(models.Model):
     joined_at = models.DateTimeField()
     # Single keys such as `c` (WCAG 2.1.4: they can be switched off).
     shortcuts = models.BooleanField(default=True)
+    # Of settings.SITE_LANGUAGES; empty: as the browser asks.
+    language = models.CharField(max_length=10, blank=True, default="")
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(role__in=list(Role)), name="a_role_of_the_table")]

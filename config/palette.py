@@ -9,6 +9,7 @@ from audiences.models import Subscriber
 from campaigns.models import Campaign
 from campaigns.status import page_of
 from config.gatekeeper import Visitor
+from words import gettext, marked
 
 MOST = 12
 MOST_OF_A_KIND = 6
@@ -37,6 +38,7 @@ class Place(NamedTuple):
     also: str = ""
 
 
+WHAT = (marked("action"), marked("page"))
 PLACES = (
     Place("campaign-new", "New campaign", "action", "plus", "c", "write letter create"),
     Place("import-new", "Import people", "action", "user-plus", "", "upload csv file"),
@@ -73,19 +75,20 @@ def find(visitor: Visitor, typed: str) -> list[Hit]:
 
 def _places(visitor: Visitor, wanted: str) -> Iterator[Hit]:
     for place in PLACES:
-        known_as = f"{place.words} {place.also}".lower()
+        words = gettext(place.words)
+        known_as = f"{words} {place.words} {place.also}".lower()
         if visitor.may(place.route, changes=False) and all(word in known_as for word in wanted.split()):
-            yield Hit(place.words, place.what, place.icon, reverse(place.route), place.keys)
+            yield Hit(words, gettext(place.what), place.icon, reverse(place.route), place.keys)
 
 
 def _campaigns(wanted: str) -> Iterator[Hit]:
     found = Campaign.objects.filter(name__icontains=wanted).select_related("mailing").order_by("-pk")
     for campaign in found[:MOST_OF_A_KIND]:
-        yield Hit(campaign.name, "campaign", "send", reverse(page_of(campaign), args=[campaign.pk]))
+        yield Hit(campaign.name, gettext("campaign"), "send", reverse(page_of(campaign), args=[campaign.pk]))
 
 
 def _people(wanted: str) -> Iterator[Hit]:
     if len(wanted) < LETTERS or " " in wanted:
         return
     for person in Subscriber.objects.matching(wanted).order_by("email")[:MOST_OF_A_KIND]:
-        yield Hit(person.email, "person", "user", reverse("person", args=[person.pk]))
+        yield Hit(person.email, gettext("person"), "user", reverse("person", args=[person.pk]))

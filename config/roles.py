@@ -6,6 +6,8 @@ A route that is missing here is refused to everybody, so that a new page can't b
 from enum import StrEnum
 from typing import NamedTuple
 
+from words import gettext, marked
+
 
 class Role(StrEnum):
     """Each may do what those before it may."""
@@ -17,22 +19,28 @@ class Role(StrEnum):
 
     @property
     def word(self) -> str:
-        return self.value.capitalize()
+        return gettext(_WORDS[self])
 
     @property
     def says(self) -> str:
-        return _SAYS[self]
+        return gettext(_SAYS[self])
 
     def covers(self, other: "Role") -> bool:
         return _ORDER.index(self) >= _ORDER.index(other)
 
 
 _ORDER = list(Role)
+_WORDS = {
+    Role.VIEWER: marked("Viewer"),
+    Role.MARKETER: marked("Marketer"),
+    Role.APPROVER: marked("Approver"),
+    Role.ADMIN: marked("Admin"),
+}
 _SAYS = {
-    Role.VIEWER: "Sees campaigns, people and reports. Changes nothing.",
-    Role.MARKETER: "Makes and sends campaigns, looks after people and lists.",
-    Role.APPROVER: "The same, and sends campaigns where a second person has to.",
-    Role.ADMIN: "Everything: sending domains, routes, limits, the team.",
+    Role.VIEWER: marked("Sees campaigns, people and reports. Changes nothing."),
+    Role.MARKETER: marked("Makes and sends campaigns, looks after people and lists."),
+    Role.APPROVER: marked("The same, and sends campaigns where a second person has to."),
+    Role.ADMIN: marked("Everything: sending domains, routes, limits, the team."),
 }
 
 
@@ -58,7 +66,8 @@ RUN = Needs(Role.ADMIN, Role.ADMIN)
 
 # Strangers: recipients' doors, providers' webhooks, health, pictures in letters, the way in.
 PUBLIC = frozenset(
-    """health media invitation account_login account_logout account_inactive mfa_authenticate mfa_login_webauthn
+    """health media invitation language
+    account_login account_logout account_inactive mfa_authenticate mfa_login_webauthn
     door-unsubscribe door-preferences door-confirm door-web door-link door-open door-privacy door-ask door-mailed
     door-forward door-share esp-hook
     domain-records""".split()

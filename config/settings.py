@@ -203,7 +203,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "config.languages.SiteLanguage",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -228,7 +228,7 @@ TEMPLATES = [
                 "django.template.context_processors.static",
                 "config.shell.shell",
             ],
-            "builtins": ["config.templatetags.letterpace"],
+            "builtins": ["config.templatetags.letterpace", "django.templatetags.i18n"],
         },
     },
 ]
@@ -261,7 +261,7 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 FORMAT_MODULE_PATH = ["config.formats"]
 LANGUAGE_CODE = "en"
-# What recipients' pages speak; the site itself is in English. Each but English has its words under locale/.
+# What recipients' pages speak. Each but English has its words under locale/.
 LANGUAGES = [
     ("en", "English"),
     ("ar", "العربية"),
@@ -279,7 +279,10 @@ LANGUAGES = [
     ("uk", "Українська"),
     ("zh-hans", "简体中文"),
 ]
-LOCALE_PATHS = [VAR_DIR / "locale"]
+# What the team's pages speak: languages whose `locale/*/LC_MESSAGES/site.po` is complete.
+SITE_LANGUAGES = ["en"]
+# Recipients' words come first: they win where both say the same.
+LOCALE_PATHS = [VAR_DIR / "locale", VAR_DIR / "locale" / "site"]
 
 # -- People and their sessions -----------------------------------------------------------------------------------------
 
@@ -318,6 +321,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # `__Host-` binds a cookie to this very host; browsers take it over https only.
 _COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SITE_LANGUAGE_COOKIE = f"{_COOKIE_PREFIX}language"
 SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from config import languages
 from config.gatekeeper import visitor_of
 from config.handbook.sections import help_for
 from reputation import published
@@ -22,6 +23,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "workspace": SimpleLazyObject(lambda: visitor_of(request).workspace),
         "visitor": SimpleLazyObject(lambda: visitor_of(request)),
+        "site_languages": languages.SPOKEN,
         "test_mode": settings.LAB,
         "broken": SimpleLazyObject(_broken),
         "help": SimpleLazyObject(lambda: help_for(request.resolver_match.view_name if request.resolver_match else "")),

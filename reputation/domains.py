@@ -22,6 +22,7 @@ from reputation.authentication import FAIL, PASS, UNKNOWN, Key, Subject
 from reputation.findings import Check
 from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
 from reputation.pure.memory import FAILS_APART
+from words import gettext as _
 
 State = SendingDomain.State
 
@@ -121,9 +122,15 @@ def may_send(*, now: datetime, domain: SendingDomain) -> tuple[bool, str]:
             until = domain.last_pass_at + UNSURE_FOR
             return True, f"{domain.state_reason} Mail goes on until {until:%d %b %H:%M} UTC."
         case State.UNSURE:
-            return False, f"{domain.name} could not be checked for 72 hours. {domain.state_reason}"
+            return False, _("%(name)s could not be checked for 72 hours. %(state_reason)s") % {
+                "name": domain.name,
+                "state_reason": domain.state_reason,
+            }
         case State.HELD:
-            return False, f"{domain.name} is held: {domain.state_reason}"
+            return False, _("%(name)s is held: %(state_reason)s") % {
+                "name": domain.name,
+                "state_reason": domain.state_reason,
+            }
     return False, f"{domain.name} has not been verified yet. {domain.state_reason}".strip()
 
 

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 import idna
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from reputation import warmup
 from reputation.budgets import ALL, LIMITS
@@ -20,13 +21,13 @@ def host_name(text: str) -> str:
     """A host name in A-label form, lower case. Raises ValidationError with what is wrong."""
     plain = text.strip().rstrip(".").lower()
     if "@" in plain or "/" in plain or ":" in plain:
-        raise forms.ValidationError("Only the name itself, such as news.example.com: no @, no https://, no path.")
+        raise forms.ValidationError(_("Only the name itself, such as news.example.com: no @, no https://, no path."))
     try:
         encoded = idna.encode(plain, uts46=True, std3_rules=True).decode()
     except idna.IDNAError:
-        raise forms.ValidationError("This is no host name. It should look like news.example.com.") from None
+        raise forms.ValidationError(_("This is no host name. It should look like news.example.com.")) from None
     if "." not in encoded:
-        raise forms.ValidationError("This name has no dot in it. It should look like news.example.com.")
+        raise forms.ValidationError(_("This name has no dot in it. It should look like news.example.com."))
     return encoded
 
 
@@ -34,11 +35,15 @@ class DomainForm(forms.ModelForm[SendingDomain]):
     class Meta:
         model = SendingDomain
         fields = ["name", "return_path_host"]
-        labels = {"name": "Domain of your From addresses", "return_path_host": "Host that bounces come back to"}
+        labels = {"name": _("Domain of your From addresses"), "return_path_host": _("Host that bounces come back to")}
         help_texts = {
-            "name": "A part of your domain for newsletters, such as news.example.com, keeps its name apart from your "
-            "office mail.",
-            "return_path_host": "Empty takes bounce. in front of the domain. It needs records of its own, shown next.",
+            "name": _(
+                "A part of your domain for newsletters, such as news.example.com, keeps its name apart from your "
+                "office mail."
+            ),
+            "return_path_host": _(
+                "Empty takes bounce. in front of the domain. It needs records of its own, shown next."
+            ),
         }
         widgets = {name: forms.TextInput(attrs=PLAIN) for name in ("name", "return_path_host")}
 
@@ -58,11 +63,11 @@ class AddressForm(forms.ModelForm[SendingAddress]):
     class Meta:
         model = SendingAddress
         fields = ["ip", "ehlo_name", "egress_host"]
-        labels = {"ip": "IP address", "ehlo_name": "Name we say hello with (EHLO)", "egress_host": "Machine"}
+        labels = {"ip": _("IP address"), "ehlo_name": _("Name we say hello with (EHLO)"), "egress_host": _("Machine")}
         help_texts = {
-            "ip": "An address of the machine that sends. Receivers remember what comes from it.",
-            "ehlo_name": "A name that leads to this address, and back: out1.news.example.com.",
-            "egress_host": "EGRESS_HOST of the machine that has this address; main where there is only one.",
+            "ip": _("An address of the machine that sends. Receivers remember what comes from it."),
+            "ehlo_name": _("A name that leads to this address, and back: out1.news.example.com."),
+            "egress_host": _("EGRESS_HOST of the machine that has this address; main where there is only one."),
         }
         widgets = {name: forms.TextInput(attrs=PLAIN) for name in ("ip", "ehlo_name", "egress_host")}
 
@@ -71,7 +76,7 @@ class AddressForm(forms.ModelForm[SendingAddress]):
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(label="Why", max_length=300, help_text="Kept with who and when.")
+    reason = forms.CharField(label=_("Why"), max_length=300, help_text=_("Kept with who and when."))
 
 
 class LimitsForm(ReasonForm):
@@ -80,43 +85,49 @@ class LimitsForm(ReasonForm):
     field_order = [*LIMITS, "reason"]
     all_optional = True
 
-    per_minute = forms.IntegerField(label="Messages a minute", required=False, min_value=1)
-    per_hour = forms.IntegerField(label="Messages an hour", required=False, min_value=1)
-    per_day = forms.IntegerField(label="Messages a day", required=False, min_value=1)
-    connections = forms.IntegerField(label="Connections at once", required=False, min_value=1, max_value=500)
-    per_connection = forms.IntegerField(label="Messages a connection", required=False, min_value=1)
-    batch_size = forms.IntegerField(label="Messages a batch", required=False, min_value=1)
-    batch_pause = forms.FloatField(label="Seconds between batches", required=False, min_value=0, max_value=3600)
+    per_minute = forms.IntegerField(label=_("Messages a minute"), required=False, min_value=1)
+    per_hour = forms.IntegerField(label=_("Messages an hour"), required=False, min_value=1)
+    per_day = forms.IntegerField(label=_("Messages a day"), required=False, min_value=1)
+    connections = forms.IntegerField(label=_("Connections at once"), required=False, min_value=1, max_value=500)
+    per_connection = forms.IntegerField(label=_("Messages a connection"), required=False, min_value=1)
+    batch_size = forms.IntegerField(label=_("Messages a batch"), required=False, min_value=1)
+    batch_pause = forms.FloatField(label=_("Seconds between batches"), required=False, min_value=0, max_value=3600)
 
     def limits(self) -> dict[str, float | None]:
         return {name: self.cleaned_data[name] for name in LIMITS}
 
 
-HOLDS = [("", "Until somebody releases it"), ("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days")]
+HOLDS = [
+    ("", _("Until somebody releases it")),
+    ("1", _("1 hour")),
+    ("4", _("4 hours")),
+    ("24", _("1 day")),
+    ("72", _("3 days")),
+]
 
 
 class HoldForm(ReasonForm):
     field_order = ["hours", "reason"]
     all_optional = True
 
-    hours = forms.TypedChoiceField(label="For how long", choices=HOLDS, coerce=int, required=False, empty_value=None)
+    hours = forms.TypedChoiceField(label=_("For how long"), choices=HOLDS, coerce=int, required=False, empty_value=None)
 
 
 class ProviderForm(forms.Form):
     """One provider of the catalogue, to see or set what a scope may spend there."""
 
-    provider = forms.ChoiceField(label="Provider")
+    provider = forms.ChoiceField(label=_("Provider"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows = sorted(catalogue().providers.values(), key=lambda row: row.name.lower())
         named = [(row.key, row.name) for row in rows]
-        self.fields["provider"].choices = [(ALL, "All providers together"), *named]  # type: ignore[attr-defined]
+        self.fields["provider"].choices = [(ALL, _("All providers together")), *named]  # type: ignore[attr-defined]
 
 
 class PlanForm(forms.Form):
-    name = forms.CharField(label="Name of the plan", max_length=80)
-    preset = forms.ChoiceField(label="Begin with", widget=forms.RadioSelect)
+    name = forms.CharField(label=_("Name of the plan"), max_length=80)
+    preset = forms.ChoiceField(label=_("Begin with"), widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -127,7 +138,7 @@ class PlanForm(forms.Form):
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
         if WarmupPlan.objects.filter(name=name).exists():
-            raise forms.ValidationError("There is a plan of this name already.")
+            raise forms.ValidationError(_("There is a plan of this name already."))
         return name
 
 
@@ -139,7 +150,7 @@ class SeriesForm(forms.Form):
         self.series = series
         for day, cap in enumerate(series, 1):
             self.fields[f"day_{day}"] = forms.IntegerField(
-                label=f"Day {day}", initial=cap, min_value=1, max_value=1_000_000_000
+                label=_("Day %(day)s") % {"day": day}, initial=cap, min_value=1, max_value=1_000_000_000
             )
 
     def changed(self) -> dict[int, int]:
@@ -151,9 +162,13 @@ class SeriesForm(forms.Form):
 class AttachForm(forms.Form):
     """Which address, domain or account warms up by a plan, and from which of its days on."""
 
-    scope = forms.ChoiceField(label="Who warms up")
+    scope = forms.ChoiceField(label=_("Who warms up"))
     day = forms.IntegerField(
-        label="Begins on day", initial=1, min_value=1, max_value=365, help_text="Later than 1 only for known senders."
+        label=_("Begins on day"),
+        initial=1,
+        min_value=1,
+        max_value=365,
+        help_text=_("Later than 1 only for known senders."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -179,19 +194,19 @@ def scope_choices() -> list[tuple[str, str]]:
 class WarmupHoldForm(ReasonForm):
     field_order = ["days", "reason"]
 
-    days = forms.IntegerField(label="Days", initial=1, min_value=1, max_value=60)
+    days = forms.IntegerField(label=_("Days"), initial=1, min_value=1, max_value=60)
 
 
 class WorkspaceForm(forms.ModelForm[Workspace]):
     language = forms.ChoiceField(
-        label="Language of recipients’ pages",
+        label=_("Language of recipients’ pages"),
         choices=settings.LANGUAGES,
-        help_text="Where neither the person nor the list nor the browser says another.",
+        help_text=_("Where neither the person nor the list nor the browser says another."),
     )
     time_zone = forms.ChoiceField(
-        label="Time zone",
+        label=_("Time zone"),
         choices=lambda: [(name, name) for name in sorted(available_timezones())],
-        help_text="Days of limits and warm-up begin and end here, and all times on pages are in it.",
+        help_text=_("Days of limits and warm-up begin and end here, and all times on pages are in it."),
     )
 
     class Meta:
@@ -210,30 +225,32 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "second_factor_required",
         ]
         labels = {
-            "name": "Name of the sender",
-            "undo_seconds": "Undo window, seconds",
-            "missed_grace_minutes": "A late campaign still starts within, minutes",
-            "reply_forward_to": "Answers to letters are forwarded to",
-            "track_opens": "Count opens",
-            "track_clicks": "Count clicks",
-            "second_person_sends": "Only approvers and admins send",
-            "second_factor_required": "Everybody needs a second factor",
+            "name": _("Name of the sender"),
+            "undo_seconds": _("Undo window, seconds"),
+            "missed_grace_minutes": _("A late campaign still starts within, minutes"),
+            "reply_forward_to": _("Answers to letters are forwarded to"),
+            "track_opens": _("Count opens"),
+            "track_clicks": _("Count clicks"),
+            "second_person_sends": _("Only approvers and admins send"),
+            "second_factor_required": _("Everybody needs a second factor"),
         }
         help_texts = {
-            "name": "Recipients see it on their pages.",
-            "postal_address": "Stands at the foot of every letter; the law asks for it in most countries.",
-            "undo_seconds": "After “Send”, nothing leaves for so long. 0 to 120.",
-            "missed_grace_minutes": "If the system was down at the time, a campaign later than this asks what to do.",
-            "reply_forward_to": "Empty: answers are kept and counted, nobody gets them.",
-            "track_opens": "A tiny picture in each letter. From the next launch on.",
-            "track_clicks": "Links lead through this system. From the next launch on.",
-            "second_person_sends": "Marketers prepare campaigns, and an approver sends them.",
-            "second_factor_required": "A passkey or an authenticator app, set up at the next sign-in.",
+            "name": _("Recipients see it on their pages."),
+            "postal_address": _("Stands at the foot of every letter; the law asks for it in most countries."),
+            "undo_seconds": _("After “Send”, nothing leaves for so long. 0 to 120."),
+            "missed_grace_minutes": _(
+                "If the system was down at the time, a campaign later than this asks what to do."
+            ),
+            "reply_forward_to": _("Empty: answers are kept and counted, nobody gets them."),
+            "track_opens": _("A tiny picture in each letter. From the next launch on."),
+            "track_clicks": _("Links lead through this system. From the next launch on."),
+            "second_person_sends": _("Marketers prepare campaigns, and an approver sends them."),
+            "second_factor_required": _("A passkey or an authenticator app, set up at the next sign-in."),
         }
         widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
 
     def clean_undo_seconds(self) -> int:
         seconds = int(self.cleaned_data["undo_seconds"])
         if seconds > 120:
-            raise forms.ValidationError("The undo window is two minutes (120 seconds) at most.")
+            raise forms.ValidationError(_("The undo window is two minutes (120 seconds) at most."))
         return seconds

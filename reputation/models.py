@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from reputation.report_models import DmarcTally as DmarcTally
 from reputation.report_models import OutsideReport as OutsideReport
@@ -44,10 +45,10 @@ class RecipientDomain(models.Model):
     """What DNS says of a domain people have their mail at. `unknown` = could not be looked up yet: never a bounce."""
 
     class State(models.TextChoices):
-        UNKNOWN = "unknown", "Not looked up yet"
-        OK = "ok", "Takes mail"
-        NO_MAIL = "no_mail", "Does not take mail"
-        NOT_FOUND = "not_found", "Does not exist"
+        UNKNOWN = "unknown", _("Not looked up yet")
+        OK = "ok", _("Takes mail")
+        NO_MAIL = "no_mail", _("Does not take mail")
+        NOT_FOUND = "not_found", _("Does not exist")
 
     domain = models.CharField(max_length=253, primary_key=True)
     state = models.CharField(max_length=10, choices=State, default=State.UNKNOWN)
@@ -71,10 +72,10 @@ class SendingDomain(models.Model):
     """A domain mail is sent from. It sends only after its authentication has passed once."""
 
     class State(models.TextChoices):
-        NEW = "new", "Not verified yet"
-        VERIFIED = "verified", "Verified"
-        UNSURE = "unsure", "Could not be looked up"
-        HELD = "held", "Held: authentication fails"
+        NEW = "new", _("Not verified yet")
+        VERIFIED = "verified", _("Verified")
+        UNSURE = "unsure", _("Could not be looked up")
+        HELD = "held", _("Held: authentication fails")
 
     name = models.CharField(max_length=253, unique=True)
     return_path_host = models.CharField(max_length=253)
@@ -97,9 +98,9 @@ class DkimKey(models.Model):
     """A signing key; the private part is sealed (AES-GCM) and never leaves the server."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "To be published"
-        ACTIVE = "active", "Signs"
-        RETIRED = "retired", "Published, signs no more"
+        PENDING = "pending", _("To be published")
+        ACTIVE = "active", _("Signs")
+        RETIRED = "retired", _("Published, signs no more")
 
     domain = models.ForeignKey(SendingDomain, on_delete=models.CASCADE, related_name="keys")
     selector = models.CharField(max_length=63)
@@ -155,14 +156,14 @@ class Finding(models.Model):
     """One checked fact about a sending domain, an address of ours or a host in letters. Three results always."""
 
     class Result(models.TextChoices):
-        PASS = "pass", "Pass"
-        FAIL = "fail", "Fail"
-        UNKNOWN = "unknown", "Could not look up"
+        PASS = "pass", _("Pass")
+        FAIL = "fail", _("Fail")
+        UNKNOWN = "unknown", _("Could not look up")
 
     class Weight(models.TextChoices):
-        MUST = "must", "Stops campaigns"
-        SHOULD = "should", "Worth a look"
-        TELL = "tell", "For information"
+        MUST = "must", _("Stops campaigns")
+        SHOULD = "should", _("Worth a look")
+        TELL = "tell", _("For information")
 
     domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="findings")
     address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="findings")
@@ -230,8 +231,8 @@ class Alert(models.Model):
     """A check that had passed broke, or was mended: told to the admins by mail, and to a webhook where there is one."""
 
     class Kind(models.TextChoices):
-        BROKE = "broke", "Broke"
-        MENDED = "mended", "Mended"
+        BROKE = "broke", _("Broke")
+        MENDED = "mended", _("Mended")
 
     kind = models.CharField(max_length=6, choices=Kind)
     domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="+")
@@ -286,15 +287,15 @@ class Budget(models.Model):
     """What one scope may spend at one provider (`*` = all together). Empty limits fall back to the catalogue."""
 
     class Kind(models.TextChoices):
-        IP = "ip", "IP address"
-        DKIM_DOMAIN = "dkim_domain", "Sending domain"
-        ACCOUNT = "account", "Relay or ESP account"
-        RECIPIENT_DOMAIN = "recipient_domain", "Recipient domain"
+        IP = "ip", _("IP address")
+        DKIM_DOMAIN = "dkim_domain", _("Sending domain")
+        ACCOUNT = "account", _("Relay or ESP account")
+        RECIPIENT_DOMAIN = "recipient_domain", _("Recipient domain")
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        SLOWED = "slowed", "Slowed down"
-        HELD = "held", "Held"
+        OPEN = "open", _("Open")
+        SLOWED = "slowed", _("Slowed down")
+        HELD = "held", _("Held")
 
     kind = models.CharField(max_length=16, choices=Kind)
     scope = models.CharField(max_length=253)
@@ -305,7 +306,7 @@ class Budget(models.Model):
     connections = models.PositiveSmallIntegerField(null=True, blank=True)
     per_connection = models.PositiveIntegerField(null=True, blank=True)
     batch_size = models.PositiveIntegerField(null=True, blank=True)
-    batch_pause = models.FloatField(null=True, blank=True, help_text="Seconds between batches.")
+    batch_pause = models.FloatField(null=True, blank=True, help_text=_("Seconds between batches."))
 
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     state_until = models.DateTimeField(null=True, blank=True)
@@ -393,9 +394,9 @@ class Storm(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", "Waits for a decision"
-        BELIEVED = "believed", "Believed: the mailboxes are gone"
-        DISMISSED = "dismissed", "Not believed: the people stay"
+        OPEN = "open", _("Waits for a decision")
+        BELIEVED = "believed", _("Believed: the mailboxes are gone")
+        DISMISSED = "dismissed", _("Not believed: the people stay")
 
     provider = models.CharField(max_length=120)
     domain = models.CharField(max_length=253, blank=True)  # empty: the whole provider
@@ -423,9 +424,9 @@ class MailboxVerdict(models.Model):
     """A receiver said that a mailbox does not exist: when, where, and what followed. Kept for 31 days."""
 
     class State(models.TextChoices):
-        SUPPRESSED = "suppressed", "Suppressed"
-        HELD = "held", "Held until somebody decides"
-        DISMISSED = "dismissed", "Counted as a soft failure"
+        SUPPRESSED = "suppressed", _("Suppressed")
+        HELD = "held", _("Held until somebody decides")
+        DISMISSED = "dismissed", _("Counted as a soft failure")
 
     provider = models.CharField(max_length=120)
     domain = models.CharField(max_length=253)

@@ -7,26 +7,28 @@ from datetime import datetime
 from reputation import blocklists
 from reputation.domains import Record, records_of_address, records_to_publish
 from reputation.models import Finding, FindingChange, SendingAddress, SendingDomain
+from words import gettext as _
+from words import marked
 
 # What each check is called, and what its record is for.
 NAMES = {
-    "dkim": ("DKIM", "Signs your mail, so that nobody can pretend to be you"),
-    "dkim_next": ("Next DKIM key", "Takes over signing as soon as it is seen"),
-    "dkim_old": ("Last DKIM key", "Letters on their way are still checked with it, for a week"),
-    "spf": ("SPF", "Says which addresses may send for you"),
-    "return_path": ("Return path", "Brings bounces back to us"),
-    "dmarc": ("DMARC", "Tells receivers what to do with forged mail"),
-    "soa": ("Domain", "The domain is set up in DNS"),
-    "soa_return_path": ("Bounce host", "The return path’s domain is set up in DNS"),
-    "replies": ("Answers", "People who answer a letter reach somebody"),
-    "dmarc_reports": ("DMARC reports", "Tell you who sends in your name"),
-    "alignment": ("Alignment", "SPF counts for DMARC as well"),
-    "tls_rpt": ("TLS reports", "Tell you when bounces could not come in encrypted"),
-    "mta_sts": ("MTA-STS", "Bounces come in encrypted or not at all"),
-    "bimi": ("Logo (BIMI)", "Your logo beside your letters, in some inboxes"),
-    "ptr": ("Reverse name", "The name receivers ask for when we call"),
-    "forward": ("Forward", "The reverse name leads back to the address"),
-    "ehlo": ("Hello name", "The name we introduce ourselves with leads to the address"),
+    "dkim": ("DKIM", marked("Signs your mail, so that nobody can pretend to be you")),
+    "dkim_next": (marked("Next DKIM key"), marked("Takes over signing as soon as it is seen")),
+    "dkim_old": (marked("Last DKIM key"), marked("Letters on their way are still checked with it, for a week")),
+    "spf": ("SPF", marked("Says which addresses may send for you")),
+    "return_path": (marked("Return path"), marked("Brings bounces back to us")),
+    "dmarc": ("DMARC", marked("Tells receivers what to do with forged mail")),
+    "soa": (marked("Domain"), marked("The domain is set up in DNS")),
+    "soa_return_path": (marked("Bounce host"), marked("The return path’s domain is set up in DNS")),
+    "replies": (marked("Answers"), marked("People who answer a letter reach somebody")),
+    "dmarc_reports": (marked("DMARC reports"), marked("Tell you who sends in your name")),
+    "alignment": (marked("Alignment"), marked("SPF counts for DMARC as well")),
+    "tls_rpt": (marked("TLS reports"), marked("Tell you when bounces could not come in encrypted")),
+    "mta_sts": ("MTA-STS", marked("Bounces come in encrypted or not at all")),
+    "bimi": (marked("Logo (BIMI)"), marked("Your logo beside your letters, in some inboxes")),
+    "ptr": (marked("Reverse name"), marked("The name receivers ask for when we call")),
+    "forward": (marked("Forward"), marked("The reverse name leads back to the address")),
+    "ehlo": (marked("Hello name"), marked("The name we introduce ourselves with leads to the address")),
 }
 _ORDER = list(NAMES)
 
@@ -134,23 +136,25 @@ def history(about: SendingDomain | SendingAddress, most: int = 20) -> list[Chang
 
 def _change(row: FindingChange) -> Change:
     tone, icon, word = {
-        Finding.Result.PASS.value: ("ok", "circle-check", "Passes"),
-        Finding.Result.FAIL.value: ("bad", "circle-x", "Fails"),
-    }.get(row.after, ("wait", "help", "Could not look up"))
+        Finding.Result.PASS.value: ("ok", "circle-check", _("Passes")),
+        Finding.Result.FAIL.value: ("bad", "circle-x", _("Fails")),
+    }.get(row.after, ("wait", "help", _("Could not look up")))
     return Change(row.at, tone, icon, word, title(row.check_name), row.detail)
 
 
 def title(check_name: str) -> str:
     """What a check is called in the pages."""
     known = blocklists.list_of(check_name)
-    return known.name if known else NAMES[check_name][0] if check_name in NAMES else check_name
+    return known.name if known else _(NAMES[check_name][0]) if check_name in NAMES else check_name
 
 
 def headline(check_name: str, about: str, *, broke: bool) -> str:
     """What happened to a check, in a line: `DMARC of news.example no longer passes`, `192.0.2.1 is on SpamCop`."""
     if blocklists.list_of(check_name) is not None:
-        return f"{about} is {'' if broke else 'no longer '}on {title(check_name)}"
-    return f"{title(check_name)} of {about} {'no longer passes' if broke else 'passes again'}"
+        said = _("%(about)s is on %(title)s") if broke else _("%(about)s is no longer on %(title)s")
+    else:
+        said = _("%(title)s of %(about)s no longer passes") if broke else _("%(title)s of %(about)s passes again")
+    return said % {"about": about, "title": title(check_name)}
 
 
 def _records_only(findings: Iterable[Finding]) -> list[Finding]:
@@ -175,8 +179,8 @@ def _found(finding: Finding, record: Record | None) -> Row:
         key=finding.check_name,
         tone=tone,
         word=word,
-        title=title,
-        purpose=purpose,
+        title=_(title),
+        purpose=_(purpose),
         name=finding.record_name,
         type=finding.record_type,
         # What to paste, where we know it word for word.
@@ -188,15 +192,15 @@ def _found(finding: Finding, record: Record | None) -> Row:
 
 def _verdict(finding: Finding) -> tuple[str, str]:
     if finding.result == Finding.Result.PASS:
-        return "ok", "Fine"
+        return "ok", _("Fine")
     if finding.result == Finding.Result.UNKNOWN:
-        return "wait", "Could not look up"
+        return "wait", _("Could not look up")
     if finding.weight == Finding.Weight.TELL:
-        return "idle", "Optional"
-    return ("bad", "Wrong") if finding.required else ("wait", "Advice")
+        return "idle", _("Optional")
+    return ("bad", _("Wrong")) if finding.required else ("wait", _("Advice"))
 
 
-_TITLES = {"MX": "Return path"}
+_TITLES = {"MX": marked("Return path")}
 
 
 def _unseen(record: Record, number: int) -> Row:

@@ -2,16 +2,17 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class MailingChange(models.Model):
     """Who or what changed a mailing, with the reason and the evidence: append-only."""
 
     class Kind(models.TextChoices):
-        RESENT = "resent", "Sent again to those who were blocked"
-        STOPPED = "stopped", "Stopped early by the guard"
-        RESUMED = "resumed", "Went on after the guard had stopped it"
-        RELEASED = "released", "The rest was let go after the first part"
+        RESENT = "resent", _("Sent again to those who were blocked")
+        STOPPED = "stopped", _("Stopped early by the guard")
+        RESUMED = "resumed", _("Went on after the guard had stopped it")
+        RELEASED = "released", _("The rest was let go after the first part")
 
     mailing = models.ForeignKey("sending.Mailing", on_delete=models.CASCADE, related_name="changes")
     provider = models.CharField(max_length=120, blank=True)  # empty: all of it

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from reputation.forms import ReasonForm
 from reputation.models import SendingAddress
@@ -22,15 +23,15 @@ class DirectForm(forms.ModelForm[Route]):
     class Meta:
         model = Route
         fields = ["name", "address"]
-        labels = {"name": "Name", "address": "IP address it leaves from"}
-        help_texts = {"address": "Addresses are added under Sending domains. One route each."}
+        labels = {"name": _("Name"), "address": _("IP address it leaves from")}
+        help_texts = {"address": _("Addresses are added under Sending domains. One route each.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         address = forms.ModelChoiceField(
             queryset=SendingAddress.objects.all(),
-            label="IP address it leaves from",
-            help_text="Addresses are added under Sending domains. One route each.",
+            label=_("IP address it leaves from"),
+            help_text=_("Addresses are added under Sending domains. One route each."),
         )
         self.fields["address"] = address
 
@@ -38,25 +39,27 @@ class DirectForm(forms.ModelForm[Route]):
         address: SendingAddress = self.cleaned_data["address"]
         taken = Route.objects.filter(address=address, kind=Route.Kind.DIRECT).exclude(pk=self.instance.pk).first()
         if taken:
-            raise forms.ValidationError(f"The route “{taken.name}” leaves from {address.ip} already.")
+            raise forms.ValidationError(
+                _("The route “%(name)s” leaves from %(ip)s already.") % {"name": taken.name, "ip": address.ip}
+            )
         return address
 
 
 class RelayForm(forms.ModelForm[Route]):
     password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         required=False,
         max_length=500,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    anyway = forms.BooleanField(label="Save it even if the test fails", required=False)
+    anyway = forms.BooleanField(label=_("Save it even if the test fails"), required=False)
 
     class Meta:
         model = Route
         fields = ["name", "host", "port", "security", "username"]
-        labels = {"host": "Server", "port": "Port", "security": "Encryption", "username": "User name"}
-        help_texts = {"port": "Empty: 587 for STARTTLS, 465 for TLS from the start."}
+        labels = {"host": _("Server"), "port": _("Port"), "security": _("Encryption"), "username": _("User name")}
+        help_texts = {"port": _("Empty: 587 for STARTTLS, 465 for TLS from the start.")}
         widgets = {name: forms.TextInput(attrs=PLAIN) for name in ("host", "username")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -66,23 +69,23 @@ class RelayForm(forms.ModelForm[Route]):
         hint = "One is kept. Empty leaves it as it is." if kept else "Sealed when it is saved, and never shown again."
         self.fields["password"].help_text = hint
         self.fields["port"] = forms.IntegerField(
-            label="Port", required=False, min_value=1, max_value=65535, help_text=self.Meta.help_texts["port"]
+            label=_("Port"), required=False, min_value=1, max_value=65535, help_text=self.Meta.help_texts["port"]
         )
 
     def clean_host(self) -> str:
         host = str(self.cleaned_data["host"]).strip().lower()
         if "/" in host or "@" in host or " " in host:
-            raise forms.ValidationError("Only the server’s name, such as smtp.example.com: no https://, no path.")
+            raise forms.ValidationError(_("Only the server’s name, such as smtp.example.com: no https://, no path."))
         return host
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("security") == Route.Security.NONE and not _is_here(cleaned.get("host", "")):
-            self.add_error("security", "Without encryption only a server on this machine may be used.")
+            self.add_error("security", _("Without encryption only a server on this machine may be used."))
         if cleaned.get("username") and not (cleaned.get("password") or self.instance.password_sealed):
-            self.add_error("password", "A user name needs a password.")
+            self.add_error("password", _("A user name needs a password."))
         if cleaned.get("password") and not cleaned.get("username"):
-            self.add_error("username", "A password needs a user name.")
+            self.add_error("username", _("A password needs a user name."))
         return cleaned
 
     def transport(self) -> RelayTransport:
@@ -130,7 +133,7 @@ class EspForm(forms.ModelForm[Route]):
                 help_text="Empty leaves it as it is." if kept else "",
             )
         self.fields["webhook_secret"] = forms.CharField(
-            label="Secret of the webhook",
+            label=_("Secret of the webhook"),
             required=False,
             max_length=200,
             widget=_secret_input(),
@@ -169,8 +172,10 @@ class PoolForm(forms.ModelForm[Pool]):
     class Meta:
         model = Pool
         fields = ["name", "overflow"]
-        labels = {"overflow": "The next route may take what the first can’t"}
-        help_texts = {"overflow": "Receivers then see mail from more than one address. Off: mail waits for its route."}
+        labels = {"overflow": _("The next route may take what the first can’t")}
+        help_texts = {
+            "overflow": _("Receivers then see mail from more than one address. Off: mail waits for its route.")
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -198,13 +203,14 @@ class PoolForm(forms.ModelForm[Pool]):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if not self.errors and not self.route_ids():
-            raise forms.ValidationError("Give at least one route a place: a pool without routes sends nothing.")
+            raise forms.ValidationError(_("Give at least one route a place: a pool without routes sends nothing."))
         return cleaned
 
 
 class StopForm(forms.Form):
-    reason = forms.CharField(label="Why", max_length=150, help_text="Everybody who signs in sees it on every page.")
-
+    reason = forms.CharField(
+        label=_("Why"), max_length=150, help_text=_("Everybody who signs in sees it on every page.")
+    )
 
 
 class MeaningForm(ReasonForm):
@@ -213,11 +219,11 @@ class MeaningForm(ReasonForm):
     field_order = ["meaning", "everywhere", "reason"]
 
     meaning = forms.ChoiceField(
-        label="What it means",
-        choices=[("", "Choose…"), *((name, TITLES[name]) for name in decisions.CLASSES)],
-        help_text="What follows from each is told below.",
+        label=_("What it means"),
+        choices=[("", _("Choose…")), *((name, _(TITLES[name])) for name in decisions.CLASSES)],
+        help_text=_("What follows from each is told below."),
     )
-    everywhere = forms.BooleanField(label="Also when another provider says it", required=False)
+    everywhere = forms.BooleanField(label=_("Also when another provider says it"), required=False)
 
 
 class StormForm(ReasonForm):
@@ -227,10 +233,10 @@ class StormForm(ReasonForm):
     field_order = ["verdict", "reason"]
 
     verdict = forms.ChoiceField(
-        label="Is it true?",
+        label=_("Is it true?"),
         widget=forms.RadioSelect,
         choices=[
-            (DISMISSED, "No, the receiver was ill: nobody is suppressed"),
-            (BELIEVED, "Yes, these mailboxes are gone: suppress them"),
+            (DISMISSED, _("No, the receiver was ill: nobody is suppressed")),
+            (BELIEVED, _("Yes, these mailboxes are gone: suppress them")),
         ],
     )

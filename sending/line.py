@@ -194,9 +194,7 @@ def whose(*, providers: Collection[str], senders: Collection[Sender]) -> set[tup
     return {(sender, provider) for sender, provider in rows if sender is not None}
 
 
-def first(
-    *, now: datetime, lines: Sequence[Line], spent: Collection[int]
-) -> tuple[list[Waiting], Mapping[str, int]]:
+def first(*, now: datetime, lines: Sequence[Line], spent: Collection[int]) -> tuple[list[Waiting], Mapping[str, int]]:
     """Those who are next in each line; and the lanes with fresh messages that wait at a provider, whoever's they are,
     not counted beyond MANY. `spent`: mailings whose own limit lets nothing go now."""
     if not lines:

@@ -92,9 +92,7 @@ def _ended(ids: str | None, ends: str | None) -> Iterable[LiveBatch]:
     if new:
         with connection.cursor() as cursor:
             cursor.execute(_MET_FIRST, [numbers(new)])
-            met = met | {
-                (pk, end): _as_ended(end, *rest) for pk, end, *rest in cursor.fetchall()
-            }
+            met = met | {(pk, end): _as_ended(end, *rest) for pk, end, *rest in cursor.fetchall()}
     _met = {key: met[key] for key in keys if key in met}
     return _met.values()
 

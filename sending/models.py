@@ -7,6 +7,7 @@ range-partitioned by mailing, made in SQL by a migration, and therefore `managed
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from sending.asked_models import AskedMail as AskedMail
 from sending.change_models import MailingChange as MailingChange
@@ -18,20 +19,20 @@ from sending.report_models import MailingCount as MailingCount
 
 
 class Stream(models.TextChoices):
-    MARKETING = "marketing", "Marketing"
-    TRANSACTIONAL = "transactional", "Transactional"
+    MARKETING = "marketing", _("Marketing")
+    TRANSACTIONAL = "transactional", _("Transactional")
 
 
 class OutcomeKind(models.TextChoices):
-    ACCEPTED = "accepted", "Accepted by the receiver"
-    DEFERRED = "deferred", "Deferred, tried again"
-    BOUNCED_HARD = "bounced_hard", "The mailbox does not exist"
-    BOUNCED_SOFT = "bounced_soft", "Not delivered, tried long enough"
-    BOUNCED_POLICY = "bounced_policy", "Refused by the recipient's rules"
-    BLOCKED = "blocked", "Refused because of us, not of the person"
-    REFUSED = "refused", "We did not send it"
-    SKIPPED = "skipped", "Left out at the last moment"
-    UNKNOWN = "unknown", "The answer was lost; never sent again by itself"
+    ACCEPTED = "accepted", _("Accepted by the receiver")
+    DEFERRED = "deferred", _("Deferred, tried again")
+    BOUNCED_HARD = "bounced_hard", _("The mailbox does not exist")
+    BOUNCED_SOFT = "bounced_soft", _("Not delivered, tried long enough")
+    BOUNCED_POLICY = "bounced_policy", _("Refused by the recipient's rules")
+    BLOCKED = "blocked", _("Refused because of us, not of the person")
+    REFUSED = "refused", _("We did not send it")
+    SKIPPED = "skipped", _("Left out at the last moment")
+    UNKNOWN = "unknown", _("The answer was lost; never sent again by itself")
 
 
 FINAL_KINDS = [kind for kind in OutcomeKind if kind is not OutcomeKind.DEFERRED]
@@ -41,14 +42,14 @@ class Route(models.Model):
     """Exactly one egress: a source address, a relay account, or an ESP account."""
 
     class Kind(models.TextChoices):
-        DIRECT = "direct", "Direct to the recipients' servers"
-        RELAY = "relay", "Through an SMTP relay"
-        ESP = "esp", "Through a provider's API"
+        DIRECT = "direct", _("Direct to the recipients' servers")
+        RELAY = "relay", _("Through an SMTP relay")
+        ESP = "esp", _("Through a provider's API")
 
     class Security(models.TextChoices):
         STARTTLS = "starttls", "STARTTLS"
-        TLS = "tls", "TLS from the start"
-        NONE = "none", "None (only on this machine)"
+        TLS = "tls", _("TLS from the start")
+        NONE = "none", _("None (only on this machine)")
 
     name = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=8, choices=Kind)
@@ -108,11 +109,11 @@ class Mailing(models.Model):
     """A campaign (or a day's confirmations) pressed into what sending needs, frozen."""
 
     class State(models.TextChoices):
-        RUNNING = "running", "Sending"
-        PAUSED = "paused", "Paused"
-        HELD = "held", "Held"
-        STOPPED = "stopped", "Stopped"
-        DONE = "done", "Done"
+        RUNNING = "running", _("Sending")
+        PAUSED = "paused", _("Paused")
+        HELD = "held", _("Held")
+        STOPPED = "stopped", _("Stopped")
+        DONE = "done", _("Done")
 
     name = models.CharField(max_length=200)
     stream = models.CharField(max_length=14, choices=Stream, default=Stream.MARKETING)
@@ -165,13 +166,13 @@ class Excluded(models.Model):
     """Somebody chosen who is left out, with the reason: the audience always adds up."""
 
     class Reason(models.TextChoices):
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
-        UNCONFIRMED = "unconfirmed", "Has not confirmed yet"
-        SUPPRESSED = "suppressed", "Suppressed: bounced, complained or added by hand"
-        EXCLUDED_LIST = "excluded_list", "On a list that was excluded"
-        BAD_ADDRESS = "bad_address", "The address cannot be mailed"
-        NO_MAIL_DOMAIN = "no_mail_domain", "The domain does not take mail"
-        DUPLICATE = "duplicate", "Same address as another person"
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+        UNCONFIRMED = "unconfirmed", _("Has not confirmed yet")
+        SUPPRESSED = "suppressed", _("Suppressed: bounced, complained or added by hand")
+        EXCLUDED_LIST = "excluded_list", _("On a list that was excluded")
+        BAD_ADDRESS = "bad_address", _("The address cannot be mailed")
+        NO_MAIL_DOMAIN = "no_mail_domain", _("The domain does not take mail")
+        DUPLICATE = "duplicate", _("Same address as another person")
 
     mailing = models.ForeignKey(
         Mailing, on_delete=models.CASCADE, related_name="excluded", db_constraint=False, db_index=False
@@ -218,9 +219,9 @@ class MailingLane(models.Model):
     """One provider's part of one wave: how far its range has been handed out."""
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        PAUSED = "paused", "Paused by a person"
-        HELD = "held", "Stopped early by the guard"
+        OPEN = "open", _("Open")
+        PAUSED = "paused", _("Paused by a person")
+        HELD = "held", _("Stopped early by the guard")
 
     mailing = models.ForeignKey(Mailing, on_delete=models.CASCADE, related_name="lanes")
     wave = models.SmallIntegerField(default=0)
@@ -264,13 +265,13 @@ class Batch(models.Model):
     """
 
     class Kind(models.TextChoices):
-        FRESH = "fresh", "A range of the lane"
-        RETRY = "retry", "Rows taken back from the requeue"
+        FRESH = "fresh", _("A range of the lane")
+        RETRY = "retry", _("Rows taken back from the requeue")
 
     class State(models.TextChoices):
-        PLANNED = "planned", "Planned"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
+        PLANNED = "planned", _("Planned")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
 
     mailing = models.ForeignKey(
         Mailing, on_delete=models.CASCADE, related_name="batches", db_constraint=False, db_index=False
@@ -282,7 +283,7 @@ class Batch(models.Model):
     kind = models.CharField(max_length=5, choices=Kind)
     lo = models.IntegerField()
     hi = models.IntegerField()
-    gap = models.FloatField(help_text="Seconds between the final dots of two messages.")
+    gap = models.FloatField(help_text=_("Seconds between the final dots of two messages."))
     due_at = models.DateTimeField()
     deadline = models.DateTimeField()
     state = models.CharField(max_length=7, choices=State, default=State.PLANNED)
@@ -341,12 +342,12 @@ class Requeue(models.Model):
     """The one way back into a queue for a delivery that left its range without a final outcome."""
 
     class Reason(models.TextChoices):
-        DEFERRED = "deferred", "The receiver asked us to come back"
-        PROVIDER_MOVED = "provider_moved", "Its domain is at another provider now"
-        NOT_LOOKED_UP = "not_looked_up", "Its domain could not be looked up"
-        DOMAIN_CAP = "domain_cap", "Its domain has had enough for now"
-        HANDED_BACK = "handed_back", "Its batch ended early"
-        RESEND = "resend", "Sent again by a person's decision"
+        DEFERRED = "deferred", _("The receiver asked us to come back")
+        PROVIDER_MOVED = "provider_moved", _("Its domain is at another provider now")
+        NOT_LOOKED_UP = "not_looked_up", _("Its domain could not be looked up")
+        DOMAIN_CAP = "domain_cap", _("Its domain has had enough for now")
+        HANDED_BACK = "handed_back", _("Its batch ended early")
+        RESEND = "resend", _("Sent again by a person's decision")
 
     mailing = models.ForeignKey(
         Mailing, on_delete=models.CASCADE, related_name="requeued", db_constraint=False, db_index=False

@@ -10,6 +10,7 @@ from django.db import connection
 
 from sending.array_literals import uuids
 from sending.models import Event, OutcomeKind
+from words import gettext as _
 
 MOST = 50
 
@@ -33,7 +34,7 @@ class Sent:
 
     @property
     def kind_name(self) -> str:
-        return str(OutcomeKind(self.kind).label) if self.kind else "Waits for its turn"
+        return str(OutcomeKind(self.kind).label) if self.kind else _("Waits for its turn")
 
     @property
     def deeds(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What reports are made of: counters, and what became known of a delivery after it left."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class MailingCount(models.Model):
@@ -69,12 +70,12 @@ class Event(models.Model):
     """A later fact about a delivery."""
 
     class Kind(models.TextChoices):
-        BOUNCED = "bounced", "Bounced later"
-        COMPLAINED = "complained", "Complained"
-        UNSUBSCRIBED = "unsubscribed", "Unsubscribed"
-        OPENED = "opened", "Opened"
-        CLICKED = "clicked", "Clicked"
-        AUTO_REPLIED = "auto_replied", "Answered automatically"
+        BOUNCED = "bounced", _("Bounced later")
+        COMPLAINED = "complained", _("Complained")
+        UNSUBSCRIBED = "unsubscribed", _("Unsubscribed")
+        OPENED = "opened", _("Opened")
+        CLICKED = "clicked", _("Clicked")
+        AUTO_REPLIED = "auto_replied", _("Answered automatically")
 
     mailing = models.ForeignKey(
         "sending.Mailing", on_delete=models.CASCADE, related_name="events", db_constraint=False, db_index=False

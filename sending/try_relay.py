@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sending.relay import RelayTransport
 from sending.transports import CouldNotOpen, Destination, Patience
+from words import gettext as _
 
 # A page waits for it: less than a mail would.
 PATIENCE = Patience(connect=8.0, command=8.0)
@@ -39,13 +40,20 @@ def _sentence(relay: RelayTransport, error: CouldNotOpen) -> str:
     cause = error.__cause__
     where = f"{relay.host} on port {relay.port}"
     if error.refusal and error.refusal.phase == "auth":
-        return f"{relay.host} refused our user name or password."
+        return _("%(host)s refused our user name or password.") % {"host": relay.host}
     if isinstance(cause, ConnectionRefusedError):
-        return f"Nothing answers at {where}. Usual ports are 587 (STARTTLS) and 465 (TLS from the start)."
+        return _("Nothing answers at %(where)s. Usual ports are 587 (STARTTLS) and 465 (TLS from the start).") % {
+            "where": where
+        }
     if isinstance(cause, TimeoutError):
-        return f"{where} did not answer in time. The port may be wrong, or a firewall stands in between."
+        return _("%(where)s did not answer in time. The port may be wrong, or a firewall stands in between.") % {
+            "where": where
+        }
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"The certificate of {relay.host} is not valid: {cause.verify_message}."
+        return _("The certificate of %(host)s is not valid: %(verify_message)s.") % {
+            "host": relay.host,
+            "verify_message": cause.verify_message,
+        }
     if isinstance(cause, ssl.SSLError):
-        return f"{where} does not speak TLS from the start. Choose STARTTLS, or port 465."
+        return _("%(where)s does not speak TLS from the start. Choose STARTTLS, or port 465.") % {"where": where}
     return str(error)

@@ -3,7 +3,6 @@
 (() => {
   const root = document.documentElement;
   const COLOURS = ["system", "light", "dark"];
-  const SAYS = { system: "Colours: as the system has them", light: "Colours: light", dark: "Colours: dark" };
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const chosen = () => (COLOURS.includes(localStorage.getItem("theme")) ? localStorage.getItem("theme") : "system");
   const apply = () => {
@@ -11,8 +10,8 @@
     root.dataset.bsTheme = now;
     root.style.colorScheme = now;
     document.querySelectorAll("[data-theme-toggle]").forEach((one) => {
-      one.setAttribute("aria-label", SAYS[chosen()]);
-      one.title = SAYS[chosen()];
+      one.setAttribute("aria-label", one.dataset[chosen()]);
+      one.title = one.dataset[chosen()];
     });
   };
   apply();
@@ -25,7 +24,7 @@
     if (button.matches("[data-theme-toggle]")) {
       localStorage.setItem("theme", COLOURS[(COLOURS.indexOf(chosen()) + 1) % COLOURS.length]);
       apply();
-      document.getElementById("announce").textContent = SAYS[chosen()];
+      document.getElementById("announce").textContent = button.title;
     }
     if (button.matches(".lp-burger")) {
       const open = document.body.classList.toggle("lp-nav-open");
@@ -33,7 +32,8 @@
     }
     if (button.dataset.copy) {
       navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
-      document.getElementById("announce").textContent = "Copied";
+      const announce = document.getElementById("announce");
+      announce.textContent = announce.dataset.copied;
     }
   });
   document.addEventListener("keydown", (event) => {

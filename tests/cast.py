@@ -51,21 +51,15 @@ def verified_domain(name: str = "news.harbour.example") -> SendingDomain:
 
 
 def direct_route(ip: str = "127.0.1.1") -> Route:
-    address, _ = SendingAddress.objects.get_or_create(
-        ip=ip, defaults={"ehlo_name": "out1.news.harbour.example"}
-    )
-    route, _ = Route.objects.get_or_create(
-        name=f"from {ip}", defaults={"kind": Route.Kind.DIRECT, "address": address}
-    )
+    address, _ = SendingAddress.objects.get_or_create(ip=ip, defaults={"ehlo_name": "out1.news.harbour.example"})
+    route, _ = Route.objects.get_or_create(name=f"from {ip}", defaults={"kind": Route.Kind.DIRECT, "address": address})
     return route
 
 
 def pool_of(*routes: Route) -> Pool:
     pool, _ = Pool.objects.get_or_create(name="+".join(route.name for route in routes))
     for position, route in enumerate(routes, 1):
-        PoolRoute.objects.get_or_create(
-            pool=pool, route=route, defaults={"position": position}
-        )
+        PoolRoute.objects.get_or_create(pool=pool, route=route, defaults={"position": position})
     return pool
 
 
@@ -134,9 +128,7 @@ ON_THE_LIST = """
 """
 
 
-def pressed(
-    now: datetime, mailing_list: MailingList, key: str = "campaign:1", **changes: Any
-) -> Mailing:
+def pressed(now: datetime, mailing_list: MailingList, key: str = "campaign:1", **changes: Any) -> Mailing:
     """A mailing to everybody on the list, from one direct route; `changes` go into NewMailing."""
     shop()
     defaults: dict[str, Any] = {

@@ -15,6 +15,8 @@ from functools import lru_cache
 
 import idna
 
+from words import gettext as _
+
 LOCAL_MAX = 64  # octets, RFC 5321 §4.5.3.1.1
 DOMAIN_MAX = 253  # characters without the root's dot, RFC 1035 §2.3.4
 ADDRESS_MAX = 254  # a path is 256 octets with its angle brackets, RFC 5321 §4.5.3.1.3
@@ -85,21 +87,21 @@ def normalise(address: str) -> str:
 
 def _normalise_with_care(text: str) -> str:
     if not text:
-        raise BadAddress("The address is empty.")
+        raise BadAddress(_("The address is empty."))
     if _CONTROLS.search(text):
-        raise BadAddress("The address contains a line break or another control character.")
+        raise BadAddress(_("The address contains a line break or another control character."))
     if any(character.isspace() for character in text):
-        raise BadAddress("The address contains a space.")
+        raise BadAddress(_("The address contains a space."))
     if any(character in '<>,;:\\"()' for character in text):
-        raise BadAddress(f"The address contains {_first_forbidden(text)}, which no mailbox uses.")
+        raise BadAddress(_("The address contains %(text)s, which no mailbox uses.") % {"text": _first_forbidden(text)})
     local, at, domain = text.rpartition("@")
     if not at:
-        raise BadAddress("The address has no @.")
+        raise BadAddress(_("The address has no @."))
     if "@" in local:
-        raise BadAddress("The address has more than one @.")
+        raise BadAddress(_("The address has more than one @."))
     normalised = f"{_local_part(local)}@{_domain(domain)}"
     if len(normalised) > ADDRESS_MAX:
-        raise BadAddress(f"The address is longer than {ADDRESS_MAX} characters.")
+        raise BadAddress(_("The address is longer than %(ADDRESS_MAX)s characters.") % {"ADDRESS_MAX": ADDRESS_MAX})
     return normalised
 
 
@@ -109,37 +111,43 @@ def _first_forbidden(text: str) -> str:
 
 def _local_part(local: str) -> str:
     if not local:
-        raise BadAddress("There is nothing before the @.")
+        raise BadAddress(_("There is nothing before the @."))
     if not local.isascii():
-        raise BadAddress("There are letters before the @ that most mail servers can't take (only a–z without accents).")
+        raise BadAddress(
+            _("There are letters before the @ that most mail servers can't take (only a–z without accents).")
+        )
     if len(local) > LOCAL_MAX:
-        raise BadAddress(f"The part before the @ is longer than {LOCAL_MAX} characters.")
+        raise BadAddress(_("The part before the @ is longer than %(LOCAL_MAX)s characters.") % {"LOCAL_MAX": LOCAL_MAX})
     if not _LOCAL.fullmatch(local):
         if local.startswith(".") or local.endswith(".") or ".." in local:
-            raise BadAddress("There is a dot too many before the @.")
-        raise BadAddress("There is a character before the @ that no mailbox uses.")
+            raise BadAddress(_("There is a dot too many before the @."))
+        raise BadAddress(_("There is a character before the @ that no mailbox uses."))
     return local.lower()
 
 
 def _domain(domain: str) -> str:
     if not domain.strip("."):
-        raise BadAddress("There is nothing after the @.")
+        raise BadAddress(_("There is nothing after the @."))
     if domain.startswith("["):
-        raise BadAddress("The part after the @ is a number of a computer, not a domain.")
+        raise BadAddress(_("The part after the @ is a number of a computer, not a domain."))
     if len(domain) > 4 * DOMAIN_MAX:
-        raise BadAddress(f"The part after the @ is longer than {DOMAIN_MAX} characters.")
+        raise BadAddress(
+            _("The part after the @ is longer than %(DOMAIN_MAX)s characters.") % {"DOMAIN_MAX": DOMAIN_MAX}
+        )
     ascii_domain = _a_labels(domain)
     if len(ascii_domain) > DOMAIN_MAX:
-        raise BadAddress(f"The part after the @ is longer than {DOMAIN_MAX} characters.")
+        raise BadAddress(
+            _("The part after the @ is longer than %(DOMAIN_MAX)s characters.") % {"DOMAIN_MAX": DOMAIN_MAX}
+        )
     labels = ascii_domain.split(".")
     if any(not _LABEL.fullmatch(label) for label in labels):
-        raise BadAddress("The part after the @ is not a domain name.")
+        raise BadAddress(_("The part after the @ is not a domain name."))
     if len(labels) < 2:
-        raise BadAddress("The domain after the @ has no ending such as .com.")
+        raise BadAddress(_("The domain after the @ has no ending such as .com."))
     if labels[-1] in DEAD_TLDS:
-        raise BadAddress(f"Domains that end in .{labels[-1]} never take mail.")
+        raise BadAddress(_("Domains that end in .%(labels)s never take mail.") % {"labels": labels[-1]})
     if labels[-1].isdigit():
-        raise BadAddress("The part after the @ is a number of a computer, not a domain.")
+        raise BadAddress(_("The part after the @ is a number of a computer, not a domain."))
     return ascii_domain
 
 
@@ -153,7 +161,7 @@ def _a_labels(domain: str) -> str:
         # Only what decodes to itself again is kept, so that two spellings never share one mailbox.
         return idna.encode(idna.decode(encoded)).decode("ascii")
     except (UnicodeError, ValueError, IndexError) as error:
-        raise BadAddress("The part after the @ is not a domain name.") from error
+        raise BadAddress(_("The part after the @ is not a domain name.")) from error
 
 
 def bare_address(text: str) -> str:
@@ -168,7 +176,7 @@ def bare_address(text: str) -> str:
         return stripped
     angled = _ANGLED.fullmatch(stripped)
     if angled is None:
-        raise BadAddress("There is something around the address that does not belong there.")
+        raise BadAddress(_("There is something around the address that does not belong there."))
     return angled[1]
 
 

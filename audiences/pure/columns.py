@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from audiences.pure.sniff import is_address
+from words import gettext as _
 
 EMAIL = "email"
 LANGUAGE = "language"
@@ -110,12 +111,14 @@ def is_key(text: str) -> bool:
 def complaint_about(mapping: Mapping[str, str], names: Sequence[str]) -> str:
     """What is wrong with `{target: label}` for these columns, in a sentence, or an empty string."""
     if EMAIL not in mapping:
-        return "Say which column holds the e-mail address."
+        return _("Say which column holds the e-mail address.")
     for target, label in mapping.items():
         if label not in names:
             return f"There is no column “{label}”. The columns are: {', '.join(names)}."
         if not is_key(target):
-            return f"“{target}” can't name a field: small letters, digits and _ only, a letter first, at most 40."
+            return _(
+                "“%(target)s” can't name a field: small letters, digits and _ only, a letter first, at most 40."
+            ) % {"target": target}
     if len(set(mapping.values())) < len(mapping):
-        return "Two fields can't come from one column."
+        return _("Two fields can't come from one column.")
     return ""

@@ -3,6 +3,8 @@
 import re
 from datetime import date
 
+from words import gettext as _
+
 TEXT_MAX = 2_000
 
 _YES = frozenset("yes y true t 1 x ja j oui o si sí sim s tak wahr vrai verdadero да".split())
@@ -29,13 +31,13 @@ def value_of(kind: str, text: str) -> FieldValue:
         case "yes_no":
             return _yes_no(text)
     if len(text) > TEXT_MAX:
-        raise BadValue(f"The text is longer than {TEXT_MAX} characters.")
+        raise BadValue(_("The text is longer than %(TEXT_MAX)s characters.") % {"TEXT_MAX": TEXT_MAX})
     return text
 
 
 def _number(text: str) -> int | float:
     if not _NUMBER.fullmatch(text):
-        raise BadValue(f"“{_short(text)}” is not a number (such as 12 or 12.5).")
+        raise BadValue(_("“%(text)s” is not a number (such as 12 or 12.5).") % {"text": _short(text)})
     plain = text.replace(",", ".")
     return float(plain) if "." in plain else int(plain)
 
@@ -49,8 +51,8 @@ def _date(text: str) -> date:
         if found := _SLASHED_DATE.fullmatch(text):
             return _slashed(int(found[1]), int(found[2]), int(found[3]))
     except ValueError as error:
-        raise BadValue(f"“{_short(text)}” is not a date that exists, or could be two.") from error
-    raise BadValue(f"“{_short(text)}” is not a date (such as 2026-03-10).")
+        raise BadValue(_("“%(text)s” is not a date that exists, or could be two.") % {"text": _short(text)}) from error
+    raise BadValue(_("“%(text)s” is not a date (such as 2026-03-10).") % {"text": _short(text)})
 
 
 def _slashed(first: int, second: int, year: int) -> date:
@@ -68,7 +70,7 @@ def _yes_no(text: str) -> bool:
         return True
     if folded in _NO:
         return False
-    raise BadValue(f"“{_short(text)}” is neither yes nor no.")
+    raise BadValue(_("“%(text)s” is neither yes nor no.") % {"text": _short(text)})
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from itertools import islice
 from charset_normalizer import from_bytes
 
 from audiences.pure.addresses import BadAddress, bare_address, normalise
+from words import gettext as _
 
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 60
@@ -55,7 +56,7 @@ _NOT_TEXT = (
 def refusal(head: bytes) -> str:
     """Why a file with these first bytes can't be a CSV, in a sentence, or an empty string."""
     if not head.strip(b"\r\n\t \x00"):
-        return "The file is empty."
+        return _("The file is empty.")
     return next((sentence for magic, sentence in _NOT_TEXT if head.startswith(magic)), "")
 
 

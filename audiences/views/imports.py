@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
@@ -96,7 +97,7 @@ def reading(request: HttpRequest, upload_id: int) -> HttpResponse:
         try:
             read_as(upload=upload, **form.cleaned_data)
         except BadFile as error:
-            messages.error(request, f"Read like this, it makes no sense: {error}")
+            messages.error(request, _("Read like this, it makes no sense: %(error)s") % {"error": error})
     return redirect("import", upload_id)
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from audiences import lists
@@ -23,7 +24,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = ListForm(request.POST or None)
     if form.is_valid():
         made = form.save()
-        messages.success(request, f"The list “{made.name}” is there. Now it needs people.")
+        messages.success(request, _("The list “%(name)s” is there. Now it needs people.") % {"name": made.name})
         return redirect("list", made.pk)
     context = {"nav": "lists", "form": form}
     return render(request, "audiences/list_form.html", context, status=422 if form.errors else 200)
@@ -44,7 +45,7 @@ def edit(request: HttpRequest, list_id: int) -> HttpResponse:
     if form.is_valid():
         row = lists.revise(list_id=list_id, values=form.cleaned_data)
         said = f" The wording is version {row.wording_version} now." if row.wording_version > version else ""
-        messages.success(request, f"Saved.{said}")
+        messages.success(request, _("Saved.%(said)s") % {"said": said})
         return redirect("list", list_id)
     context = {"nav": "lists", "form": form, "list": mailing_list, "list_name": name}
     return render(request, "audiences/list_form.html", context, status=422 if form.errors else 200)
@@ -55,7 +56,10 @@ def archive(request: HttpRequest, list_id: int) -> HttpResponse:
     mailing_list = get_object_or_404(MailingList, pk=list_id)
     now = timezone.now()  # clock: entry
     if lists.archive(now=now, list_id=list_id):
-        messages.success(request, f"“{mailing_list.name}” is archived. Nobody was removed; you can take it back.")
+        messages.success(
+            request,
+            _("“%(name)s” is archived. Nobody was removed; you can take it back.") % {"name": mailing_list.name},
+        )
     return redirect("lists")
 
 

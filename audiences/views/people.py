@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from audiences import consent
@@ -45,9 +46,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/person_form.html", context, status=422 if form.errors else 200)
 
 
-def _subscribe(
-    request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None
-) -> None:
+def _subscribe(request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None) -> None:
     wanted: MailingList = form.cleaned_data["list"]
     became = consent.subscribe(
         now=timezone.now(),  # clock: entry
@@ -129,7 +128,9 @@ def suppress(request: HttpRequest, person_id: int) -> HttpResponse:
         source=form.cleaned_data["note"],
         user_id=acting(request).pk,
     )
-    messages.success(request, f"Suppressed. What was on its way this second may still reach {person.email}.")
+    messages.success(
+        request, _("Suppressed. What was on its way this second may still reach %(email)s.") % {"email": person.email}
+    )
     return redirect("person", person_id)
 
 
@@ -141,5 +142,5 @@ def erase(request: HttpRequest, person_id: int) -> HttpResponse:
         return _page(request, person, 422, erase_form=form)
     now = timezone.now()  # clock: entry
     erasing.erase(now=now, subscriber_id=person_id, source=f"by {acting(request).get_username()}")
-    messages.success(request, "Erased. What stays is a key that keeps imports from bringing the address back.")
+    messages.success(request, _("Erased. What stays is a key that keeps imports from bringing the address back."))
     return redirect("people")

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from audiences import suppress
 from audiences.access import acting
@@ -12,6 +13,7 @@ from audiences.keys import key_of
 from audiences.models import Suppression
 from audiences.paging import page_of_suppressions
 from audiences.scopes import why_not_liftable, words_for
+from words import number
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -39,7 +41,11 @@ def new(request: HttpRequest) -> HttpResponse:
             source=form.cleaned_data["note"],
             user_id=acting(request).pk,
         )
-        messages.success(request, f"{done.n_added:,} suppressed, {done.n_already:,} were already.")
+        messages.success(
+            request,
+            _("%(n_added)s suppressed, %(n_already)s were already.")
+            % {"n_added": number(done.n_added), "n_already": number(done.n_already)},
+        )
         if not done.rejected:
             return redirect("suppressions")
         context["rejected"] = done.rejected
@@ -56,9 +62,9 @@ def lift(request: HttpRequest, suppression_id: int) -> HttpResponse:
         except suppress.CannotLift as error:
             refusal = str(error)
         else:
-            messages.success(request, "Lifted. The address can be written to again.")
+            messages.success(request, _("Lifted. The address can be written to again."))
             return redirect("suppressions")
-    [(_, scope, _)] = words_for([row])
+    [(_row, scope, _why)] = words_for([row])
     context = {"nav": "suppressions", "row": row, "scope": scope, "form": form, "refusal": refusal}
     return render(request, "audiences/suppression_lift.html", context, status=422 if form.errors else 200)
 

@@ -9,6 +9,7 @@ from campaigns.pure.findings import Finding, Place, fine, must, should
 from campaigns.pure.kinds import Kind
 from campaigns.pure.markup_text import text_of_markup
 from campaigns.pure.placeholders import Placeholders
+from words import gettext as _
 
 SUBJECT_LONG = 78
 SUBJECT_SHORT = 10
@@ -53,7 +54,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             must(
                 "subject.empty",
                 Place.CONTENT,
-                "The subject is empty. Write one; people decide by it.",
+                _("The subject is empty. Write one; people decide by it."),
             )
         ]
     if len(subject) > SUBJECT_LONG:
@@ -61,7 +62,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             should(
                 "subject.long",
                 Place.CONTENT,
-                f"The subject has {len(subject)} characters; phones show about 40.",
+                _("The subject has %(n)s characters; phones show about 40.") % {"n": len(subject)},
             )
         )
     elif len(subject.strip()) < SUBJECT_SHORT:
@@ -69,7 +70,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             should(
                 "subject.short",
                 Place.CONTENT,
-                "The subject is very short. Say what is inside.",
+                _("The subject is very short. Say what is inside."),
             )
         )
     if THREAD.match(subject):
@@ -77,7 +78,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             should(
                 "subject.thread",
                 Place.CONTENT,
-                "The subject looks like an answer (“Re:”, “Fwd:”) but is none.",
+                _("The subject looks like an answer (“Re:”, “Fwd:”) but is none."),
             )
         )
     if subject.isupper() and len(subject) > SUBJECT_SHORT:
@@ -85,7 +86,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             should(
                 "subject.shouting",
                 Place.CONTENT,
-                "The subject is all capitals; filters dislike that.",
+                _("The subject is all capitals; filters dislike that."),
             )
         )
     if not preheader.strip():
@@ -93,7 +94,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             should(
                 "preheader.empty",
                 Place.CONTENT,
-                "There is no preheader, the line that inboxes show after the subject.",
+                _("There is no preheader, the line that inboxes show after the subject."),
             )
         )
     return found
@@ -112,7 +113,7 @@ def _of_code(source: str) -> list[Finding]:
 
 
 def _only_pictures() -> Finding:
-    sentence = "The letter is almost only pictures; say it in words too."
+    sentence = _("The letter is almost only pictures; say it in words too.")
     return should("content.image_only", Place.CONTENT, sentence)
 
 
@@ -121,13 +122,13 @@ def _of_markdown(letter: str) -> list[Finding]:
     for number, line in enumerate(letter.splitlines(), 1):
         for text, target in LINK.findall(line):
             found.extend(_of_link(text, target, number))
-        for alt, _ in IMAGE.findall(line):
+        for alt, _target in IMAGE.findall(line):
             if not alt.strip():
                 found.append(
                     should(
                         "image.alt",
                         Place.CONTENT,
-                        "A picture has no description for those who cannot see it.",
+                        _("A picture has no description for those who cannot see it."),
                         number,
                     )
                 )
@@ -157,39 +158,41 @@ def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
         yield should(
             "link.shortener",
             Place.CONTENT,
-            f"{host} hides where the link goes; filters distrust it.",
+            _("%(host)s hides where the link goes; filters distrust it.") % {"host": host},
             line,
         )
     if host in ("localhost", "127.0.0.1") or host.endswith((".local", ".localhost", ".internal")):
         yield must(
             "link.local",
             Place.CONTENT,
-            f"A link goes to {host}, which only works on your own machine.",
+            _("A link goes to %(host)s, which only works on your own machine.") % {"host": host},
             line,
         )
     if target.startswith("http://") and host:
-        yield should("link.insecure", Place.CONTENT, f"The link to {host} is not https.", line)
+        yield should("link.insecure", Place.CONTENT, _("The link to %(host)s is not https.") % {"host": host}, line)
     if text.strip().lower() in VAGUE:
         yield should(
             "link.vague",
             Place.CONTENT,
-            f"“{text.strip()}” does not say where the link goes.",
+            _("“%(text)s” does not say where the link goes.") % {"text": text.strip()},
             line,
         )
 
 
 def of_size(html_bytes: int) -> Finding:
-    kilobytes = html_bytes / 1024
+    size = f"{html_bytes / 1024:.0f}"
     if html_bytes >= CLIPPED_AT:
-        sentence = f"The letter is {kilobytes:.0f} KB. Gmail cuts it at 102 KB, and with it the unsubscribe link."
+        sentence = _("The letter is %(size)s KB. Gmail cuts it at 102 KB, and with it the unsubscribe link.") % {
+            "size": size
+        }
         return must("size.clipped", Place.CONTENT, sentence)
     if html_bytes >= NEARLY_CLIPPED:
         return should(
             "size.nearly_clipped",
             Place.CONTENT,
-            f"The letter is {kilobytes:.0f} KB; Gmail cuts it at 102 KB.",
+            _("The letter is %(size)s KB; Gmail cuts it at 102 KB.") % {"size": size},
         )
-    return fine("size.ok", Place.CONTENT, f"{kilobytes:.0f} of 102 KB.")
+    return fine("size.ok", Place.CONTENT, _("%(size)s of 102 KB.") % {"size": size})
 
 
 def of_sender(from_address: str, sending_domain: str) -> list[Finding]:
@@ -199,11 +202,13 @@ def of_sender(from_address: str, sending_domain: str) -> list[Finding]:
             must(
                 "sender.empty",
                 Place.SENDER,
-                "Choose the address this campaign comes from.",
+                _("Choose the address this campaign comes from."),
             )
         ]
     if domain in FREE_MAIL:
-        sentence = f"Nobody may send campaigns from {domain}: receivers reject it. Use an address at your own domain."
+        sentence = _(
+            "Nobody may send campaigns from %(domain)s: receivers reject it. Use an address at your own domain."
+        ) % {"domain": domain}
         return [must("sender.free_mail", Place.SENDER, sentence)]
     if (
         domain != sending_domain
@@ -214,13 +219,15 @@ def of_sender(from_address: str, sending_domain: str) -> list[Finding]:
             must(
                 "sender.not_aligned",
                 Place.SENDER,
-                f"{from_address} is not at the sending domain {sending_domain}.",
+                _("%(from_address)s is not at the sending domain %(sending_domain)s.")
+                % {"from_address": from_address, "sending_domain": sending_domain},
             )
         ]
     return [
         fine(
             "sender.aligned",
             Place.SENDER,
-            f"From {from_address}, aligned with {sending_domain}.",
+            _("From %(from_address)s, aligned with %(sending_domain)s.")
+            % {"from_address": from_address, "sending_domain": sending_domain},
         )
     ]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from campaigns.pure.lane_words import clock
+from words import gettext as _
+from words import number
 
 # Lanes that end within this of each other are told as one time.
 ABOUT = timedelta(minutes=45)
@@ -29,13 +31,18 @@ def ending(arrivals: Sequence[Arrival], *, now: datetime, zone: ZoneInfo) -> tup
     early = left[: len(left) - len(late)]
     first = second = ""
     if early:
-        by = clock(early[-1].at, now=now, zone=zone)
-        first = f"Most of the rest should follow by {by}." if late or stuck else f"The rest should follow by {by}."
+        by = {"by": clock(early[-1].at, now=now, zone=zone)}
+        whole = not (late or stuck)
+        first = (
+            _("The rest should follow by %(by)s.") if whole else _("Most of the rest should follow by %(by)s.")
+        ) % by
     if late:
-        lanes, last = [one.lane for one in late], clock(late[-1].at, now=now, zone=zone)
-        second = f"The last {_people(lanes):,}, at {_names(lanes)}, should follow by {last}."
+        second = _("The last %(n)s, at %(lanes)s, should follow by %(by)s.") % {
+            **_told([one.lane for one in late]),
+            "by": clock(late[-1].at, now=now, zone=zone),
+        }
     if stuck:
-        second += f" No end is in sight for {_people(stuck):,} at {_names(stuck)}."
+        second += " " + _("No end is in sight for %(n)s at %(lanes)s.") % _told(stuck)
     return first, second.strip()
 
 
@@ -55,6 +62,10 @@ def _slowest(left: Sequence[_Ending]) -> Sequence[_Ending]:
     return late if smaller and len(late) < len(left) else []
 
 
+def _told(lanes: Sequence[Arrival]) -> dict[str, str]:
+    return {"n": number(_people(lanes)), "lanes": _names(lanes)}
+
+
 def _people(lanes: Sequence[Arrival]) -> int:
     return sum(one.people for one in lanes)
 
@@ -62,5 +73,7 @@ def _people(lanes: Sequence[Arrival]) -> int:
 def _names(lanes: Sequence[Arrival]) -> str:
     names = [one.who for one in lanes]
     if len(names) > 3:
-        return f"{names[0]} and {len(names) - 1} more providers"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return _("%(name)s and %(n)s more providers") % {"name": names[0], "n": len(names) - 1}
+    return (
+        names[0] if len(names) == 1 else _("%(some)s and %(last)s") % {"some": ", ".join(names[:-1]), "last": names[-1]}
+    )

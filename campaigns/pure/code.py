@@ -14,6 +14,7 @@ import mjml
 
 from sending.pure.liquid_scan import BLOCKS, Problem, Tag
 from sending.pure.message import Envelope
+from words import gettext as _
 
 from .frame import Footer, footer_block, pixel, preheader_block, text_footer
 from .links import LinkTable
@@ -214,4 +215,4 @@ def _unreadable(stashed: str, error: str) -> Problem:
     found = _AT.search(error)
     line = stashed.count("\n", 0, int(found.group(1))) + 1 if found else 1
     message = "MJML cannot be read here: " + re.sub(r" in root template.*", "", error).strip().rstrip(".") + "."
-    return Problem(line, 1, message, "Is an element closed in the wrong place, or a `<` meant as text (write &lt;)?")
+    return Problem(line, 1, message, _("Is an element closed in the wrong place, or a `<` meant as text (write &lt;)?"))

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from words import gettext, marked
+
 
 class Kind(StrEnum):
     LETTER = "letter"
@@ -10,7 +12,7 @@ class Kind(StrEnum):
 
     @property
     def word(self) -> str:
-        return _WORDS[self]
+        return gettext(_WORDS[self])
 
 
-_WORDS = {Kind.LETTER: "Letter", Kind.MJML: "MJML", Kind.HTML: "HTML"}
+_WORDS = {Kind.LETTER: marked("Letter"), Kind.MJML: "MJML", Kind.HTML: "HTML"}

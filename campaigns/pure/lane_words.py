@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from words import gettext as _
+from words import moment, ngettext, number
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -55,57 +58,72 @@ def say(facts: Facts, *, now: datetime, zone: ZoneInfo) -> Said:
 def clock(at: datetime, *, now: datetime, zone: ZoneInfo) -> str:
     """`14:12`, with the day when it is not today's."""
     local, today = at.astimezone(zone), now.astimezone(zone).date()
-    return f"{local:%H:%M}" if local.date() == today else f"{local:%a} {local.day} {local:%b}, {local:%H:%M}"
+    return moment(local, day=local.date() != today)
 
 
 def _ended(facts: Facts) -> Said | None:
     if facts.waiting <= 0:
-        return Said("ok", "check", "Done")
+        return Said("ok", "check", _("Done"))
     if facts.mailing_state == "stopped":
-        return Said("", "player-stop", "Stopped", "Whoever is left was not mailed.")
+        return Said("", "player-stop", _("Stopped"), _("Whoever is left was not mailed."))
     return None
 
 
 def _by_people(facts: Facts) -> Said | None:
     if facts.all_stopped:
-        return Said("bad", "hand-stop", "All stopped", "All sending is stopped, until an admin lets it go on.")
+        return Said("bad", "hand-stop", _("All stopped"), _("All sending is stopped, until an admin lets it go on."))
     if facts.mailing_state in ("paused", "held"):
         ending = facts.connections > 0
-        word = "Pausing" if ending else "Paused" if facts.mailing_state == "paused" else "Held"
-        return Said("wait", "player-pause", word, "The last messages under way are finished." if ending else "")
+        word = _("Pausing") if ending else _("Paused") if facts.mailing_state == "paused" else _("Held")
+        return Said("wait", "player-pause", word, _("The last messages under way are finished.") if ending else "")
     if facts.paused:
-        return Said("wait", "player-pause", "Paused", "By hand, for this provider only.")
+        return Said("wait", "player-pause", _("Paused"), _("By hand, for this provider only."))
     return None
 
 
 def _by_guard(facts: Facts) -> Said | None:
     if facts.stopped_early:
-        return Said("bad", "shield-x", "Stopped early", "The answers are bad. Somebody has to look, and go on.")
+        return Said("bad", "shield-x", _("Stopped early"), _("The answers are bad. Somebody has to look, and go on."))
     if facts.held_back and not facts.closed:
         people = facts.first_part + facts.held_back
-        sentence = f"A random {facts.first_part:,} of {people:,} first; the rest follows when their answers are in."
-        return Said("live", "flask", "First part", sentence)
+        sentence = _("A random %(first_part)s of %(people)s first; the rest follows when their answers are in.") % {
+            "first_part": number(facts.first_part),
+            "people": number(people),
+        }
+        return Said("live", "flask", _("First part"), sentence)
     return None
 
 
 def _by_receiver(facts: Facts, now: datetime, zone: ZoneInfo) -> Said | None:
     if facts.closed and facts.closed_until is None:
-        because = f" {_sentence(facts.reason)}" if facts.reason else ""
-        return Said("bad", "hand-stop", "Held", f"Until an admin opens it again.{because}")
+        until = _("Until an admin opens it again.")
+        return Said("bad", "hand-stop", _("Held"), f"{until} {_sentence(facts.reason)}".strip())
     if facts.closed and facts.closed_until is not None:
         next_try = clock(facts.closed_until, now=now, zone=zone)
         if facts.by_hand:
-            return Said("wait", "hand-stop", "Held", f"Until {next_try}. {_sentence(facts.reason)}")
-        asked = facts.reason.split("; ")[0] or f"{facts.who} asked us to wait"
-        return Said("wait", "clock-pause", "Slowing down", f"{asked}; next try {next_try}, then faster step by step.")
+            return Said(
+                "wait",
+                "hand-stop",
+                _("Held"),
+                _("Until %(next_try)s. %(reason)s") % {"next_try": next_try, "reason": _sentence(facts.reason)},
+            )
+        asked = facts.reason.split("; ")[0] or _("%(who)s asked us to wait") % {"who": facts.who}
+        return Said(
+            "wait",
+            "clock-pause",
+            _("Slowing down"),
+            _("%(asked)s; next try %(next_try)s, then faster step by step.") % {"asked": asked, "next_try": next_try},
+        )
     if facts.probing:
         since = _sentence(facts.reason.split("; ")[0])
-        tried = "One message is tried over one connection; its answer opens the way."
-        return Said("wait", "clock-pause", "Slowed down", f"{since} {tried}".strip())
+        tried = _("One message is tried over one connection; its answer opens the way.")
+        return Said("wait", "clock-pause", _("Slowed down"), f"{since} {tried}".strip())
     if facts.share < 1.0:
-        share = f"Now at {facts.share:.0%} of the normal pace, faster step by step."
+        share = _("Now at %(percent)s%% of the normal pace, faster step by step.") % {
+            "percent": f"{100 * facts.share:.0f}"
+        }
         since = _sentence(facts.reason.split("; ")[0])
-        return Said("wait", "clock-pause", "Slowed down", f"{since} {share}".strip())
+        return Said("wait", "clock-pause", _("Slowed down"), f"{since} {share}".strip())
     return None
 
 
@@ -114,30 +132,37 @@ def _sentence(words: str) -> str:
 
 
 def _by_limits(facts: Facts, now: datetime, zone: ZoneInfo) -> Said:
+    again = _again(facts, now, zone)
     if facts.day_used is not None and not facts.connections:
-        plan = f" (warm-up day {facts.warmup_day})" if facts.warmup_day else ""
-        tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-        again = f"It goes on at 00:00, {tomorrow:%a} {tomorrow.day} {tomorrow:%b}."
-        return Said("wait", "hourglass", "Tomorrow", f"Today’s {facts.day_used:,} are used up{plan}. {again}")
+        return Said("wait", "hourglass", _("Tomorrow"), _until_tomorrow(facts, now, zone))
     if facts.provider == "unknown":
-        return Said("live", "search", "Looking up", "DNS is asked where these people have their mail.")
+        return Said("live", "search", _("Looking up"), _("DNS is asked where these people have their mail."))
     if facts.connections:
-        plural = "s" if facts.connections > 1 else ""
-        return Said(
-            "live", "send", "Sending", f"Over {facts.connections} connection{plural}.{_again(facts, now, zone)}"
-        )
+        over = ngettext("Over %(n)s connection.", "Over %(n)s connections.", facts.connections)
+        return Said("live", "send", _("Sending"), f"{over % {'n': facts.connections}} {again}".strip())
     if facts.hour_used is not None:
-        return Said(
-            "wait", "hourglass", "This hour is full", f"{facts.hour_used:,} an hour is the limit; it goes on soon."
-        )
+        full = _("%(n)s an hour is the limit; it goes on soon.") % {"n": number(facts.hour_used)}
+        return Said("wait", "hourglass", _("This hour is full"), full)
     if facts.retrying >= facts.waiting and facts.next_retry_at is not None and facts.next_retry_at > now:
-        return Said("wait", "refresh", "Trying again", f"Everyone was tried once.{_again(facts, now, zone)}")
-    return Said("live", "clock", "Waiting for its turn", _again(facts, now, zone).strip())
+        return Said("wait", "refresh", _("Trying again"), f"{_('Everyone was tried once.')} {again}".strip())
+    return Said("live", "clock", _("Waiting for its turn"), again)
+
+
+def _until_tomorrow(facts: Facts, now: datetime, zone: ZoneInfo) -> str:
+    tomorrow = now.astimezone(zone) + timedelta(days=1)
+    used = _("Today’s %(n)s are used up.")
+    if facts.warmup_day:
+        used = _("Today’s %(n)s are used up (warm-up day %(day)s).")
+    again = _("It goes on at 00:00, %(day)s.") % {"day": moment(tomorrow, time=False)}
+    return f"{used % {'n': number(facts.day_used or 0), 'day': facts.warmup_day}} {again}"
 
 
 def _again(facts: Facts, now: datetime, zone: ZoneInfo) -> str:
-    """` 38 are tried again from 15:30.`, for who is put off; nothing when nobody is."""
+    """`38 are tried again from 15:30.`, for who is put off; nothing when nobody is."""
     if not facts.retrying or facts.next_retry_at is None:
         return ""
-    from_when = f"from {clock(facts.next_retry_at, now=now, zone=zone)}" if facts.next_retry_at > now else "now"
-    return f" {facts.retrying:,} {'is' if facts.retrying == 1 else 'are'} tried again {from_when}."
+    n = facts.retrying
+    if facts.next_retry_at > now:
+        said = ngettext("%(n)s is tried again from %(when)s.", "%(n)s are tried again from %(when)s.", n)
+        return said % {"n": number(n), "when": clock(facts.next_retry_at, now=now, zone=zone)}
+    return ngettext("%(n)s is tried again now.", "%(n)s are tried again now.", n) % {"n": number(n)}

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from sending.pure.liquid_scan import BLOCKS, Problem, Tag, scan
+from words import gettext as _
 
 from .links import LinkTable
 from .placeholders import Placeholders
@@ -150,8 +151,8 @@ def _settle_addresses(inline: Token, links: LinkTable, line: int) -> None:
 
 
 def _no_alt_text(line: int) -> Problem:
-    message = "A picture has no description: people who do not see it learn nothing."
-    return Problem(line, 1, message, "Write ![what it shows](address).", "advice")
+    message = _("A picture has no description: people who do not see it learn nothing.")
+    return Problem(line, 1, message, _("Write ![what it shows](address)."), "advice")
 
 
 def _mark_buttons(tokens: list[Token]) -> None:
@@ -188,8 +189,8 @@ def _crossing_tags(html: str, places: Placeholders) -> Iterator[Problem]:
 
 
 def _crossing(source: str) -> Problem:
-    message = f"`{source[:60]}` begins in one paragraph, list or link and ends in another."
-    return Problem(1, 1, message, "Put it and its end on lines of their own.")
+    message = _("`%(source)s` begins in one paragraph, list or link and ends in another.") % {"source": source[:60]}
+    return Problem(1, 1, message, _("Put it and its end on lines of their own."))
 
 
 def _landmarks(html: str, places: Placeholders) -> Iterator[tuple[str, bool, str]]:

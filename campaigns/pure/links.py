@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sending.pure.liquid_scan import Problem
 from sending.pure.personalise import SYSTEM_NAMES
+from words import gettext as _
 
 from .placeholders import Placeholders
 
@@ -48,7 +49,7 @@ class LinkTable:
         if self.places.pattern.search(address):
             return self._personal(address, line, is_picture=True)
         if not _WEB.match(address):
-            message = "A picture's address has to begin with https:// (or be one of your uploaded pictures)."
+            message = _("A picture's address has to begin with https:// (or be one of your uploaded pictures).")
             self.problems.append(Problem(line, 1, message))
             return ""
         return address
@@ -67,7 +68,7 @@ class LinkTable:
             self._refuse_tag(line)
             return ""
         if not is_picture and self.track and not self._is_system(address):
-            message = "Clicks on this link are not counted, because its address holds a personal field."
+            message = _("Clicks on this link are not counted, because its address holds a personal field.")
             self.problems.append(Problem(line, 1, message, severity="advice"))
         return self.places.pattern.sub(self._encoded, address)
 
@@ -88,21 +89,29 @@ class LinkTable:
     def _refuse(self, address: str, line: int) -> None:
         scheme = _SCHEME.match(address)
         if scheme and not _WEB.match(address) and scheme.group(1).lower() not in ("http", "https", "mailto", "tel"):
-            message = f"Links with `{scheme.group(1)[:20]}:` are not allowed in letters."
-            self.problems.append(Problem(line, 1, message, "Use https://, mailto: or tel:."))
+            message = _("Links with `%(group)s:` are not allowed in letters.") % {"group": scheme.group(1)[:20]}
+            self.problems.append(Problem(line, 1, message, _("Use https://, mailto: or tel:.")))
             return
-        suggestion = f"Did you mean `https://{address[:80]}`?" if "." in address and "@" not in address else ""
-        message = f"`{address[:80]}` is not a whole web address." if address else "This link has no address."
+        suggestion = (
+            _("Did you mean `https://%(address)s`?") % {"address": address[:80]}
+            if "." in address and "@" not in address
+            else ""
+        )
+        message = (
+            _("`%(address)s` is not a whole web address.") % {"address": address[:80]}
+            if address
+            else _("This link has no address.")
+        )
         self.problems.append(Problem(line, 1, message, suggestion))
 
     def _refuse_tag(self, line: int) -> None:
-        message = "A link cannot begin with a `{% … %}` tag."
+        message = _("A link cannot begin with a `{% … %}` tag.")
         self.problems.append(
             Problem(
                 line,
                 1,
                 message,
-                "Put the whole link inside the tag, or begin it with https://.",
+                _("Put the whole link inside the tag, or begin it with https://."),
             )
         )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from sending.pure.liquid_scan import BLOCKS, Problem, Tag, did_you_mean
+from words import gettext as _
 
 from .markup import VOID, Mark, Markup
 from .mjml_words import ATTRIBUTES, CHILDREN, OWN_PICTURES
@@ -39,7 +40,7 @@ def mjml_problems(markup: Markup) -> list[Problem]:
         if not mark.empty and mark.name not in VOID:
             parents.append(mark.name)
     if not any(mark.name == "mj-body" for mark in markup.marks):
-        found.append(Problem(1, 1, "There is no `<mj-body>`.", "MJML begins with <mjml><mj-body>."))
+        found.append(Problem(1, 1, _("There is no `<mj-body>`."), _("MJML begins with <mjml><mj-body>.")))
     return sorted(found, key=_place)[:MOST_PROBLEMS]
 
 
@@ -52,13 +53,13 @@ def _of_element(markup: Markup, mark: Mark) -> Iterator[Problem]:
     if name in _REFUSED:
         yield markup.problem(mark.start, f"Mail programs remove `<{name}>`, and filters distrust it.", "Take it out.")
     elif name in _FORMS:
-        message = f"Most mail programs do not show `<{name}>`."
+        message = _("Most mail programs do not show `<%(name)s>`.") % {"name": name}
         yield markup.problem(mark.start, message, "Link to a page with the form.", "advice")
     elif name in _NOT_SHOWN:
-        message = f"Most mail programs do not show `<{name}>`."
+        message = _("Most mail programs do not show `<%(name)s>`.") % {"name": name}
         yield markup.problem(mark.start, message, "Use a picture that links to it.", "advice")
     elif name == "link" and "stylesheet" in (markup.value(mark, "rel") or "").lower():
-        message = "Mail programs load no styles from elsewhere."
+        message = _("Mail programs load no styles from elsewhere.")
         yield markup.problem(mark.start, message, "Put them into a <style> element.", "advice")
     elif name == "meta" and (markup.value(mark, "http-equiv") or "").lower() == "refresh":
         yield markup.problem(mark.start, "A mail cannot lead on by itself.", "Take this element out.")
@@ -66,12 +67,12 @@ def _of_element(markup: Markup, mark: Mark) -> Iterator[Problem]:
         yield _no_alt(markup, mark)
     for attribute in mark.attributes:
         if attribute.name.startswith("on") and not attribute.name.startswith("on-"):
-            message = f"`{attribute.name}` runs a script; mail programs remove it."
+            message = _("`%(name)s` runs a script; mail programs remove it.") % {"name": attribute.name}
             yield markup.problem(mark.start, message, "Take it out.")
 
 
 def _no_alt(markup: Markup, mark: Mark) -> Problem:
-    message = "A picture has no description: people who do not see it learn nothing."
+    message = _("A picture has no description: people who do not see it learn nothing.")
     return markup.problem(mark.start, message, 'Write alt="what it shows", or alt="" for decoration.', "advice")
 
 
@@ -91,13 +92,19 @@ def _of_mjml(markup: Markup, mark: Mark, inside: str) -> Iterator[Problem]:
     known = ATTRIBUTES[mark.name]
     for attribute in mark.attributes:
         if attribute.name not in known and "*" not in known and not attribute.name.startswith("xmlns"):
-            message = f"`{mark.name}` has no attribute `{attribute.name}`; it is left out."
+            message = _("`%(name)s` has no attribute `%(name2)s`; it is left out.") % {
+                "name": mark.name,
+                "name2": attribute.name,
+            }
             yield markup.problem(mark.start, message, did_you_mean(attribute.name, known), "advice")
     if inside == "mj-attributes":
         return
     for wanted in OWN_PICTURES.get(mark.name, ()):
         if mark.of(wanted) is None:
-            message = f"`{mark.name}` needs `{wanted}`: a picture of your own, not one from another site."
+            message = _("`%(name)s` needs `%(wanted)s`: a picture of your own, not one from another site.") % {
+                "name": mark.name,
+                "wanted": wanted,
+            }
             yield markup.problem(mark.start, message, "Upload one below.")
     if mark.name in ("mj-image", "mj-carousel-image") and mark.of("alt") is None:
         yield _no_alt(markup, mark)
@@ -139,12 +146,12 @@ def _nesting(markup: Markup, optional: frozenset[str]) -> Iterator[Problem]:
             ends = [*block.ends, list(opened), *([] if block.has_else else [block.opened])]
             if len({tuple(mark.name for mark in end) for end in ends}) > 1:
                 tag = markup.source[block.tag.start : block.tag.end][:60]
-                message = f"`{tag}` opens an element and leaves it open, or closes one from outside."
+                message = _("`%(tag)s` opens an element and leaves it open, or closes one from outside.") % {"tag": tag}
                 yield markup.problem(block.tag.start, message, "Put the element's begin and end into it.")
                 opened[:] = block.opened
     for mark in opened:
         if mark.name not in optional:
-            message = f"`<{mark.name}>` is never closed, and would take the footer in."
+            message = _("`<%(name)s>` is never closed, and would take the footer in.") % {"name": mark.name}
             yield markup.problem(mark.start, message, f"Write </{mark.name}> where it ends.")
 
 
@@ -165,5 +172,9 @@ def _enter_or_leave(markup: Markup, mark: Mark, opened: list[Mark], optional: fr
         return
     while (last := opened.pop()).name != mark.name:
         if last.name not in optional:
-            message = f"`<{last.name}>` is not closed before `</{mark.name}>` of line {markup.line(mark.start)}."
+            message = _("`<%(name)s>` is not closed before `</%(name2)s>` of line %(start)s.") % {
+                "name": last.name,
+                "name2": mark.name,
+                "start": markup.line(mark.start),
+            }
             yield markup.problem(last.start, message, f"Write </{last.name}> where it ends.", severity)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from words import gettext as _
+from words import number
+
 # Below so many messages one person more or less would change the word.
 ENOUGH = 100
 # One or two are an accident.
@@ -35,22 +38,18 @@ class Standing:
     why: str = ""
 
 
-HEALTHY = Standing("ok", "circle-check", "Healthy")
-TOO_FEW = Standing("", "circle-dashed", "Too few to say")
-
-
 def standing(*, accepted: int, no_mailbox: int, blocked: int, complained: int, left: int) -> Standing:
     """From people: accepted, refused because the mailbox does not exist, refused because of us, and what they did."""
     tried = accepted + no_mailbox + blocked
     if tried < ENOUGH:
-        return TOO_FEW
+        return Standing("", "circle-dashed", _("Too few to say"))
     worst = max(_judged(tried, accepted, no_mailbox, blocked, complained, left), default=None)
     if worst is None:
-        return HEALTHY
-    level, _, why = worst
+        return Standing("ok", "circle-check", _("Healthy"))
+    level, _share, why = worst
     if level == 2:
-        return Standing("bad", "alert-octagon", "Needs attention", why)
-    return Standing("wait", "alert-triangle", "Room for improvement", why)
+        return Standing("bad", "alert-octagon", _("Needs attention"), why)
+    return Standing("wait", "alert-triangle", _("Room for improvement"), why)
 
 
 def _judged(
@@ -58,14 +57,19 @@ def _judged(
 ) -> Iterator[tuple[int, Fraction, str]]:
     """(2 for bad or 1, how far beyond, why) of everything that is not good."""
     told = (
-        (complained, accepted, COMPLAINED, "complained"),
-        (blocked, tried, BLOCKED, "refused because of us"),
-        (no_mailbox, tried, BOUNCED, "had no mailbox"),
-        (left, accepted, LEFT, "unsubscribed"),
+        (complained, accepted, COMPLAINED, _("%(share)s %% complained")),
+        (blocked, tried, BLOCKED, _("%(share)s %% refused because of us")),
+        (no_mailbox, tried, BOUNCED, _("%(share)s %% had no mailbox")),
+        (left, accepted, LEFT, _("%(share)s %% unsubscribed")),
     )
     for people, of, bounds, what in told:
         if people < CASES or not of:
             continue
         share = Fraction(people, of)
         if share >= bounds.good:
-            yield 2 if share >= bounds.bad else 1, share / bounds.bad, f"{float(100 * share):.2g} % {what}"
+            yield 2 if share >= bounds.bad else 1, share / bounds.bad, what % {"share": _two_digits(100 * share)}
+
+
+def _two_digits(share: Fraction) -> str:
+    written = f"{float(share):.2g}"
+    return number(float(written), len(written.partition(".")[2]))

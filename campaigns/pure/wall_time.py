@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from words import gettext as _
+
 
 class BadWallTime(ValueError):
     """The time or zone cannot be read; the message says what to write."""
@@ -41,9 +43,11 @@ def _parse(wall: str) -> datetime:
     try:
         naive = datetime.fromisoformat(wall)
     except ValueError:
-        raise BadWallTime(f"“{wall}” is not a date and time. Write it as 2026-11-24T09:00.") from None
+        raise BadWallTime(
+            _("“%(wall)s” is not a date and time. Write it as 2026-11-24T09:00.") % {"wall": wall}
+        ) from None
     if naive.tzinfo is not None:
-        raise BadWallTime("Give the time without an offset; the zone is a field of its own.")
+        raise BadWallTime(_("Give the time without an offset; the zone is a field of its own."))
     return naive.replace(second=0, microsecond=0)
 
 
@@ -51,4 +55,6 @@ def _zone(zone: str) -> ZoneInfo:
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadWallTime(f"“{zone}” is not a time zone we know. Use a name such as Europe/Warsaw.") from None
+        raise BadWallTime(
+            _("“%(zone)s” is not a time zone we know. Use a name such as Europe/Warsaw.") % {"zone": zone}
+        ) from None

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from django import template
 from django.template.loader import render_to_string
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
 
 from campaigns.pure import lane_words
 from campaigns.pure.definitions import DEFINITIONS
@@ -56,7 +57,7 @@ def two_tracks(first: int, second: int, total: int) -> SafeString:
 def define(key: str) -> dict[str, str]:
     """A question mark that says what a number counts."""
     title, words = DEFINITIONS[key]
-    return {"key": key, "title": title, "words": words}
+    return {"key": key, "title": gettext(title), "words": gettext(words)}
 
 
 # A page that looks again every two seconds draws the same bars, ticks and marks over and over.
@@ -107,15 +108,17 @@ def part_of(n: int, whole: int) -> str:
     """`4.6`, below one `0.08`; cut and not rounded; a dash when there is no whole."""
     if not whole:
         return "–"
-    return f"{10000 * n // whole / 100:.2f}" if 0 < 100 * n < whole else f"{1000 * n // whole / 10:.1f}"
+    if 0 < 100 * n < whole:
+        return number_format(10000 * n // whole / 100, 2)
+    return number_format(1000 * n // whole / 10, 1)
 
 
 @register.filter
 def rate(per_minute: float | None) -> str:
     """Messages a minute, without false precision."""
     if per_minute is None:
-        return "no limit"
-    return f"{per_minute:.1f}" if 0 < per_minute < 10 and per_minute % 1 else f"{per_minute:,.0f}"
+        return gettext("no limit")
+    return number_format(per_minute, 1 if 0 < per_minute < 10 and per_minute % 1 else 0, force_grouping=True)
 
 
 @register.simple_tag(takes_context=True)
@@ -123,7 +126,8 @@ def short(context: template.Context, instant: datetime | None) -> str:
     """`Wed 25 Nov, 09:00` in the workspace's zone, for places where the zone stands nearby."""
     if instant is None:
         return ""
-    return date_format(instant.astimezone(ZoneInfo(str(context["workspace"].time_zone))), "D j M, H:i", use_l10n=False)
+    local = instant.astimezone(ZoneInfo(str(context["workspace"].time_zone)))
+    return date_format(local, pgettext("date format", "D j M, H:i"), use_l10n=False)
 
 
 @register.simple_tag(takes_context=True)
@@ -138,10 +142,12 @@ def ahead(instant: datetime | None, now: datetime) -> str:
     """`in 16 h`, `in 3 days`, `now`."""
     minutes = int((instant - now).total_seconds() // 60) if instant else 0
     if minutes < 1:
-        return "now"
+        return gettext("now")
     if minutes < 90:
-        return f"in {minutes} min"
-    return f"in {minutes // 60} h" if minutes < 48 * 60 else f"in {minutes // 1440} days"
+        return gettext("in %(n)s min") % {"n": minutes}
+    if minutes < 48 * 60:
+        return gettext("in %(n)s h") % {"n": minutes // 60}
+    return gettext("in %(n)s days") % {"n": minutes // 1440}
 
 
 @register.filter

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audiences.access import acting
@@ -172,5 +173,8 @@ def restore(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse
     except (content.Conflict, content.NotADraft) as error:
         messages.error(request, str(error))
         return redirect("campaign-versions", campaign_id)
-    messages.success(request, f"Version {number} is the newest again. The one before it is still in the list.")
+    messages.success(
+        request,
+        _("Version %(number)s is the newest again. The one before it is still in the list.") % {"number": number},
+    )
     return redirect("campaign-letter", campaign_id)

@@ -7,6 +7,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audiences.access import acting
@@ -62,7 +63,7 @@ def name(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     made = content.duplicate(now=now, campaign=campaign_or_404(campaign_id), by=acting(request))
-    messages.success(request, "A copy with the same letter, sender and audience. It is not scheduled.")
+    messages.success(request, _("A copy with the same letter, sender and audience. It is not scheduled."))
     return redirect("campaign", made.pk)
 
 

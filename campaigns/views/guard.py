@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audiences.access import acting
@@ -27,29 +28,29 @@ def _page(request: HttpRequest, campaign_id: int, status: int = 200) -> HttpResp
 @require_POST
 def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Everywhere, or at the provider named."""
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     form, now = GoOnForm(request.POST), timezone.now()  # clock: entry
     if not form.is_valid():
-        messages.error(request, "It did not go on: say why it may, in a sentence.")
+        messages.error(request, _("It did not go on: say why it may, in a sentence."))
         return _page(request, campaign_id, 422)
     lane, reason = form.cleaned_data["provider"], form.cleaned_data["reason"]
     if guard.resume(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), reason=reason):
-        messages.success(request, "It goes on. The answers so far stop it no more; new ones are watched.")
+        messages.success(request, _("It goes on. The answers so far stop it no more; new ones are watched."))
     else:
-        messages.info(request, "Nothing was held there any more.")
+        messages.info(request, _("Nothing was held there any more."))
     return redirect("campaign-monitor", campaign_id)
 
 
 @require_POST
 def let_rest_go(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     form, now = GoOnForm(request.POST), timezone.now()  # clock: entry
     if not form.is_valid():
-        messages.error(request, "The rest still waits: say why it need not, in a sentence.")
+        messages.error(request, _("The rest still waits: say why it need not, in a sentence."))
         return _page(request, campaign_id, 422)
     lane, reason = form.cleaned_data["provider"], form.cleaned_data["reason"]
     if guard.let_rest_go(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), reason=reason):
-        messages.success(request, "The rest is on its way. The answers are still watched.")
+        messages.success(request, _("The rest is on its way. The answers are still watched."))
     else:
-        messages.info(request, "Nobody waits there any more.")
+        messages.info(request, _("Nobody waits there any more."))
     return redirect("campaign-monitor", campaign_id)

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from audiences.access import acting
@@ -17,8 +18,8 @@ def index(request: HttpRequest) -> HttpResponse:
     tab = tab if tab in TABS else ""
     page = page_of_campaigns(tab=tab, q=q, after=int(after) if after.isdecimal() and len(after) < 19 else 0)
     counts = tab_counts()
-    tabs = [(key, words, counts[key]) for key, words in TABS.items()]
-    context = {"nav": "campaigns", "tab": tab, "tab_words": TABS[tab], "q": q, "page": page, "tabs": tabs}
+    tabs = [(key, gettext(words), counts[key]) for key, words in TABS.items()]
+    context = {"nav": "campaigns", "tab": tab, "tab_words": gettext(TABS[tab]), "q": q, "page": page, "tabs": tabs}
     return render(request, "campaigns/list.html", context)
 
 

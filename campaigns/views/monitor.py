@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseStopPolling, trigger_client_event
 
@@ -22,6 +23,7 @@ from reputation.workspace import workspace, zone
 from sending import guard, mailings, resend
 from sending.models import Mailing
 from sending.wake import plan_soon
+from words import ngettext, number
 
 
 @require_safe
@@ -89,7 +91,7 @@ def pace(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 @require_POST
 def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     mailings.pause(now=now, mailing_id=mailing.pk, reason=f"Paused by {acting(request)}")
     return _back(request, campaign_id)
@@ -98,12 +100,12 @@ def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Also after a stop: whoever was not mailed is next, and nobody gets it twice."""
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     if mailings.resume(now=now, mailing_id=mailing.pk):
         plan_soon()
     elif "" in guard.stops_of(mailing.pk):
-        messages.info(request, "The guard has stopped it: look at the answers, then go on with a reason.")
+        messages.info(request, _("The guard has stopped it: look at the answers, then go on with a reason."))
         there = reverse("campaign-guard", args=[campaign_id])
         return HttpResponseClientRedirect(there) if request.htmx else redirect(there)  # type: ignore[attr-defined]
     return _back(request, campaign_id)
@@ -111,7 +113,7 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 @require_POST
 def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     mailings.stop(now=now, mailing_id=mailing.pk, reason=f"Stopped by {acting(request)}")
     return _back(request, campaign_id)
@@ -120,42 +122,50 @@ def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def resend_blocked(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """One click: those whom this provider refused because of us go back into the queue, once each."""
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     now, lane = timezone.now(), request.POST.get("provider", "")  # clock: entry
     rows = blocked_of(now=now, zone=zone(), mailing=mailing)
     wait = next((row.wait for row in rows if row.lane == lane), "")
     people = 0 if wait else resend.resend(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request))
     if wait:
-        messages.error(request, f"Not yet: {wait}")
+        messages.error(request, _("Not yet: %(wait)s") % {"wait": wait})
     elif people:
-        messages.success(request, f"{people:,} {'is' if people == 1 else 'are'} back in the queue.")
+        messages.success(
+            request,
+            ngettext("%(n)s is back in the queue.", "%(n)s are back in the queue.", people) % {"n": number(people)},
+        )
     else:
-        messages.info(request, "Nobody is blocked there any more.")
+        messages.info(request, _("Nobody is blocked there any more."))
     return redirect("campaign-monitor", campaign_id)
 
 
 @require_POST
 def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     form = SpeedForm(request.POST)
     if not form.is_valid():
-        messages.error(request, "The speed was not changed: write a whole number an hour, or nothing for no limit.")
+        messages.error(request, _("The speed was not changed: write a whole number an hour, or nothing for no limit."))
     elif mailings.change_speed(mailing_id=mailing.pk, per_hour=form.cleaned_data["per_hour"]):
         per_hour = form.cleaned_data["per_hour"]
-        messages.success(request, f"At most {per_hour:,} an hour from now on." if per_hour else "As fast as is safe.")
+        messages.success(
+            request,
+            _("At most %(per_hour)s an hour from now on.") % {"per_hour": number(per_hour)}
+            if per_hour
+            else _("As fast as is safe."),
+        )
     return redirect("campaign-monitor", campaign_id)
 
 
 @require_POST
 def pause_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     mailings.pause_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", ""))
     return _back(request, campaign_id)
 
 
 @require_POST
 def resume_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     if mailings.resume_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", "")):
         plan_soon()
     return _back(request, campaign_id)

@@ -2,6 +2,7 @@
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from campaigns.access import launched_or_404
@@ -25,7 +26,7 @@ def show(request: HttpRequest, campaign_id: int, topic: str) -> HttpResponse:
         "campaign": campaign,
         "mailing": mailing,
         "asked": asked,
-        "title": meaning.sentence.rstrip(".") if meaning else TOPICS[topic],
+        "title": meaning.sentence.rstrip(".") if meaning else gettext(TOPICS[topic]),
         "only": _only(asked, mailing),
         "rows": rows[:PAGE],
         "after": rows[PAGE - 1].key if len(rows) > PAGE else 0,

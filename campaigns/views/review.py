@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -109,9 +110,9 @@ def unschedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     if scheduling.unschedule(now=now, campaign_id=campaign_id):
-        messages.success(request, "Taken back. It is a draft again and nothing was sent.")
+        messages.success(request, _("Taken back. It is a draft again and nothing was sent."))
     elif campaign.mailing is not None:
-        messages.error(request, "It has begun already. You can pause or stop it here.")
+        messages.error(request, _("It has begun already. You can pause or stop it here."))
     return redirect("campaign", campaign_id)
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from audiences.access import acting
@@ -57,7 +58,10 @@ def _take(request: HttpRequest, campaign: Campaign, form: SourceFileForm) -> boo
     except (BadSource, content.Conflict, content.NotADraft) as error:
         form.add_error("file", str(error))
         return False
-    messages.success(request, f"“{file.name}” is the newest version now. What you wrote before is among the versions.")
+    messages.success(
+        request,
+        _("“%(name)s” is the newest version now. What you wrote before is among the versions.") % {"name": file.name},
+    )
     return True
 
 

@@ -5,6 +5,7 @@ import uuid
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from django_htmx.http import HttpResponseStopPolling
 
@@ -33,7 +34,7 @@ def _send(request: HttpRequest, campaign: Campaign, form: TrialForm) -> Mailing 
     address = form.cleaned_data["as_email"]
     person = person_by_address(address) if address else None
     if address and person is None:
-        form.add_error("as_email", "Nobody on your lists has this address.")
+        form.add_error("as_email", _("Nobody on your lists has this address."))
         return None
     try:
         return trial.send_test(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("config", "audiences", "reputation", "sending", "campaigns", "lab", "benchmarks", "tests", "docs")
+FOLDERS = ("config", "audiences", "reputation", "sending", "campaigns", "words", "lab", "benchmarks", "tests", "docs")
 
 
 @dataclass(frozen=True, slots=True)

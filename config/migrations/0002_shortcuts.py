@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('config', '0001_team'),
+        ("config", "0001_team"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='member',
-            name='shortcuts',
+            model_name="member",
+            name="shortcuts",
             field=models.BooleanField(default=True),
         ),
     ]

@@ -5,27 +5,28 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext_lazy as _
 
 from config.models import ROLES
 
 
 class InviteForm(forms.Form):
-    email = forms.EmailField(label="E-mail", max_length=150)
-    role = forms.ChoiceField(label="Role", choices=ROLES, initial="marketer")
+    email = forms.EmailField(label=_("E-mail"), max_length=150)
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="marketer")
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(label="Role", choices=ROLES)
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES)
 
 
 class WelcomeForm(forms.Form):
     """The newcomer's name and password; a member with a new link only sets the password."""
 
-    name = forms.CharField(label="Your name", max_length=150, widget=forms.TextInput({"autocomplete": "name"}))
+    name = forms.CharField(label=_("Your name"), max_length=150, widget=forms.TextInput({"autocomplete": "name"}))
     password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         max_length=128,
-        help_text="At least eight characters. A sentence is easy to remember and hard to guess.",
+        help_text=_("At least eight characters. A sentence is easy to remember and hard to guess."),
         strip=False,
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
     )
@@ -45,12 +46,14 @@ class WelcomeForm(forms.Form):
 
 class ProfileForm(forms.ModelForm[User]):
     shortcuts = forms.BooleanField(
-        label="Single keys do things",
+        label=_("Single keys do things"),
         required=False,
-        help_text="c: new campaign. /: search. g then h, c, p, l, d: home, campaigns, people, lists, domains. ?: help.",
+        help_text=_(
+            "c: new campaign. /: search. g then h, c, p, l, d: home, campaigns, people, lists, domains. ?: help."
+        ),
     )
 
     class Meta:
         model = User
         fields = ("first_name",)
-        labels = {"first_name": "Your name"}
+        labels = {"first_name": _("Your name")}

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from config.models import Invitation
 from config.roles import Role
@@ -17,7 +18,7 @@ VALID_FOR = timedelta(days=7)
 def invite(*, now: datetime, email: str, role: Role, by: User | None) -> str:
     """The secret of a new link, to be shown once. An older open invitation of the address ends. Raises CannotChange."""
     if User.objects.filter(email__iexact=email, is_active=True).exists():
-        raise CannotChange(f"{email} is in the team already.")
+        raise CannotChange(_("%(email)s is in the team already.") % {"email": email})
     Invitation.objects.filter(email__iexact=email, used_at=None, withdrawn_at=None).update(withdrawn_at=now)
     note(now=now, by=by, who=email, what=f"was invited as {role.value}")
     return _link(now=now, email=email, role=role, user=None, by=by)
@@ -41,7 +42,7 @@ def accept(*, now: datetime, secret: str, name: str, password: str) -> User:
     """The member who comes in. A link works once. Raises CannotChange when it no longer does."""
     invitation = Invitation.objects.select_for_update().filter(token_hash=_hash(secret)).first()
     if invitation is None or find(now=now, secret=secret) is None:
-        raise CannotChange("This link was used already, or is too old. Ask for a new one.")
+        raise CannotChange(_("This link was used already, or is too old. Ask for a new one."))
     Invitation.objects.filter(pk=invitation.pk).update(used_at=now)
     if invitation.user is not None:
         return _with_new_password(invitation.user, password)

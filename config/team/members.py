@@ -6,11 +6,12 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from config.models import Member, TeamChange
 from config.roles import Role
 
-LAST_ADMIN = "This is the only admin. Make somebody else an admin first."
+LAST_ADMIN = _("This is the only admin. Make somebody else an admin first.")
 
 
 class CannotChange(Exception):
@@ -78,7 +79,7 @@ def _locked(user_id: int) -> User:
     list(Member.objects.select_for_update().order_by("pk").values_list("pk"))
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None:
-        raise CannotChange("This person is no longer in the team.")
+        raise CannotChange(_("This person is no longer in the team."))
     return user
 
 

@@ -3,6 +3,7 @@
 from allauth.account import views as account
 from django.urls import include, path
 
+from config import languages
 from config.team import views
 
 # Of allauth's pages only these: nobody signs up, and nothing waits for a mail that can't be sent yet.
@@ -12,6 +13,7 @@ urlpatterns = [
     path("sign-out/", account.logout, name="account_logout"),
     path("invitation/<str:secret>/", views.invitation, name="invitation"),
     #
+    path("language/", languages.choose, name="language"),
     path("find/", views.palette, name="palette"),
     path("account/", views.profile, name="profile"),
     path("account/confirm/", account.reauthenticate, name="account_reauthenticate"),

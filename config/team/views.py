@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from config.gatekeeper import visitor_of
@@ -37,7 +38,7 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
         # Whoever has just set the password need not type it again to add a second factor.
         record_authentication(request, user, "password", reauthenticated=True)
         UserSession.objects.create_from_request(request)
-        messages.success(request, f"Welcome, {members.name_of(user)}.")
+        messages.success(request, _("Welcome, %(user)s.") % {"user": members.name_of(user)})
         return redirect("home")
     context = {"form": form, "invitation": found, "role": Role(found.role)}
     return render(request, "team/invitation.html", context, status=422 if form.errors else 200)
@@ -50,7 +51,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         form.save()
         Member.objects.filter(pk=_me(request).pk).update(shortcuts=form.cleaned_data["shortcuts"])
-        messages.success(request, "Saved.")
+        messages.success(request, _("Saved."))
         return redirect("profile")
     context = {
         "form": form,
@@ -95,7 +96,7 @@ def role(request: HttpRequest, user_id: int) -> HttpResponse:
         try:
             chosen = Role(form.cleaned_data["role"])
             members.change_role(now=timezone.now(), user_id=user_id, role=chosen, by=_me(request))  # clock: entry
-            messages.success(request, "Saved. It counts from now on.")
+            messages.success(request, _("Saved. It counts from now on."))
         except members.CannotChange as error:
             messages.error(request, str(error))
     return redirect("team")
@@ -117,7 +118,7 @@ def remove(request: HttpRequest, user_id: int) -> HttpResponse:
         return render(request, "team/remove.html", {"member": member, "nav": "team"})
     try:
         members.remove(now=timezone.now(), user_id=user_id, by=_me(request))  # clock: entry
-        messages.success(request, f"{members.name_of(member)} can no longer sign in.")
+        messages.success(request, _("%(member)s can no longer sign in.") % {"member": members.name_of(member)})
     except members.CannotChange as error:
         messages.error(request, str(error))
     return redirect("team")
@@ -126,7 +127,7 @@ def remove(request: HttpRequest, user_id: int) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, invitation_id: int) -> HttpResponse:
     inviting.withdraw(now=timezone.now(), invitation_id=invitation_id, by=_me(request))  # clock: entry
-    messages.success(request, "The link no longer works.")
+    messages.success(request, _("The link no longer works."))
     return redirect("team")
 
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, pgettext
 
 from config.gatekeeper import visitor_of
 from reputation.catalogue import catalogue
@@ -24,10 +25,10 @@ register = template.Library()
 def when(context: template.Context, instant: datetime | None, missing: str = "never") -> str:
     """`Tue 24 Nov 2026, 09:00 (Europe/Warsaw)`: absolute, in the workspace's zone, never without it."""
     if instant is None:
-        return missing
+        return gettext(missing)
     zone = str(context["workspace"].time_zone)
     local = instant.astimezone(ZoneInfo(zone))
-    return f"{date_format(local, 'D j M Y, H:i', use_l10n=False)} ({zone})"
+    return f"{date_format(local, pgettext('date format', 'D j M Y, H:i'), use_l10n=False)} ({zone})"
 
 
 @register.filter
@@ -52,7 +53,7 @@ def icon(name: str, size: str = "") -> SafeString:
 @register.filter
 def day(value: date | None) -> str:
     """`Tue 24 Nov 2026`."""
-    return date_format(value, "D j M Y", use_l10n=False) if value else ""
+    return date_format(value, pgettext("date format", "D j M Y"), use_l10n=False) if value else ""
 
 
 @register.filter
@@ -64,7 +65,7 @@ def count(value: Any) -> str:
 @register.filter
 def provider_name(key: str) -> str:
     """`google` → Gmail; `*` → all providers together."""
-    return "All providers together" if key == EVERYONE else catalogue().title(key)
+    return gettext("All providers together") if key == EVERYONE else catalogue().title(key)
 
 
 @register.filter

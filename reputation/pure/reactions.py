@@ -6,6 +6,8 @@ Only classes of recipient scope may ever touch the suppression list; an answer a
 from dataclasses import dataclass
 from typing import Literal
 
+from words import marked
+
 Recipient = Literal[
     "retry", "retry_counted", "blocked", "failed", "refused", "soft", "soon_gone", "gone", "gone_by_dns"
 ]
@@ -121,34 +123,34 @@ REACTIONS: dict[str, Reaction] = {
 
 # What each class is called, for pages and commands.
 TITLES = {
-    "temp": "A passing fault at the receiver",
-    "greylist": "Asked to come back later, as everybody new",
-    "rcpt_rate": "The mailbox gets too much mail at the moment",
-    "rcpt_temp": "The mailbox takes no mail at the moment",
-    "rate": "We are too fast",
-    "conn_limit": "Too many connections of ours",
-    "msgs_per_conn": "Too many messages in one connection",
-    "too_many_rcpt": "Too many recipients in one message",
-    "reputation": "The receiver distrusts us",
-    "blocklist": "We are on a list of bad senders",
-    "auth": "SPF, DKIM or DMARC does not match",
-    "tls": "The encryption does not suit",
-    "ptr": "Our address and its name do not point to each other",
-    "config": "Something in our set-up is wrong",
-    "smarthost": "Our relay refuses it",
-    "bug": "We speak SMTP wrongly",
-    "content": "The content is unwanted",
-    "format": "The form of the message is wrong",
-    "too_big": "The message is too big",
-    "rcpt_policy": "The recipient's own rules refuse it",
-    "misroute": "The server does not serve this domain",
-    "expired": "Nobody took it for days",
-    "full": "The mailbox is full",
-    "inactive": "The mailbox is closed or asleep",
-    "unknown": "There is no such mailbox",
-    "bad_addr": "That is no address",
-    "bad_domain": "The domain takes no mail or does not exist",
-    "unclassified": "Refused in words that nobody has classified",
+    "temp": marked("A passing fault at the receiver"),
+    "greylist": marked("Asked to come back later, as everybody new"),
+    "rcpt_rate": marked("The mailbox gets too much mail at the moment"),
+    "rcpt_temp": marked("The mailbox takes no mail at the moment"),
+    "rate": marked("We are too fast"),
+    "conn_limit": marked("Too many connections of ours"),
+    "msgs_per_conn": marked("Too many messages in one connection"),
+    "too_many_rcpt": marked("Too many recipients in one message"),
+    "reputation": marked("The receiver distrusts us"),
+    "blocklist": marked("We are on a list of bad senders"),
+    "auth": marked("SPF, DKIM or DMARC does not match"),
+    "tls": marked("The encryption does not suit"),
+    "ptr": marked("Our address and its name do not point to each other"),
+    "config": marked("Something in our set-up is wrong"),
+    "smarthost": marked("Our relay refuses it"),
+    "bug": marked("We speak SMTP wrongly"),
+    "content": marked("The content is unwanted"),
+    "format": marked("The form of the message is wrong"),
+    "too_big": marked("The message is too big"),
+    "rcpt_policy": marked("The recipient's own rules refuse it"),
+    "misroute": marked("The server does not serve this domain"),
+    "expired": marked("Nobody took it for days"),
+    "full": marked("The mailbox is full"),
+    "inactive": marked("The mailbox is closed or asleep"),
+    "unknown": marked("There is no such mailbox"),
+    "bad_addr": marked("That is no address"),
+    "bad_domain": marked("The domain takes no mail or does not exist"),
+    "unclassified": marked("Refused in words that nobody has classified"),
 }
 
 HARD = frozenset({"unknown", "bad_addr", "bad_domain"})

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from reputation import blocklists, dkim_keys, domains, handing_on
@@ -41,7 +42,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         now = timezone.now()  # clock: entry
         domain = add_domain(now=now, **form.cleaned_data)
-        messages.success(request, "Added. Publish the records below, then let us look.")
+        messages.success(request, _("Added. Publish the records below, then let us look."))
         return redirect("domain", domain.pk)
     context = {"nav": "domains", "form": form}
     return render(request, "reputation/domain_form.html", context, status=422 if form.errors else 200)
@@ -112,14 +113,19 @@ def key(request: HttpRequest, domain_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     if "new" in request.POST:
         made = dkim_keys.rotate(now=now, domain=domain)
-        messages.success(request, f"Publish the record of {made.selector}. The key before it signs on.")
+        messages.success(
+            request, _("Publish the record of %(selector)s. The key before it signs on.") % {"selector": made.selector}
+        )
         return redirect("domain", domain_id)
     domains.check_domain(now=now, domain_id=domain_id, switch=True)
     waiting = domain.keys.filter(state=DkimKey.State.PENDING).first()
     if waiting:
-        messages.warning(request, f"The record of {waiting.selector} is not there yet. Nothing was switched.")
+        messages.warning(
+            request,
+            _("The record of %(selector)s is not there yet. Nothing was switched.") % {"selector": waiting.selector},
+        )
     else:
-        messages.success(request, "Its record is there: the new key signs. Leave the old record for a week.")
+        messages.success(request, _("Its record is there: the new key signs. Leave the old record for a week."))
     return redirect("domain", domain_id)
 
 
@@ -127,7 +133,7 @@ def new_address(request: HttpRequest) -> HttpResponse:
     form = AddressForm(request.POST or None)
     if form.is_valid():
         made = form.save()
-        messages.success(request, "Added. Its names must lead to each other before receivers trust it.")
+        messages.success(request, _("Added. Its names must lead to each other before receivers trust it."))
         return redirect("address", made.pk)
     context = {"nav": "domains", "form": form}
     return render(request, "reputation/address_form.html", context, status=422 if form.errors else 200)

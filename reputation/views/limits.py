@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from reputation import budgets, limits_page
@@ -57,7 +58,7 @@ def _edit(request: HttpRequest, budget: Budget, form: LimitsForm) -> bool:
     except ValueError as error:
         form.add_error(None, str(error))
         return False
-    messages.success(request, "Saved. It applies from the next batch on; nothing under way is restarted.")
+    messages.success(request, _("Saved. It applies from the next batch on; nothing under way is restarted."))
     return True
 
 
@@ -87,7 +88,7 @@ def hold(request: HttpRequest, budget_id: int) -> HttpResponse:
     now, hours = timezone.now(), form.cleaned_data["hours"]  # clock: entry
     until = now + timedelta(hours=hours) if hours else None
     budgets.hold(now=now, budget=budget, actor=acting(request), reason=form.cleaned_data["reason"], until=until)
-    messages.success(request, "Held. What is in the air arrives; nothing more leaves.")
+    messages.success(request, _("Held. What is in the air arrives; nothing more leaves."))
     return redirect("limit", budget_id)
 
 
@@ -99,7 +100,7 @@ def release(request: HttpRequest, budget_id: int) -> HttpResponse:
         return _page(request, budget, 422, form=_edit_form(budget), release_form=form)
     now = timezone.now()  # clock: entry
     if budgets.release(now=now, budget=budget, actor=acting(request), reason=form.cleaned_data["reason"]):
-        messages.success(request, "Released. It goes on at its full limits.")
+        messages.success(request, _("Released. It goes on at its full limits."))
     return redirect("limit", budget_id)
 
 

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from reputation.access import acting
 from reputation.forms import WorkspaceForm
@@ -16,7 +17,7 @@ def show(request: HttpRequest) -> HttpResponse:
     form = WorkspaceForm(request.POST or None, instance=workspace())
     if form.is_valid():
         Workspace.objects.filter(pk=1).update(**form.cleaned_data)
-        messages.success(request, "Saved.")
+        messages.success(request, _("Saved."))
         return redirect("settings")
     for field in form.fields.values():
         field.disabled = not admin

@@ -4,6 +4,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from reputation import limits_page, warmup
@@ -41,7 +43,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = PlanForm(request.POST or None, initial={"preset": "standard"})
     if form.is_valid():
         plan = warmup.make_plan(**form.cleaned_data)
-        messages.success(request, "Made. It does nothing before an address or a domain warms up by it.")
+        messages.success(request, _("Made. It does nothing before an address or a domain warms up by it."))
         return redirect("warmup-plan", plan.pk)
     context = {"nav": "warmup", "form": form, "presets": warmup.presets().values()}
     return render(request, "reputation/warmup_new.html", context, status=422 if form.errors else 200)
@@ -77,7 +79,9 @@ def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
         changed = form.changed()
         for day, cap in changed.items():
             warmup.set_cap(plan=plan, provider=provider, day=day, cap=cap)
-        messages.success(request, f"{len(changed)} day{'' if len(changed) == 1 else 's'} changed.")
+        messages.success(
+            request, ngettext("%(n)s day changed.", "%(n)s days changed.", len(changed)) % {"n": len(changed)}
+        )
         return redirect("warmup-plan", plan_id)
     context = {"nav": "warmup", "plan": plan, "provider": provider, "form": form}
     return render(request, "reputation/warmup_series.html", context, status=422 if form.errors else 200)
@@ -93,7 +97,9 @@ def start(request: HttpRequest, plan_id: int) -> HttpResponse:
     now = timezone.now()  # clock: entry
     day = form.cleaned_data["day"]
     warmup.start(now=now, zone=zone(), kind=kind, scope=scope, plan=plan, actor=acting(request), day=day)
-    messages.success(request, f"{scope} warms up from today, day {day}, at every provider.")
+    messages.success(
+        request, _("%(scope)s warms up from today, day %(day)s, at every provider.") % {"scope": scope, "day": day}
+    )
     return redirect("warmup")
 
 
@@ -104,7 +110,9 @@ def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     if form.is_valid():
         now = timezone.now()  # clock: entry
         warmup.stop(now=now, kind=kind, scope=scope, actor=acting(request), reason=form.cleaned_data["reason"])
-        messages.success(request, f"The warm-up of {scope} has ended: no caps of the day any more.")
+        messages.success(
+            request, _("The warm-up of %(scope)s has ended: no caps of the day any more.") % {"scope": scope}
+        )
         return redirect("warmup")
     context = {"nav": "warmup", "scope": limits_page.Scope(kind, scope), "form": form}
     return render(request, "reputation/warmup_stop.html", context, status=422 if form.errors else 200)
@@ -117,7 +125,7 @@ def budget(request: HttpRequest, budget_id: int) -> HttpResponse:
     if form.is_valid():
         if _move(request, row, form):
             return redirect("warmup")
-        form.add_error(None, "It changed meanwhile. Look again.")
+        form.add_error(None, _("It changed meanwhile. Look again."))
     context = {"nav": "warmup", "budget": row, "form": form, "scope": limits_page.Scope(row.kind, row.scope)}
     context |= {"changes": row.changes.select_related("actor")[:20]}
     return render(request, "reputation/warmup_budget.html", context, status=422 if form.errors else 200)
@@ -132,5 +140,5 @@ def _move(request: HttpRequest, row: Budget, form: WarmupHoldForm) -> bool:
         by = -days if "back" in request.POST else days
         done = warmup.step(now=now, zone=here, budget=row, by=by, actor=actor, reason=reason)
     if done:
-        messages.success(request, f"Day {row.warmup_day} it is.")
+        messages.success(request, _("Day %(warmup_day)s it is.") % {"warmup_day": row.warmup_day})
     return done

@@ -1,18 +1,19 @@
 """What came in, as it came."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Inbound(models.Model):
     """A message or webhook call that came in, kept raw before anything is read from it."""
 
     class State(models.TextChoices):
-        NEW = "new", "Not read yet"
-        DONE = "done", "Read"
-        FAILED = "failed", "Could not be read"
-        FORWARDED = "forwarded", "Forwarded to a person"
+        NEW = "new", _("Not read yet")
+        DONE = "done", _("Read")
+        FAILED = "failed", _("Could not be read")
+        FORWARDED = "forwarded", _("Forwarded to a person")
 
-    source = models.CharField(max_length=40, help_text="smtp, pipe or hook:<route>")
+    source = models.CharField(max_length=40, help_text=_("smtp, pipe or hook:<route>"))
     mail_from = models.CharField(max_length=320, blank=True)
     rcpt_to = models.CharField(max_length=320, blank=True)
     headers = models.JSONField(default=dict, blank=True)

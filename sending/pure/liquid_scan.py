@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+from words import gettext as _
+
 MAX_SOURCE = 200_000  # bytes of UTF-8
 MAX_TAGS = 2_000
 MAX_TAG = 1_000  # characters between the braces
@@ -65,7 +67,7 @@ def problem_at(source: str, index: int, message: str, suggestion: str = "", seve
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """`Did you mean …?` for the nearest known word, or nothing."""
     nearest = difflib.get_close_matches(word[:60], list(known), n=1, cutoff=0.6)
-    return f"Did you mean `{nearest[0]}`?" if nearest else ""
+    return _("Did you mean `%(nearest)s`?") % {"nearest": nearest[0]} if nearest else ""
 
 
 def scan(source: str, *, room: int = 1) -> tuple[list[Tag], list[Problem]]:
@@ -74,7 +76,11 @@ def scan(source: str, *, room: int = 1) -> tuple[list[Tag], list[Problem]]:
     `room` multiplies the limits of size and number: what is compiled from a letter is longer than the letter.
     """
     if len(source.encode("utf-8", "replace")) > MAX_SOURCE * room:
-        return [], [Problem(1, 1, f"The text is longer than {MAX_SOURCE * room // 1000} KB.", "Shorten it.")]
+        return [], [
+            Problem(
+                1, 1, _("The text is longer than %(room)s KB.") % {"room": MAX_SOURCE * room // 1000}, _("Shorten it.")
+            )
+        ]
     tags: list[Tag] = []
     problems: list[Problem] = []
     for tag, problem in _tags(source):
@@ -126,13 +132,15 @@ def _name(body: str) -> str:
 
 def _complaint(tag: Tag, body: str, *, is_output: bool) -> tuple[str, str]:
     if len(body) > MAX_TAG:
-        return f"This tag is longer than {MAX_TAG} characters.", "Is a closing brace missing?"
+        return _("This tag is longer than %(MAX_TAG)s characters.") % {"MAX_TAG": MAX_TAG}, _(
+            "Is a closing brace missing?"
+        )
     if _LONG_GAP.search(body):
-        return "This tag contains a very long gap.", "Remove the spaces."
+        return _("This tag contains a very long gap."), _("Remove the spaces.")
     if not body.strip(" \t\r\n-"):
-        return "This tag is empty.", ""
+        return _("This tag is empty."), ""
     if "{{" in body or "{%" in body:
-        return "A tag begins inside another tag.", "Is a closing brace missing?"
+        return _("A tag begins inside another tag."), _("Is a closing brace missing?")
     if not is_output and tag.name not in TAG_NAMES:
-        return f"`{tag.name}` is not available in letters.", did_you_mean(tag.name, TAG_NAMES)
+        return _("`%(name)s` is not available in letters.") % {"name": tag.name}, did_you_mean(tag.name, TAG_NAMES)
     return "", ""

@@ -19,6 +19,8 @@ from liquid.exceptions import LiquidError, LiquidInterrupt
 from liquid.template import BoundTemplate
 from liquid.undefined import Undefined
 
+from words import gettext as _
+
 from . import liquid_engine as engine
 from .liquid_filters import FILTER_NAMES, Filter, filters_for, internal_filters, text_of
 from .liquid_scan import Problem, did_you_mean, problem_at, scan
@@ -114,17 +116,19 @@ def _wrong_names(source: str, template: BoundTemplate, known_fields: Collection[
 def _complaint(path: Path, known_fields: Collection[str], local: Collection[str]) -> tuple[str, str]:
     root, *rest = path.path
     if any(isinstance(part, Path) for part in path.path):
-        return "A field's name cannot be computed.", "Write `contact.` and the field's name."
+        return _("A field's name cannot be computed."), _("Write `contact.` and the field's name.")
     if root == "contact":
         field = str(rest[0]) if rest else ""
         if not field:
-            return "`contact` needs a field's name.", "For example `contact.first_name`."
+            return _("`contact` needs a field's name."), _("For example `contact.first_name`.")
         return ("", "") if field in known_fields else _unknown(field, known_fields)
     if root in SYSTEM_NAMES or root in local:
         return "", ""
     name = str(path.head())
     if name in known_fields:
-        return f"`{name}` is not a known field.", f"Did you mean `contact.{name}`?"
+        return _("`%(name)s` is not a known field.") % {"name": name}, _("Did you mean `contact.%(name)s`?") % {
+            "name": name
+        }
     return _unknown(name, [*(f"contact.{field}" for field in known_fields), *SYSTEM_NAMES, *local])
 
 
@@ -133,7 +137,7 @@ def _unknown(name: str, known: Collection[str]) -> tuple[str, str]:
     suggestion = did_you_mean(name, known) or did_you_mean(name, bare)
     for short, full in bare.items():
         suggestion = suggestion.replace(f"`{short}`", f"`{full}`")
-    return f"`{name}` is not a known field.", suggestion
+    return _("`%(name)s` is not a known field.") % {"name": name}, suggestion
 
 
 def _taken_names(source: str, template: BoundTemplate) -> list[Problem]:
@@ -173,10 +177,10 @@ def _failures(template: BoundTemplate, known_fields: Collection[str]) -> list[Pr
     """Render for somebody of whom we know everything and for somebody of whom we know nothing."""
     full = _failure(template, dict.fromkeys(known_fields, "1"))
     if full:
-        return [Problem(1, 1, f"The letter cannot be filled in: {full}.")]
+        return [Problem(1, 1, _("The letter cannot be filled in: %(full)s.") % {"full": full})]
     empty = _failure(template, {})
-    message = f"People without some field are left out: {empty}."
-    return [Problem(1, 1, message, "Give the field a fallback.", "advice")] if empty else []
+    message = _("People without some field are left out: %(empty)s.") % {"empty": empty}
+    return [Problem(1, 1, message, _("Give the field a fallback."), "advice")] if empty else []
 
 
 def _failure(template: BoundTemplate, fields: Mapping[str, object]) -> str:

@@ -5,6 +5,8 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from reputation.access import acting
@@ -26,7 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "past_storms": Storm.objects.exclude(state=Storm.State.OPEN).select_related("decided_by")[:20],
         "unread": unread[:MOST_SHOWN],
         "decided": [
-            (row, TITLES.get(row.class_name, row.class_name))
+            (row, gettext(TITLES.get(row.class_name, row.class_name)))
             for row in ReplyDecision.objects.select_related("reply", "decided_by", "revoked_by")[:MOST_SHOWN]
         ],
     }
@@ -44,11 +46,11 @@ def show(request: HttpRequest, reply_id: int) -> HttpResponse:
         "reply": reply,
         "form": form,
         "current": current,
-        "meaning": TITLES.get(current.class_name, "") if current else "",
+        "meaning": gettext(TITLES.get(current.class_name, current.class_name)) if current else "",
         "undo_form": ReasonForm(auto_id="undo_%s"),
         "past": reply.decisions.exclude(revoked_at=None).select_related("decided_by", "revoked_by"),
         "people": len({key for key, _ in decisions.said_before(reply)}),
-        "classes": [(TITLES[name], REACTIONS[name]) for name in decisions.CLASSES],
+        "classes": [(gettext(TITLES[name]), REACTIONS[name]) for name in decisions.CLASSES],
     }
     return render(request, "sending/answer.html", context, status=422 if form.errors else 200)
 
@@ -63,9 +65,9 @@ def _decided(request: HttpRequest, reply: UnreadReply, form: MeaningForm) -> Htt
         reason=form.cleaned_data["reason"],
     )
     if decision is None:
-        messages.info(request, "Somebody else has decided meanwhile.")
+        messages.info(request, _("Somebody else has decided meanwhile."))
     else:
-        messages.success(request, "Saved. It is a rule from now on, in every process within seconds.")
+        messages.success(request, _("Saved. It is a rule from now on, in every process within seconds."))
     return redirect("answer", reply.pk)
 
 
@@ -76,9 +78,9 @@ def undo(request: HttpRequest, reply_id: int) -> HttpResponse:
     if decision is not None and form.is_valid():
         now, reason = timezone.now(), form.cleaned_data["reason"]  # clock: entry
         decisions.revoke(now=now, decision=decision, actor=acting(request), reason=reason)
-        messages.success(request, "Undone. Whom it alone had suppressed is free again.")
+        messages.success(request, _("Undone. Whom it alone had suppressed is free again."))
     elif decision is not None:
-        messages.error(request, "Say why it is undone.")
+        messages.error(request, _("Say why it is undone."))
     return redirect("answer", reply_id)
 
 
@@ -92,7 +94,7 @@ def storm(request: HttpRequest, storm_id: int) -> HttpResponse:
             done = "Suppressed, as decided." if believed else "They stay. Each counts as one soft failure."
             messages.success(request, done)
         else:
-            messages.info(request, "It was decided already.")
+            messages.info(request, _("It was decided already."))
         return redirect("answers")
     context = {"nav": "answers", "storm": row, "form": form, "counts": storms.counts_of(row)}
     return render(request, "sending/storm.html", context, status=422 if form.errors else 200)

@@ -6,6 +6,7 @@ from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from sending import relay, routes
@@ -45,7 +46,7 @@ def _form_page(request: HttpRequest, route: Route) -> HttpResponse:
     if form.is_valid():
         tried = _try(form) if isinstance(form, RelayForm) else None
         if (tried is None or tried.worked or form.cleaned_data["anyway"]) and (saved := _save(form)):
-            messages.success(request, f"Saved. {tried.sentence if tried else ''}")
+            messages.success(request, f"{_('Saved.')} {tried.sentence if tried else ''}")
             return redirect("route", saved.pk)
     context = {"nav": "routes", "form": form, "route": route, "title": title, "tried": tried}
     refused = form.errors or tried
@@ -86,7 +87,9 @@ def show(request: HttpRequest, route_id: int) -> HttpResponse:
 def drain(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route, pk=route_id)
     if routes.drain(route_id=route_id):
-        messages.success(request, f"“{route.name}” gets nothing new. What is under way ends by itself.")
+        messages.success(
+            request, _("“%(name)s” gets nothing new. What is under way ends by itself.") % {"name": route.name}
+        )
     return redirect("route", route_id)
 
 
@@ -94,7 +97,7 @@ def drain(request: HttpRequest, route_id: int) -> HttpResponse:
 def activate(request: HttpRequest, route_id: int) -> HttpResponse:
     route = get_object_or_404(Route, pk=route_id)
     if routes.activate(route_id=route_id):
-        messages.success(request, f"“{route.name}” is in use again.")
+        messages.success(request, _("“%(name)s” is in use again.") % {"name": route.name})
     return redirect("route", route_id)
 
 
@@ -123,7 +126,7 @@ def _pool_page(request: HttpRequest, pool: Pool) -> HttpResponse:
     form = PoolForm(request.POST or None, instance=pool)
     if form.is_valid():
         routes.save_pool(pool=form.instance, route_ids=form.route_ids())
-        messages.success(request, "Saved. It applies to what is planned from now on.")
+        messages.success(request, _("Saved. It applies to what is planned from now on."))
         return redirect("routes")
     context = {"nav": "routes", "form": form, "pool": pool, "title": title}
     return render(request, "sending/pool_form.html", context, status=422 if form.errors else 200)
@@ -134,7 +137,7 @@ def delete_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
     row = get_object_or_404(Pool, pk=pool_id)
     try:
         row.delete()
-        messages.success(request, f"The pool “{row.name}” is gone. Its routes stay.")
+        messages.success(request, _("The pool “%(name)s” is gone. Its routes stay.") % {"name": row.name})
     except ProtectedError:
-        messages.error(request, f"Campaigns were sent by “{row.name}”, so it stays.")
+        messages.error(request, _("Campaigns were sent by “%(name)s”, so it stays.") % {"name": row.name})
     return redirect("routes")

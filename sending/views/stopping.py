@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from reputation.access import acting
 from reputation.stop_sending import resume_sending, stop_sending
@@ -18,7 +19,7 @@ def stop(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         now = timezone.now()  # clock: entry
         if not stop_sending(now=now, actor=acting(request), reason=form.cleaned_data["reason"]):
-            messages.info(request, "It was stopped already.")
+            messages.info(request, _("It was stopped already."))
         return redirect("routes")
     context = {"nav": "routes", "form": form, "running": Mailing.objects.filter(state=Mailing.State.RUNNING).count()}
     return render(request, "sending/stop.html", context, status=422 if form.errors else 200)
@@ -30,7 +31,7 @@ def resume(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         boot_identity.confirm()
         resume_sending()
-        messages.success(request, "Sending goes on where it stood.")
+        messages.success(request, _("Sending goes on where it stood."))
         return redirect("routes")
     running = Mailing.objects.filter(state=Mailing.State.RUNNING).count()
     return render(request, "sending/resume.html", {"nav": "routes", "running": running})

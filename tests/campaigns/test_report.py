@@ -208,9 +208,7 @@ def test_everybody_is_listed_and_found_by_the_beginning_of_an_address(mailing: M
 def test_who_waits_for_another_try_is_listed_with_its_time(now: datetime, mailing: Mailing) -> None:
     row = Delivery.objects.filter(mailing_id=mailing.pk).order_by("-id")[0]
     due = now + timedelta(minutes=12)
-    Requeue.objects.create(
-        mailing=mailing, delivery=row.id, provider_now=row.provider, due_at=due, reason="deferred"
-    )
+    Requeue.objects.create(mailing=mailing, delivery=row.id, provider_now=row.provider, due_at=due, reason="deferred")
     MailingLane.objects.filter(mailing=mailing, provider=row.provider).update(release_seq=row.seq - 1)
     listed = people_of(mailing=mailing, asked=Asked(topic="retrying"))
     assert [(one.key, one.at) for one in listed] == [(row.id, due)]

@@ -21,7 +21,7 @@ def words_of(code: str) -> Catalog:
 
 
 def test_what_pages_say_is_found_in_templates_and_in_code() -> None:
-    said = [message for _where, message in translations.said()]
+    said = [one.message for one in translations.said()]
 
     assert "Yes, stop it" in said
     assert "%(name)s will not write to you again." in said
@@ -30,7 +30,7 @@ def test_what_pages_say_is_found_in_templates_and_in_code() -> None:
 
 @pytest.mark.parametrize("code", FOREIGN)
 def test_every_sentence_is_there_with_its_parts_and_nothing_else(code: str) -> None:
-    said = {message for _where, message in translations.said()}
+    said = {one.message for one in translations.said()}
     words = {str(message.id): str(message.string) for message in words_of(code) if message.id}
 
     assert words.keys() == said

@@ -52,13 +52,9 @@ def test_the_cap_of_the_day_binds_and_says_where_it_is_from(now: datetime, berli
 
 @pytest.mark.parametrize("provider", ["google", "yahoo", "apple"])
 @pytest.mark.parametrize("cap", [12, 20, 24, 25, 50, 100, 380, 22_000])
-def test_a_days_cap_takes_six_hours_at_least(
-    now: datetime, berlin: ZoneInfo, provider: str, cap: int
-) -> None:
+def test_a_days_cap_takes_six_hours_at_least(now: datetime, berlin: ZoneInfo, provider: str, cap: int) -> None:
     plan = WarmupPlan.objects.create(name=f"Flat {cap}", days={provider: [cap] * 3})
-    budget = Budget.objects.create(
-        kind="ip", scope="127.0.1.9", provider=provider, warmup=plan, warmup_day=1
-    )
+    budget = Budget.objects.create(kind="ip", scope="127.0.1.9", provider=provider, warmup=plan, warmup_day=1)
     limits = _limits(budget, now, berlin)
     assert limits.per_day == cap
     assert limits.per_hour is not None

@@ -16,9 +16,7 @@ pytestmark = pytest.mark.django_db
 def test_everyone_is_a_delivery_or_left_out_with_the_reason(now: datetime) -> None:
     readers = newsletter()
     people(40, on=readers)
-    Subscription.objects.filter(pk__in=Subscription.objects.values("pk")[:7]).update(
-        state="unsubscribed"
-    )
+    Subscription.objects.filter(pk__in=Subscription.objects.values("pk")[:7]).update(state="unsubscribed")
 
     mailing = pressed(now, readers)
 
@@ -62,9 +60,7 @@ def test_lanes_have_gapless_places_and_add_up(now: datetime) -> None:
     mailing = pressed(now, readers)
 
     for lane in MailingLane.objects.filter(mailing=mailing):
-        places = sorted(
-            row.seq for row in deliveries(mailing) if row.provider == lane.provider
-        )
+        places = sorted(row.seq for row in deliveries(mailing) if row.provider == lane.provider)
         assert places == list(range(1, lane.total + 1))
         assert lane.release_seq == lane.total
     assert sum(lane.total for lane in mailing.lanes.all()) == 41
@@ -85,17 +81,13 @@ def test_small_sites_share_the_tail_and_lie_apart(now: datetime) -> None:
     readers = newsletter()
     for number in range(5):
         domain = f"hoster-{number}.example"
-        RecipientDomain.objects.create(
-            domain=domain, state="ok", provider=f"other:{domain}", expires_at=now
-        )
+        RecipientDomain.objects.create(domain=domain, state="ok", provider=f"other:{domain}", expires_at=now)
         people(3, on=readers, domain=domain)
 
     mailing = pressed(now, readers)
 
     assert [lane.provider for lane in mailing.lanes.all()] == ["tail"]
-    in_order = [
-        row.domain for row in sorted(deliveries(mailing), key=lambda row: row.seq)
-    ]
+    in_order = [row.domain for row in sorted(deliveries(mailing), key=lambda row: row.seq)]
     assert all(len(set(in_order[start : start + 5])) == 5 for start in (0, 5, 10))
 
 
@@ -117,16 +109,12 @@ def test_a_domain_is_left_out_only_after_a_day_of_saying_no(now: datetime) -> No
         ("gone.example", timedelta(hours=30)),
         ("flaky.example", timedelta(hours=1)),
     ):
-        RecipientDomain.objects.create(
-            domain=name, state="not_found", bad_since=now - since, expires_at=now
-        )
+        RecipientDomain.objects.create(domain=name, state="not_found", bad_since=now - since, expires_at=now)
         people(2, on=readers, domain=name)
 
     mailing = pressed(now, readers)
 
-    assert (
-        Excluded.objects.filter(mailing=mailing, reason="no_mail_domain").count() == 2
-    )
+    assert Excluded.objects.filter(mailing=mailing, reason="no_mail_domain").count() == 2
     assert mailing.total == 2
 
 
@@ -136,17 +124,13 @@ def test_an_open_mailing_takes_more_people_but_nobody_twice(now: datetime) -> No
     mailing = pressed(now, readers, is_open=True)
     people(6, on=readers, prefix="late")
 
-    came = append(
-        now=now, mailing=mailing, audience=Audience(ON_THE_LIST, {"list": readers.pk})
-    )
+    came = append(now=now, mailing=mailing, audience=Audience(ON_THE_LIST, {"list": readers.pk}))
 
     assert came == 6
     rows = deliveries(mailing)
     assert [row.id for row in rows] == list(range(1, 11))
     for lane in mailing.lanes.all():
-        assert sorted(r.seq for r in rows if r.provider == lane.provider) == list(
-            range(1, lane.total + 1)
-        )
+        assert sorted(r.seq for r in rows if r.provider == lane.provider) == list(range(1, lane.total + 1))
 
 
 def test_nothing_is_written_when_the_audience_cannot_be_read(now: datetime) -> None:

@@ -80,6 +80,7 @@ def test_when_the_books_cant_be_closed_only_the_last_one_asked_about_is_testifie
 
     monkeypatch.setattr("sending.finish._finish", away)
     monkeypatch.setattr("sending.finish.PATIENCE_SECONDS", 0.0)
+
     def ok_while_draining(*_: object) -> str:
         draining.begin()
         return "250 2.0.0 Ok"

@@ -12,9 +12,7 @@ from campaigns.pure.wall_time import (
 
 
 def test_a_wall_time_is_an_instant_in_its_zone() -> None:
-    assert instant_of("2026-11-24T09:00", "Europe/Warsaw") == datetime(
-        2026, 11, 24, 8, 0, tzinfo=UTC
-    )
+    assert instant_of("2026-11-24T09:00", "Europe/Warsaw") == datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -26,9 +24,7 @@ def test_a_wall_time_is_an_instant_in_its_zone() -> None:
         ("2026-09-06T00:30", "America/Santiago", "2026-09-06T04:30"),
     ],
 )
-def test_a_time_the_clocks_skip_means_as_long_after_the_gap(
-    wall: str, zone: str, utc: str
-) -> None:
+def test_a_time_the_clocks_skip_means_as_long_after_the_gap(wall: str, zone: str, utc: str) -> None:
     assert is_skipped(wall, zone)
     assert instant_of(wall, zone) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
@@ -41,9 +37,7 @@ def test_a_time_the_clocks_skip_means_as_long_after_the_gap(
         ("2026-04-05T01:45", "Australia/Lord_Howe", "2026-04-04T14:45"),
     ],
 )
-def test_a_time_that_comes_twice_means_the_first(
-    wall: str, zone: str, utc: str
-) -> None:
+def test_a_time_that_comes_twice_means_the_first(wall: str, zone: str, utc: str) -> None:
     assert is_twice(wall, zone)
     assert instant_of(wall, zone) == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
@@ -53,9 +47,7 @@ def test_an_ordinary_time_is_neither() -> None:
     assert not is_twice("2026-06-01T12:00", "Asia/Kolkata")
 
 
-@pytest.mark.parametrize(
-    "wall", ["", "tomorrow", "2026-13-01T00:00", "2026-01-01T00:00+01:00"]
-)
+@pytest.mark.parametrize("wall", ["", "tomorrow", "2026-13-01T00:00", "2026-01-01T00:00+01:00"])
 def test_what_is_no_time_is_said_plainly(wall: str) -> None:
     with pytest.raises(BadWallTime):
         instant_of(wall, "Europe/Warsaw")
