@@ -144,7 +144,8 @@ def _by_limits(facts: Facts, now: datetime, zone: ZoneInfo) -> Said:
         full = _("%(n)s an hour is the limit; it goes on soon.") % {"n": number(facts.hour_used)}
         return Said("wait", "hourglass", _("This hour is full"), full)
     if facts.retrying >= facts.waiting and facts.next_retry_at is not None and facts.next_retry_at > now:
-        return Said("wait", "refresh", _("Trying again"), f"{_('Everyone was tried once.')} {again}".strip())
+        tried = _("Everyone was tried once.")
+        return Said("wait", "refresh", _("Trying again"), f"{tried} {again}".strip())
     return Said("live", "clock", _("Waiting for its turn"), again)
 
 

@@ -28,7 +28,8 @@ def when(context: template.Context, instant: datetime | None, missing: str = "ne
         return gettext(missing)
     zone = str(context["workspace"].time_zone)
     local = instant.astimezone(ZoneInfo(zone))
-    return f"{date_format(local, pgettext('date format', 'D j M Y, H:i'), use_l10n=False)} ({zone})"
+    said = date_format(local, pgettext("date format", "D j M Y, H:i"), use_l10n=False)
+    return f"{said} ({zone})"
 
 
 @register.filter
