@@ -2,24 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
+
+from django.conf import settings
 
 from campaigns.audience import Crowd
 from campaigns.models import Campaign
+from reputation.budgets import ALL
 from reputation.models import Budget as BudgetRow
-from reputation.warmup import cap_on
-from reputation.workspace import today
+from reputation.pure.warmup import USED, WEEKEND
+from reputation.warmup import ladder_of
 from sending.capacity import Capacity, Choice, capacity
-from sending.models import Mailing
+from sending.models import Mailing, MailingLane
 from sending.press import TAIL_BELOW
-from sending.pure.forecast import STEP, ProviderForecast, forecast
+from sending.pure.forecast import Coming, Ladder, ProviderForecast, forecast
+from sending.pure.guard import AT_LATEST, SETTLE, first_part
 from sending.pure.lanes import Demand
 from sending.pure.windows import Budget
 from sending.waiting import waiting
 
-# So many days of a warm-up are looked at; the forecast ends before them.
-DAYS_AHEAD = 61
 TAIL = "tail"
 # The label under which everybody else's mail is foreseen; no provider is called so.
 OTHERS = "(others)"
@@ -37,6 +39,11 @@ class Outlook:
         return max(ends) if ends and len(ends) == len(self.rows) else None
 
     @property
+    def last(self) -> ProviderForecast | None:
+        """Who is done last, where everybody will be."""
+        return next((row for row in self.rows if row.finishes_at == self.done_at), None) if self.done_at else None
+
+    @property
     def stuck(self) -> list[ProviderForecast]:
         return [row for row in self.rows if row.finishes_at is None]
 
@@ -44,15 +51,17 @@ class Outlook:
 def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Campaign, crowd: Crowd) -> Outlook:
     """A handful of queries, whatever the size of the crowd. Empty without a route or without anybody to send to.
 
-    1. Run the others ahead until we start: what they have sent by then is out of our way.
-    2. Run them and us together from there, with the caps of those days.
+    Whoever sends already is run from now on, and we join at our start: what they spend is out of our way, and a warm-up
+    that nobody uses until then stands still.
     """
     if campaign.pool is None or campaign.sending_domain is None or not crowd.recipients:
         return Outlook([])
     us = Mailing(pk=0, pool=campaign.pool, sending_domain=campaign.sending_domain, per_hour=campaign.per_hour)
-    ours, theirs, run = _in_view(now, zone, us, with_tail(crowd.by_provider))
-    begin = max(now, starts_at)
-    rows = run.at(begin, [*[one for one in ours if one.lanes], *run.left_at(begin, theirs)])
+    ours = [
+        _Share(provider, people, 0 if provider == "unknown" else first_part(people))
+        for provider, people in with_tail(crowd.by_provider).items()
+    ]
+    rows = _run(now, zone, us, ours, begins=max(now, starts_at))
     return Outlook(sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total))
 
 
@@ -61,9 +70,13 @@ def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[st
 
     By the planner's own arithmetic, like the outlook before the start: today's limits, warm-up, and who sends beside.
     """
-    ours, theirs, run = _in_view(now, zone, mailing, {provider: n for provider, n in left.items() if n > 0})
-    rows = run.at(now, [one for one in [*ours, *theirs] if one.lanes])
-    return {row.provider: row.finishes_at for row in rows if row.provider != OTHERS}
+    held_back = _held_back([mailing.pk])
+    ours = [
+        _Share(provider, n, max(0, n - back) if (back := held_back.get((mailing.pk, provider), 0)) else 0)
+        for provider, n in left.items()
+        if n > 0
+    ]
+    return {row.provider: row.finishes_at for row in _run(now, zone, mailing, ours) if row.provider != OTHERS}
 
 
 def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
@@ -75,94 +88,102 @@ def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def _in_view(
-    now: datetime, zone: ZoneInfo, us: Mailing, shares: Mapping[str, int]
-) -> tuple[list[Demand], list[Demand], "_Ahead"]:
-    """What we and everybody else who is sending ask for, with all budgets that any of us spends from."""
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What waits at a provider; `first` of them go first, and the others wait for their answers (0: all at once)."""
+
+    provider: str
+    people: int
+    first: int = 0
+
+
+def _run(
+    now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence[_Share], begins: datetime | None = None
+) -> Sequence[ProviderForecast]:
+    """Run us and everybody else who is sending, with all budgets that any of us spends from."""
     others = {row.pk: row for row in _running() if row.pk != us.pk}
     places = waiting(now=now, mailings=others) if others else {}
-    wanted = [*((us, provider) for provider in shares), *((others[place.mailing], place.provider) for place in places)]
+    wanted = [
+        *((us, share.provider) for share in ours),
+        *((others[place.mailing], place.provider) for place in places),
+    ]
     known = capacity(
         now=now,
         zone=zone,
         choices=[_choice(mailing, provider) for mailing, provider in wanted],
         per_hour={mailing.pk: mailing.per_hour for mailing, _provider in wanted if mailing.per_hour},
     )
-    theirs = [
-        _demand(known, others[place.mailing], place.provider, amount.fresh + amount.retry, label=OTHERS)
+    demand = [
+        _coming(known, others[place.mailing], place.provider, amount.fresh + amount.retry, label=OTHERS)
         for place, amount in places.items()
     ]
-    ours = [_demand(known, us, provider, people, label=provider) for provider, people in shares.items()]
-    return ours, theirs, _Ahead(now, zone, list(known.budgets.values()))
+    demand += [
+        _coming(known, us, one.provider, one.people, label=one.provider, first=one.first, begins=begins) for one in ours
+    ]
+    ladders = _ladders(known.budgets)
+    return forecast(
+        now=now,
+        budgets=[_by_its_days(budget) if budget.id in ladders else budget for budget in known.budgets.values()],
+        demand=[one for one in demand if one.demand.lanes],
+        zone=zone,
+        ladders=ladders,
+    )
 
 
 def _running() -> Iterable[Mailing]:
     return Mailing.objects.filter(state=Mailing.State.RUNNING).select_related("pool", "sending_domain")
 
 
-def _demand(known: Capacity, mailing: Mailing, provider: str, people: int, *, label: str) -> Demand:
-    return Demand(
+def _held_back(mailings: Sequence[int]) -> dict[tuple[int, str], int]:
+    """Who waits for the answers of a first part, by mailing and provider."""
+    lanes = MailingLane.objects.filter(mailing__in=mailings, held_back__gt=0)
+    return {(mailing, at): n for mailing, at, n in lanes.values_list("mailing", "provider", "held_back")}
+
+
+def _coming(
+    known: Capacity,
+    mailing: Mailing,
+    provider: str,
+    people: int,
+    *,
+    label: str,
+    first: int = 0,
+    begins: datetime | None = None,
+) -> Coming:
+    demand = Demand(
         mailing=mailing.pk,
         provider=label,
         lanes=known.lanes_of(_choice(mailing, provider), mailing.pk),
         fresh=people,
         overflow=mailing.pool.overflow,
     )
+    faster = settings.TIME_FACTOR
+    return Coming(demand, begins, first, settle=SETTLE / faster, at_latest=AT_LATEST / faster)
 
 
 def _choice(mailing: Mailing, provider: str) -> Choice:
     return Choice(mailing.pool_id, mailing.sending_domain.name, provider)
 
 
-class _Ahead:
-    """The forecast from a later instant on."""
+def _by_its_days(budget: Budget) -> Budget:
+    """What a budget that warms up may spend in a day and an hour is said by its ladder."""
+    return replace(budget, limits=replace(budget.limits, per_day=None, per_hour=None, rests=False))
 
-    def __init__(self, now: datetime, zone: ZoneInfo, budgets: Sequence[Budget]) -> None:
-        self.now, self.zone, self.budgets = now, zone, budgets
-        ids = [budget.id for budget in budgets if budget.id > 0]
-        rows = BudgetRow.objects.filter(pk__in=ids, warmup__isnull=False).select_related("warmup")
-        self.warming = {row.pk: row for row in rows}
 
-    def at(self, begin: datetime, demand: Sequence[Demand]) -> Sequence[ProviderForecast]:
-        return forecast(
-            now=begin,
-            budgets=[self._budget(budget, begin) for budget in self.budgets],
-            demand=demand,
-            zone=self.zone,
-            day_caps={pk: self._caps(row, begin) for pk, row in self.warming.items()},
-        )
+def _ladders(budgets: Mapping[int, Budget]) -> dict[int, Ladder]:
+    ids = [key for key in budgets if key > 0]
+    rows = BudgetRow.objects.filter(pk__in=ids, warmup__isnull=False).exclude(provider=ALL).select_related("warmup")
+    return {row.pk: _ladder(row) for row in rows}
 
-    def left_at(self, begin: datetime, theirs: Sequence[Demand]) -> list[Demand]:
-        """What the others will still have to send when we begin."""
-        if begin - self.now < STEP:
-            return [one for one in theirs if one.lanes]
-        left = []
-        for one in (one for one in theirs if one.lanes):
-            rows = forecast(
-                now=self.now,
-                budgets=[self._budget(budget, self.now) for budget in self.budgets],
-                demand=[one],
-                zone=self.zone,
-                day_caps={pk: self._caps(row, self.now) for pk, row in self.warming.items()},
-                horizon=begin - self.now,
-            )
-            left += [replace(one, fresh=row.unsent) for row in rows if row.unsent]
-        return left
 
-    def _budget(self, budget: Budget, begin: datetime) -> Budget:
-        """Spent by then: nothing of another day, nothing of another hour."""
-        if budget.id in self.warming and self.warming[budget.id].per_hour is None:
-            # The hour's part follows from each day's own cap.
-            budget = replace(budget, limits=replace(budget.limits, per_hour=None))
-        if begin - self.now >= timedelta(hours=1):
-            budget = replace(budget, sent_hour=0)
-        if today(begin, self.zone) != today(self.now, self.zone):
-            budget = replace(budget, sent_today=0)
-        return budget
-
-    def _caps(self, row: BudgetRow, begin: datetime) -> list[int | None]:
-        first, day = today(self.now, self.zone), today(begin, self.zone)
-        caps = [cap_on(row, today=first, on=day + timedelta(days=n)) for n in range(DAYS_AHEAD)]
-        if row.per_day is None:
-            return caps
-        return [min(cap, row.per_day) if cap is not None else row.per_day for cap in caps]
+def _ladder(row: BudgetRow) -> Ladder:
+    rungs = ladder_of(row)
+    return Ladder(
+        caps=[rung.day for rung in rungs],
+        hours=[rung.hour for rung in rungs],
+        used=USED,
+        stays_until=row.warmup_on,
+        afterwards=row.per_day,
+        afterwards_an_hour=row.per_hour,
+        rests=WEEKEND if row.warmup and row.warmup.skips_weekends else frozenset(),
+    )

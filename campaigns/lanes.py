@@ -84,7 +84,7 @@ def monitor_of(*, now: datetime, house: Workspace, mailing: Mailing) -> Monitor:
     for lane in progress.lanes:
         facts = _facts(mailing, lane, known.get(lane.provider, []), all_stopped=all_stopped)
         said = say(facts, now=now, zone=zone)
-        usual = _normal(now, mailing, known.get(lane.provider, []), facts.limit)
+        usual = _normal(now, zone, mailing, known.get(lane.provider, []), facts.limit)
         pace, end = _pace(mailing, lane), ends.get(lane.provider)
         trouble = _trouble(known.get(lane.provider, []))
         budget = trouble[0].budget.pk if trouble and lane.waiting > 0 else None
@@ -173,6 +173,7 @@ def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], *, all
         day_used=days[0].limits.per_day if days else None,
         warmup_day=days[0].budget.warmup_day if days and days[0].limits.warmup_cap else 0,
         hour_used=full_hour[0] if full_hour else None,
+        rests=any(row.limits.rests for row in known),
         limit=_limit(mailing, [row.limits for row in known]),
     )
 
@@ -192,11 +193,13 @@ def _limit(mailing: Mailing, known: Sequence[OfBudget]) -> float | None:
     return min(found, default=None)
 
 
-def _normal(now: datetime, mailing: Mailing, known: Sequence[Advice], limit: float | None) -> float | None:
+def _normal(
+    now: datetime, zone: ZoneInfo, mailing: Mailing, known: Sequence[Advice], limit: float | None
+) -> float | None:
     """The limit if no budget were in trouble; usually none is."""
     if all(row.limits.state == Budget.State.OPEN for row in known):
         return limit
-    return _limit(mailing, [steps_of(row.budget, now=now)[-2][1] for row in known])
+    return _limit(mailing, [steps_of(row.budget, now=now, zone=zone)[-2][1] for row in known])
 
 
 def _pace(mailing: Mailing, lane: LaneProgress) -> float:

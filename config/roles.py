@@ -99,11 +99,11 @@ _TABLE: dict[Needs, str] = {
         person-lists import-new import-run import-rejected""",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
         campaign-guard-resume campaign-first-part""",
-    SEE_OR_RUN: "settings limit limits-of warmup-plan answer storm outside",
+    SEE_OR_RUN: "settings limit limits-of warmup-plan warmup-budget answer storm outside",
     RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
-        warmup-start warmup-stop warmup-budget team team-role team-link team-remove team-withdraw
+        warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
         outside-refused""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}

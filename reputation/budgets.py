@@ -11,7 +11,7 @@ A limit is found in this order, each step over the one before:
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from reputation.catalogue import catalogue
 from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
 from reputation.pure.backoff import PROBE
 from reputation.pure.catalogue import Ceiling, Provider
-from reputation.pure.warmup import cap_of, is_cold
+from reputation.pure.warmup import cap_of, is_cold, rests_on
 from reputation.workspace import today
 
 ALL = "*"
@@ -41,7 +41,7 @@ class Limits:
 
     `rate_share` and `connection_cap` are the recovery's factors, already in the numbers. Nothing leaves while `closed`;
     then `closed_until` is when it may be tried again, or None until a person releases it. `sources` says where each
-    limit is from.
+    limit is from. `rests`: of hour and day nothing is for marketing, on a weekend that the warm-up skips.
     """
 
     per_minute: int | None = None
@@ -59,6 +59,7 @@ class Limits:
     connection_cap: int | None = None
     cold: bool = False
     warmup_cap: int | None = None
+    rests: bool = False
     tls_required: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,15 +109,15 @@ def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = Fal
 
     `cold`: who sends is new there. For recipient domains, which have no warm-up of their own.
     """
-    return steps_of(budget, now=now, cold=cold)[-1][1]
+    return steps_of(budget, now=now, zone=zone, cold=cold)[-1][1]
 
 
-def steps_of(budget: Budget, *, now: datetime, cold: bool = False) -> list[tuple[str, Limits]]:
+def steps_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False) -> list[tuple[str, Limits]]:
     """The same step by step, each over the one before: catalogue, set by hand, warm-up, state."""
     cold = cold or (budget.warmup is not None and is_cold(budget.warmup_day))
     stock = _from_catalogue(budget, cold=cold)
     by_hand = _with_overrides(budget, stock)
-    warming = _with_warmup(budget, by_hand)
+    warming = _with_warmup(budget, by_hand, today(now, zone))
     return [
         ("catalogue", stock),
         ("set by hand", by_hand),
@@ -139,6 +140,7 @@ def explain(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False
         for name in LIMITS
         if getattr(limits, name) is not None
     ]
+    lines += ["Weekends are skipped: only transactional mail leaves today."] if limits.rests else []
     return [*(lines or ["No limits."]), _state_in_words(limits, zone)]
 
 
@@ -308,7 +310,7 @@ def _with_overrides(budget: Budget, limits: Limits) -> Limits:
     return replace(limits, **own, sources={**limits.sources, **dict.fromkeys(own, "set by hand")})
 
 
-def _with_warmup(budget: Budget, limits: Limits) -> Limits:
+def _with_warmup(budget: Budget, limits: Limits, day: date) -> Limits:
     if budget.warmup is None or budget.provider == ALL:
         return limits
     provider = catalogue().get(budget.provider)
@@ -316,16 +318,17 @@ def _with_warmup(budget: Budget, limits: Limits) -> Limits:
     if cap is None:
         return limits
     source = f"warm-up “{budget.warmup.name}”, day {budget.warmup_day}"
-    hourly = _hourly(cap, provider.cold)
-    day = cap if budget.per_day is None else min(cap, budget.per_day)
+    hourly = hourly_of(cap, provider.cold)
+    a_day = cap if budget.per_day is None else min(cap, budget.per_day)
     hour = min(hourly, limits.per_hour) if budget.per_hour is not None and limits.per_hour else hourly
     sources = {**limits.sources}
-    sources |= {"per_day": source} if day == cap else {}
+    sources |= {"per_day": source} if a_day == cap else {}
     sources |= {"per_hour": source} if hour == hourly else {}
-    return replace(limits, per_day=day, per_hour=hour, warmup_cap=cap, sources=sources)
+    rests = rests_on(day, skips_weekends=budget.warmup.skips_weekends)
+    return replace(limits, per_day=a_day, per_hour=hour, warmup_cap=cap, rests=rests, sources=sources)
 
 
-def _hourly(cap: int, cold: Ceiling) -> int:
+def hourly_of(cap: int, cold: Ceiling) -> int:
     """The hour's part of a day's cap: as the catalogue has it for the first day, else the day spread over six hours."""
     if cold.per_hour and cold.per_day:
         return max(1, round(cap * cold.per_hour / cold.per_day))

@@ -9,10 +9,10 @@ from django.core.checks import CheckMessage, Error, register
 
 from reputation import blocklists
 from reputation.catalogue import catalogue
+from reputation.plans import presets
 from reputation.pure.blocklists import BlocklistError
 from reputation.pure.catalogue import CatalogueError
 from reputation.pure.replies import RuleError, packaged_rules, strangers
-from reputation.warmup import presets
 
 
 @register()

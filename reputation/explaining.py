@@ -99,7 +99,7 @@ def _has_site_limits(row: Provider) -> bool:
 def _spending(
     budget: Budget, name: str, *, exists: bool, now: datetime, zone: ZoneInfo, cold: bool = False
 ) -> Spending:
-    steps = steps_of(budget, now=now, cold=cold)
+    steps = steps_of(budget, now=now, zone=zone, cold=cold)
     return Spending(
         kind=budget.get_kind_display(),
         scope=name,

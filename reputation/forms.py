@@ -8,7 +8,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from reputation import warmup
+from reputation import plans
 from reputation.budgets import ALL, LIMITS
 from reputation.catalogue import catalogue
 from reputation.models import Budget, SendingAddress, SendingDomain, WarmupPlan, Workspace
@@ -128,11 +128,18 @@ class ProviderForm(forms.Form):
 class PlanForm(forms.Form):
     name = forms.CharField(label=_("Name of the plan"), max_length=80)
     preset = forms.ChoiceField(label=_("Begin with"), widget=forms.RadioSelect)
+    skips_weekends = forms.BooleanField(
+        label=_("Skip weekends"),
+        required=False,
+        help_text=_(
+            "On Saturdays and Sundays only confirmations and the like leave, and the warm-up stays on its day."
+        ),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["preset"].choices = [  # type: ignore[attr-defined]
-            (key, f"{preset.name}. {preset.about}") for key, preset in warmup.presets().items()
+            (key, f"{preset.name}. {preset.about}") for key, preset in plans.presets().items()
         ]
 
     def clean_name(self) -> str:

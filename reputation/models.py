@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from reputation.plan_models import WarmupPlan as WarmupPlan
+from reputation.plan_models import WarmupPlanVersion as WarmupPlanVersion
 from reputation.report_models import DmarcTally as DmarcTally
 from reputation.report_models import OutsideReport as OutsideReport
 from reputation.report_models import RefusedFile as RefusedFile
@@ -228,15 +230,19 @@ class FindingChange(models.Model):
 
 
 class Alert(models.Model):
-    """A check that had passed broke, or was mended: told to the admins by mail, and to a webhook where there is one."""
+    """A check that had passed broke or was mended, or a warm-up was held by its figures: told to the admins by mail,
+    and to a webhook where there is one.
+    """
 
     class Kind(models.TextChoices):
         BROKE = "broke", _("Broke")
         MENDED = "mended", _("Mended")
+        WARMUP = "warmup", _("Warm-up held")
 
     kind = models.CharField(max_length=6, choices=Kind)
     domain = models.ForeignKey(SendingDomain, null=True, on_delete=models.CASCADE, related_name="+")
     address = models.ForeignKey(SendingAddress, null=True, on_delete=models.CASCADE, related_name="+")
+    budget = models.ForeignKey("Budget", null=True, on_delete=models.CASCADE, related_name="+")
     check_name = models.CharField(max_length=20)
     required = models.BooleanField()
     at = models.DateTimeField()
@@ -263,24 +269,8 @@ class Alert(models.Model):
 
     @property
     def about(self) -> str:
-        """The domain or the address it is about, as a name."""
-        return str(self.domain or self.address)
-
-
-class WarmupPlan(models.Model):
-    """Caps of the day by provider, day after day. A preset is copied, then edited."""
-
-    name = models.CharField(max_length=80, unique=True)
-    preset = models.CharField(max_length=40, blank=True)
-    # {"google": [150, 225, …], "*": [50, 75, …]}; after the last day there is no cap.
-    days = models.JSONField(default=dict)
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
+        """The domain, the address or the account it is about, as a name."""
+        return str(self.budget.scope if self.budget else self.domain or self.address)
 
 
 class Budget(models.Model):

@@ -26,6 +26,8 @@ urlpatterns = [
     path("warmup/<int:plan_id>/", warmup.show, name="warmup-plan"),
     path("warmup/<int:plan_id>/series/<str:provider>/", warmup.series, name="warmup-series"),
     path("warmup/<int:plan_id>/start/", warmup.start, name="warmup-start"),
+    path("warmup/<int:plan_id>/weekends/", warmup.weekends, name="warmup-weekends"),
+    path("warmup/<int:plan_id>/put-back/<int:number>/", warmup.put_back, name="warmup-put-back"),
     path("warmup/stop/<str:kind>/<path:scope>/", warmup.stop, name="warmup-stop"),
     path("warmup/budgets/<int:budget_id>/", warmup.budget, name="warmup-budget"),
     #

@@ -7,61 +7,32 @@ day from which the present warm-up day counts: moved ahead, it holds the budget 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from pathlib import Path
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 
-from reputation.budgets import ALL, budgets_for
+from reputation.budgets import ALL, budgets_for, hourly_of
 from reputation.catalogue import catalogue
-from reputation.models import Budget, BudgetChange, DayTally, WarmupPlan
+from reputation.models import Alert, Budget, BudgetChange, DayTally, WarmupPlan
 from reputation.pure import warmup as pure
-from reputation.pure.warmup import EVERYONE, HIGHEST_CAP, Day, Decision, Preset, cap_of, length_of
+from reputation.pure.warmup import Day, Decision, cap_of
 from reputation.workspace import today
 
-FILE = Path(__file__).with_name("warmup.toml")
 CHUNK = 1_000
+# What is written down of a day that was decided on.
+FIGURES = ("cap", "sent", "accepted", "deferred", "bounced", "unknown_users", "complained")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A plan for a page: provider keys over day by day caps; None where a provider has no cap any more."""
+class Rung(NamedTuple):
+    """What may leave on a warm-up day, and in each hour of it."""
 
-    providers: Sequence[str]
-    rows: Sequence[tuple[int, Sequence[int | None]]]
-
-
-@cache
-def presets() -> dict[str, Preset]:
-    """The presets of warmup.toml by key. Raises CatalogueError; the system check has said so at start."""
-    return pure.load(FILE.read_text(encoding="utf-8"))
-
-
-def make_plan(*, name: str, preset: str) -> WarmupPlan:
-    """A new plan, copied from a preset and free to be edited. Raises ValueError for a preset there is not."""
-    if preset not in presets():
-        raise ValueError(f"There is no warm-up preset “{preset}”. There are: {', '.join(presets())}.")
-    return WarmupPlan.objects.create(name=name, preset=preset, days=pure.days_of(presets()[preset], catalogue()))
-
-
-def set_cap(*, plan: WarmupPlan, provider: str, day: int, cap: int) -> None:
-    """Change one day (from 1) of a provider's series; `*` is everybody without one. Raises ValueError."""
-    if not 1 <= cap <= HIGHEST_CAP:
-        raise ValueError("A day's cap must be a whole number of 1 or more.")
-    with transaction.atomic():
-        row = WarmupPlan.objects.select_for_update(no_key=True).get(pk=plan.pk)
-        series = list(row.days.get(provider) or row.days.get(EVERYONE) or [])
-        if not 1 <= day <= len(series):
-            raise ValueError(f"The plan has {len(series)} days; there is no day {day}.")
-        series[day - 1] = cap
-        row.days[provider] = series
-        row.save(update_fields=["days"])
-    plan.days = row.days
+    day: int
+    hour: int
 
 
 def start(
@@ -116,19 +87,14 @@ def advance(*, now: datetime, zone: ZoneInfo) -> int:
     return moved
 
 
-def cap_on(budget: Budget, *, today: date, on: date) -> int | None:
-    """The cap of a day to come, if every day until then goes well. For forecasts; None is no cap."""
-    if budget.warmup is None or budget.provider == ALL:
-        return None
-    ahead = max(0, (on - max(today, budget.warmup_on or today)).days)
-    return cap_of(budget.warmup.days, catalogue().get(budget.provider).key, budget.warmup_day + ahead)
-
-
-def table(plan: WarmupPlan, *, providers: Sequence[str]) -> Table:
-    """A plan's caps for some providers (`*` for the rest), as many rows as the longest has days."""
-    longest = max((length_of(plan.days, provider) for provider in providers), default=0)
-    rows = [(day, [cap_of(plan.days, provider, day) for provider in providers]) for day in range(1, longest + 1)]
-    return Table(providers=providers, rows=rows)
+def ladder_of(budget: Budget) -> list[Rung]:
+    """What may leave on this warm-up day and on those that follow when each is used and goes well. For forecasts."""
+    provider = catalogue().get(budget.provider)
+    series, day = pure.series_of(_plan_days(budget), provider.key), max(1, budget.warmup_day)
+    caps = [cap if budget.per_day is None else min(cap, budget.per_day) for cap in series[day - 1 :]]
+    hours = [hourly_of(cap, provider.cold) for cap in series[day - 1 :]]
+    limit = budget.per_hour
+    return [Rung(cap, hour if limit is None else min(hour, limit)) for cap, hour in zip(caps, hours, strict=True)]
 
 
 def _advance(now: datetime, zone: ZoneInfo, day: date, budgets: Sequence[Budget]) -> int:
@@ -139,32 +105,31 @@ def _advance(now: datetime, zone: ZoneInfo, day: date, budgets: Sequence[Budget]
     moved = 0
     for budget in budgets:
         tally = tallies.get(budget.pk)
-        decision = (
-            _judge(budget, tally, verdicts[budget.pk])
-            if tally is not None and tally.sent
-            else _decay(budget, day, last_days.get(budget.pk))
-        )
-        moved += decision is not None and _obey(now, day, budget, decision)
+        if tally is not None and tally.sent:
+            moved += _obey(now, day, budget, *_judge(budget, tally, verdicts[budget.pk]))
+        elif decision := _decay(budget, day, last_days.get(budget.pk)):
+            moved += _obey(now, day, budget, decision, {})
     return moved
 
 
-def _judge(budget: Budget, tally: DayTally, verdicts: frozenset[str]) -> Decision:
+def _judge(budget: Budget, tally: DayTally, verdicts: frozenset[str]) -> tuple[Decision, dict[str, Any]]:
+    """What follows from a day on which mail left, with its figures for the record."""
     cap = cap_of(_plan_days(budget), catalogue().get(budget.provider).key, budget.warmup_day)
     if cap is None:
-        return Decision(0, "The plan has come to its end")
-    return pure.decide(
-        Day(
-            cap=min(cap, budget.per_day or cap),
-            sent=tally.sent,
-            accepted=tally.accepted,
-            deferred=tally.deferred,
-            bounced=tally.bounced,
-            unknown_users=tally.unknown_users,
-            complained=tally.complained,
-            verdicts=verdicts,
-            is_open=budget.state == Budget.State.OPEN,
-        )
+        return Decision(0, "The plan has come to its end"), {}
+    day = Day(
+        cap=min(cap, budget.per_day or cap),
+        sent=tally.sent,
+        accepted=tally.accepted,
+        deferred=tally.deferred,
+        bounced=tally.bounced,
+        unknown_users=tally.unknown_users,
+        complained=tally.complained,
+        verdicts=verdicts,
+        is_open=budget.state == Budget.State.OPEN,
     )
+    figures = {name: getattr(day, name) for name in FIGURES}
+    return pure.decide(day), {"day": tally.day.isoformat(), "warmup_day": budget.warmup_day, **figures}
 
 
 def _decay(budget: Budget, day: date, last: date | None) -> Decision | None:
@@ -174,18 +139,42 @@ def _decay(budget: Budget, day: date, last: date | None) -> Decision | None:
     return pure.decay((day - last).days, (budget.warmup_on - last).days)
 
 
-def _obey(now: datetime, day: date, budget: Budget, decision: Decision) -> bool:
-    to = max(1, budget.warmup_day + decision.by)
+def _obey(now: datetime, day: date, budget: Budget, decision: Decision, figures: dict[str, Any]) -> bool:
+    """Move, hold or end; did it move? A day's figures and what follows from them are written down in any case."""
+    was, to = budget.warmup_day, max(1, budget.warmup_day + decision.by)
+    evidence = {"decided": decision.by, **figures} if figures else {}
     if cap_of(_plan_days(budget), catalogue().get(budget.provider).key, to) is None:
-        return _finish(now, budget)
-    if to == budget.warmup_day and not decision.pause:
-        Budget.objects.filter(pk=budget.pk, warmup_on=budget.warmup_on).update(warmup_on=day)
-        return False
-    what = f"Warm-up day {budget.warmup_day} → {to}"
-    moved = _move(now, budget, to, day, what, decision.reason, None)
-    if moved and decision.pause:
-        _pause(now, budget, decision.reason)
-    return moved
+        return _finish(now, budget, evidence)
+    what = f"Warm-up day {was} → {to}" if to != was else f"Warm-up stays on day {was}"
+    with transaction.atomic():
+        if to == was and not figures and not decision.pause:
+            _touch(budget, day)
+            return False
+        if not _move(now, budget, to, day, what, decision.reason, None, evidence):
+            return False
+        if decision.pause:
+            _pause(now, budget, decision.reason)
+        if decision.is_breach:
+            _alert(now, budget, f"{what}: {decision.reason}.")
+    return to != was or decision.pause
+
+
+def _touch(budget: Budget, day: date) -> None:
+    Budget.objects.filter(pk=budget.pk, warmup_on=budget.warmup_on).update(warmup_on=day)
+
+
+def _alert(now: datetime, budget: Budget, detail: str) -> None:
+    """Admins hear of a day that went wrong; who held or moved it themselves need not be told."""
+    Alert.objects.create(
+        kind=Alert.Kind.WARMUP,
+        budget=budget,
+        check_name="warmup",
+        required=False,
+        at=now,
+        detail=detail,
+        mail_due_at=now,
+        call_due_at=now if settings.ALERT_WEBHOOK_URL else None,
+    )
 
 
 def _pause(now: datetime, budget: Budget, reason: str) -> None:
@@ -202,23 +191,35 @@ def _pause(now: datetime, budget: Budget, reason: str) -> None:
     )
 
 
-def _finish(now: datetime, budget: Budget) -> bool:
+def _finish(now: datetime, budget: Budget, evidence: dict[str, Any]) -> bool:
     ended = Budget.objects.filter(pk=budget.pk, warmup_on=budget.warmup_on).update(
         warmup=None, warmup_day=0, warmup_on=None
     )
     if ended:
-        BudgetChange.objects.create(budget=budget, at=now, what="Warmed up: no cap of the day any more")
+        what = "Warmed up: no cap of the day any more"
+        BudgetChange.objects.create(budget=budget, at=now, what=what, evidence=evidence)
     return bool(ended)
 
 
-def _move(now: datetime, budget: Budget, day: int, on: date, what: str, reason: str, actor: User | None) -> bool:
+def _move(
+    now: datetime,
+    budget: Budget,
+    day: int,
+    on: date,
+    what: str,
+    reason: str,
+    actor: User | None,
+    evidence: dict[str, Any] | None = None,
+) -> bool:
     with transaction.atomic():
         unchanged = Budget.objects.filter(
             pk=budget.pk, warmup__isnull=False, warmup_day=budget.warmup_day, warmup_on=budget.warmup_on
         )
         if unchanged.update(warmup_day=day, warmup_on=on) != 1:
             return False
-        BudgetChange.objects.create(budget=budget, at=now, actor=actor, what=what, reason=reason)
+        BudgetChange.objects.create(
+            budget=budget, at=now, actor=actor, what=what, reason=reason, evidence=evidence or {}
+        )
     budget.warmup_day, budget.warmup_on = day, on
     return True
 

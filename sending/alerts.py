@@ -1,4 +1,5 @@
-"""Telling admins what broke: by mail, and by a call to a webhook. `reputation` leaves the rows; here they are sent.
+"""Telling admins what broke, or what a warm-up was held by: by mail, and by a call to a webhook. `reputation` leaves
+the rows; here they are sent.
 
 Each way is tried for a day. It is claimed before it is tried, so that two sweeps do not both tell; a sweep that dies
 in between is repeated, which may tell twice and never not at all.
@@ -18,7 +19,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from reputation import published
-from reputation.models import Alert, SendingDomain
+from reputation.catalogue import catalogue
+from reputation.models import Alert, Budget, SendingDomain
 from reputation.pure import alert_words
 from reputation.pure.alert_words import Told
 from sending import webhook
@@ -40,7 +42,7 @@ def tell(*, now: datetime) -> None:
 
 def _mail(now: datetime) -> None:
     """All that is due in one letter to each admin; done when one of them has it."""
-    due = list(Alert.objects.filter(mail_due_at__lte=now).select_related("domain", "address").order_by("id")[:50])
+    due = list(_with_names().filter(mail_due_at__lte=now)[:50])
     claimed = [row for row in due if _claim(row, "mail_due_at", now)]
     if not claimed:
         return
@@ -56,8 +58,7 @@ def _mail(now: datetime) -> None:
 
 
 def _call(now: datetime) -> None:
-    due = Alert.objects.filter(call_due_at__lte=now).select_related("domain", "address").order_by("id")
-    for row in due[:50]:
+    for row in _with_names().filter(call_due_at__lte=now)[:50]:
         if not _claim(row, "call_due_at", now):
             continue
         try:
@@ -72,10 +73,13 @@ def _call(now: datetime) -> None:
 
 def told(row: Alert) -> Told:
     """An alert as its words need it."""
+    if row.budget is not None:
+        return _told_of_warmup(row, row.budget)
     name, id = ("domain", row.domain_id) if row.domain_id else ("address", row.address_id)
     broke = row.kind == Alert.Kind.BROKE
     return Told(
         id=row.pk,
+        type="check.broke" if broke else "check.mended",
         broke=broke,
         headline=published.headline(row.check_name, row.about, broke=broke),
         about=row.about,
@@ -87,6 +91,27 @@ def told(row: Alert) -> Told:
         found=row.found,
         page=f"{settings.PUBLIC_URL}{reverse(name, args=[id])}",
     )
+
+
+def _told_of_warmup(row: Alert, budget: Budget) -> Told:
+    return Told(
+        id=row.pk,
+        type="warmup.held",
+        broke=True,
+        headline=f"Warm-up of {budget.scope} at {catalogue().title(budget.provider)} does not go on",
+        about=budget.scope,
+        check=row.check_name,
+        required=False,
+        at=row.at,
+        detail=row.detail,
+        expected="",
+        found="",
+        page=f"{settings.PUBLIC_URL}{reverse('warmup-budget', args=[budget.pk])}",
+    )
+
+
+def _with_names() -> QuerySet[Alert]:
+    return Alert.objects.select_related("domain", "address", "budget").order_by("id")
 
 
 def _claim(row: Alert, way: str, now: datetime) -> bool:

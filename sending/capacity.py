@@ -173,6 +173,7 @@ def _as_budget(row: Advice) -> Budget:
         per_connection=said.per_connection,
         batch_size=said.batch_size,
         batch_pause=said.batch_pause,
+        rests=said.rests,
     )
     return Budget(
         id=row.budget.pk,

@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -19,16 +19,12 @@ from reputation.catalogue import catalogue
 from sending import mailings
 from sending.lane_totals import lock_lanes
 from sending.models import Mailing, MailingChange, MailingLane
-from sending.pure.guard import FALSE_STOP, FEWEST, Counts, Finding, find
+from sending.pure.guard import AT_LATEST, FALSE_STOP, FEWEST, SETTLE, Counts, Finding, find
 from sending.wake import plan_soon
 
 log = logging.getLogger(__name__)
 
 Kind, State = MailingChange.Kind, MailingLane.State
-# After the last of the first part was tried, for what comes back a little later.
-SETTLE = timedelta(minutes=5)
-# After the first of it has left: whoever is not known by then holds up nobody.
-AT_LATEST = timedelta(minutes=60)
 
 _COUNTS = """
 WITH counts AS (

@@ -36,6 +36,7 @@ class Facts:
     day_used: int | None = None
     warmup_day: int = 0
     hour_used: int | None = None
+    rests: bool = False
     limit: float | None = None
 
 
@@ -133,6 +134,12 @@ def _sentence(words: str) -> str:
 
 def _by_limits(facts: Facts, now: datetime, zone: ZoneInfo) -> Said:
     again = _again(facts, now, zone)
+    if facts.rests and not facts.connections:
+        here = now.astimezone(zone)
+        monday = moment(here + timedelta(days=7 - here.weekday()), time=False)
+        skips = _("The warm-up skips Saturdays and Sundays.")
+        goes_on = _("It goes on at 00:00, %(day)s.") % {"day": monday}
+        return Said("wait", "hourglass", _("Weekend"), f"{skips} {goes_on}")
     if facts.day_used is not None and not facts.connections:
         return Said("wait", "hourglass", _("Tomorrow"), _until_tomorrow(facts, now, zone))
     if facts.provider == "unknown":

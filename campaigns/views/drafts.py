@@ -15,12 +15,14 @@ from audiences.models import MailingList
 from campaigns import content, edit
 from campaigns.access import campaign_or_404
 from campaigns.audience import crowd_of
+from campaigns.forecast import outlook
 from campaigns.forms import AudienceForm, NameForm, SenderForm, TrackingForm
 from campaigns.hub import marks_of
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
 from campaigns.status import page_of, status_of
 from reputation.models import SendingDomain
+from reputation.workspace import zone
 from sending.models import Excluded
 
 
@@ -76,8 +78,14 @@ def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return _save(
             request, campaign_id, lambda: edit.set_audience(now=now, campaign_id=campaign_id, **form.cleaned_data)
         )
-    crowd = crowd_of(campaign)
-    context = {"crowd": crowd, "left_out": left_out_words(crowd.left_out), "has_lists": MailingList.objects.exists()}
+    crowd, now = crowd_of(campaign), timezone.now()  # clock: entry
+    context = {
+        "crowd": crowd,
+        "left_out": left_out_words(crowd.left_out),
+        "has_lists": MailingList.objects.exists(),
+        "now": now,
+        "outlook": outlook(now=now, starts_at=now, zone=zone(), campaign=campaign, crowd=crowd),
+    }
     return _form_page(request, campaign, form, "campaigns/audience.html", **context)
 
 

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 FOLDER = settings.BASE_DIR / "docs"
 # The first page, then the others in the order of its table.
 FIRST = "index"
-PAGES = (FIRST, "marketers", "admins", "operators", "performance", "faults")
+PAGES = (FIRST, "marketers", "admins", "operators", "performance", "faults", "scenarios")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ _TABLE: dict[str, str] = {
         pool-new pool-delete""",
     "admins#stop-all-sending": "stop-sending resume-sending",
     "admins#limits": "limits limit limits-of limit-hold limit-release",
-    "admins#warm-up": "warmup warmup-new warmup-plan warmup-series warmup-start warmup-stop warmup-budget",
+    "admins#warm-up": """warmup warmup-new warmup-plan warmup-series warmup-start warmup-stop warmup-weekends
+        warmup-put-back warmup-budget""",
     "admins#answers": "answers answer answer-undo",
     "admins#storms": "storm",
     "admins#reports-from-outside": "outside outside-report outside-refused",

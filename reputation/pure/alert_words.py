@@ -7,9 +7,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One alert in words. `headline` says what happened, `about` names a domain or an address."""
+    """One alert in words. `headline` says what happened, `about` names a domain, an address or an account; `type` is
+    the name of the event for programs. What is `expected` and `found` is a check's; a warm-up has neither."""
 
     id: int
+    type: str
     broke: bool
     headline: str
     about: str
@@ -37,7 +39,7 @@ def text(alerts: Sequence[Told]) -> str:
 def payload(alert: Told) -> dict[str, object]:
     """The body of a webhook call."""
     return {
-        "type": "check.broke" if alert.broke else "check.mended",
+        "type": alert.type,
         "id": alert.id,
         "timestamp": alert.at.isoformat(),
         "data": {
@@ -58,7 +60,7 @@ def _one(alert: Told) -> str:
     if alert.broke:
         lines += [alert.detail] if alert.detail else []
         lines += [f"Expected: {alert.expected}"] if alert.expected else []
-        lines += [f"Found: {alert.found or 'nothing'}"]
+        lines += [f"Found: {alert.found or 'nothing'}"] if alert.type.startswith("check.") else []
         lines += ["Campaigns from this domain are held until it passes."] if alert.required else []
     lines += [f"Seen on {alert.at:%d %b %Y at %H:%M} UTC.", alert.page]
     return "\n".join(lines)

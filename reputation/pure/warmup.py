@@ -6,6 +6,7 @@ Presets are data with sources (`reputation/warmup.toml`). Days count from 1, and
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from reputation.pure.catalogue import MARKS, OTHER, Catalogue, CatalogueError
@@ -19,7 +20,7 @@ HIGHEST_CAP = 1_000_000_000
 
 # A day counts as used from this share of its cap on (SparkPost asks for 90 %).
 USED = 0.8
-# Complaints say something only from so many delivered messages on; other rates from so many cases on.
+# Complaints say something from so many delivered messages on, or, like other rates, from so many cases on.
 COMPLAINTS_FROM = 200
 CASES_FROM = 3
 IDLE_BACK_TWO, IDLE_RESTART = 14, 30
@@ -62,11 +63,15 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`by` days on (1), none (0) or back (-1, -2), `pause` a day of silence first, with the reason for people."""
+    """`by` days on (1), none (0) or back (-1, -2), `pause` a day of silence first, with the reason for people.
+
+    `is_breach`: a figure was over its threshold, which somebody should know; a day that was not used is none.
+    """
 
     by: int
     reason: str
     pause: bool = False
+    is_breach: bool = False
 
 
 def is_cold(day: int) -> bool:
@@ -74,15 +79,38 @@ def is_cold(day: int) -> bool:
     return 0 < day <= COLD_DAYS
 
 
+def series_of(days: Days, provider: str) -> Sequence[int]:
+    """The caps of a provider, day by day."""
+    return days.get(provider) or days.get(EVERYONE) or ()
+
+
 def cap_of(days: Days, provider: str, day: int) -> int | None:
     """Messages allowed on the given day (from 1) at a provider; None after the last day: no cap any more."""
-    series = days.get(provider) or days.get(EVERYONE) or ()
+    series = series_of(days, provider)
     return series[max(day, 1) - 1] if max(day, 1) <= len(series) else None
 
 
 def length_of(days: Days, provider: str) -> int:
     """How many days a provider's series has."""
-    return len(days.get(provider) or days.get(EVERYONE) or ())
+    return len(series_of(days, provider))
+
+
+SATURDAY = 5
+WEEKEND = frozenset({SATURDAY, 6})
+
+
+def rests_on(day: date, *, skips_weekends: bool) -> bool:
+    """Does a plan leave this day out?"""
+    return skips_weekends and day.weekday() >= SATURDAY
+
+
+def day_after(first: date, days: int, *, skips_weekends: bool) -> date:
+    """The day that follows on so many days of sending, the first of them `first` or the next that is not left out."""
+    day = first
+    while days > 0 or rests_on(day, skips_weekends=skips_weekends):
+        days -= not rests_on(day, skips_weekends=skips_weekends)
+        day += timedelta(days=1)
+    return day
 
 
 def days_of(preset: Preset, catalogue: Catalogue) -> dict[str, list[int]]:
@@ -149,32 +177,51 @@ def _round(cap: float) -> int:
 
 def _back(day: Day) -> Decision | None:
     if "blocklist" in day.verdicts:
-        return Decision(-2, "A receiver named a blocklist", pause=True)
-    if "reputation" in day.verdicts:
-        return Decision(-1, "A receiver refused our mail because of its reputation")
-    if _share(day.bounced, day.sent) > 0.05:
-        return Decision(-1, f"{_share(day.bounced, day.sent):.1%} bounced; 5 % is the end")
-    if day.accepted >= COMPLAINTS_FROM and day.complained > 0.003 * day.accepted:
-        return Decision(-1, f"{day.complained / day.accepted:.2%} complained; 0.3 % is the end")
-    if _share(day.deferred, day.sent) > 0.15:
-        return Decision(-1, f"{_share(day.deferred, day.sent):.0%} was put off; 15 % is the end")
+        return Decision(-2, "A receiver named a blocklist", pause=True, is_breach=True)
+    if why := _why_back(day):
+        return Decision(-1, why, is_breach=True)
     return None
 
 
+def _why_back(day: Day) -> str:
+    if "reputation" in day.verdicts:
+        return "A receiver refused our mail because of its reputation"
+    if _share(day.bounced, day.sent) > 0.05:
+        return f"{_share(day.bounced, day.sent):.1%} bounced; 5 % is the end"
+    if _complaints(day) > 0.003:
+        return f"{_complaints(day):.2%} complained; 0.3 % is the end"
+    if _share(day.deferred, day.sent) > 0.15:
+        return f"{_share(day.deferred, day.sent):.0%} was put off; 15 % is the end"
+    return ""
+
+
 def _stay(day: Day) -> Decision | None:
+    if why := _why_hold(day):
+        return Decision(0, why, is_breach=True)
     if day.sent < USED * day.cap:
         return Decision(0, f"{day.sent:,} of {day.cap:,} were used; 80 % are needed to go on")
     if not day.is_open:
         return Decision(0, "It is still slowed down or held")
-    if _share(day.bounced, day.sent) >= 0.02:
-        return Decision(0, f"{_share(day.bounced, day.sent):.1%} bounced; below 2 % is needed to go on")
-    if _share(day.unknown_users, day.sent) >= 0.01:
-        return Decision(0, f"{_share(day.unknown_users, day.sent):.1%} unknown people; below 1 % is needed to go on")
-    if _share(day.deferred, day.sent) >= 0.05:
-        return Decision(0, f"{_share(day.deferred, day.sent):.0%} was put off; below 5 % is needed to go on")
-    if day.accepted >= COMPLAINTS_FROM and day.complained >= 0.001 * day.accepted:
-        return Decision(0, f"{day.complained / day.accepted:.2%} complained; below 0.1 % is needed to go on")
     return None
+
+
+def _why_hold(day: Day) -> str:
+    if _share(day.bounced, day.sent) >= 0.02:
+        return f"{_share(day.bounced, day.sent):.1%} bounced; below 2 % is needed to go on"
+    if _share(day.unknown_users, day.sent) >= 0.01:
+        return f"{_share(day.unknown_users, day.sent):.1%} unknown people; below 1 % is needed to go on"
+    if _share(day.deferred, day.sent) >= 0.05:
+        return f"{_share(day.deferred, day.sent):.0%} was put off; below 5 % is needed to go on"
+    if _complaints(day) >= 0.001:
+        return f"{_complaints(day):.2%} complained; below 0.1 % is needed to go on"
+    return ""
+
+
+def _complaints(day: Day) -> float:
+    """0 while there are too few people to have complained, unless several did."""
+    if day.accepted >= COMPLAINTS_FROM or day.complained >= CASES_FROM:
+        return day.complained / max(1, day.accepted)
+    return 0.0
 
 
 def _share(cases: int, of: int) -> float:

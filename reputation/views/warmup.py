@@ -8,14 +8,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from reputation import limits_page, warmup
+from reputation import limits_page, plans, warmup, warmup_page
 from reputation.access import acting
 from reputation.catalogue import catalogue
 from reputation.forms import AttachForm, PlanForm, ReasonForm, SeriesForm, WarmupHoldForm
 from reputation.models import Budget, WarmupPlan
 from reputation.pure.curve import curve
 from reputation.pure.warmup import EVERYONE
-from reputation.workspace import zone
+from reputation.workspace import today, zone
 
 # The curve shows these of a plan's series: more lines than five nobody tells apart.
 DRAWN = ("google", "microsoft", "yahoo", "gmx", EVERYONE)
@@ -28,7 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "plans": WarmupPlan.objects.all(),
         "scopes": [
             (limits_page.Scope(*key), rows, _plan_of(key))
-            for key, rows in limits_page.warming(now=now, zone=zone()).items()
+            for key, rows in warmup_page.warming(now=now, zone=zone()).items()
         ],
     }
     return render(request, "reputation/warmup.html", context)
@@ -42,10 +42,10 @@ def _plan_of(key: tuple[str, str]) -> WarmupPlan | None:
 def new(request: HttpRequest) -> HttpResponse:
     form = PlanForm(request.POST or None, initial={"preset": "standard"})
     if form.is_valid():
-        plan = warmup.make_plan(**form.cleaned_data)
+        plan = plans.make(**form.cleaned_data, actor=acting(request))
         messages.success(request, _("Made. It does nothing before an address or a domain warms up by it."))
         return redirect("warmup-plan", plan.pk)
-    context = {"nav": "warmup", "form": form, "presets": warmup.presets().values()}
+    context = {"nav": "warmup", "form": form, "presets": plans.presets().values()}
     return render(request, "reputation/warmup_new.html", context, status=422 if form.errors else 200)
 
 
@@ -62,10 +62,11 @@ def _plan_page(request: HttpRequest, plan: WarmupPlan, form: AttachForm) -> Http
     context = {
         "nav": "warmup",
         "plan": plan,
-        "table": warmup.table(plan, providers=providers),
+        "table": plans.table(plan, providers=providers),
         "curve": curve(drawn),
         "users": [limits_page.Scope(kind, scope) for kind, scope in users],
         "form": form,
+        "versions": plan.versions.select_related("actor")[:30],
     }
     return render(request, "reputation/warmup_plan.html", context, status=422 if form.errors else 200)
 
@@ -77,14 +78,33 @@ def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
     form = SeriesForm(request.POST or None, series=plan.days[provider])
     if form.is_valid():
         changed = form.changed()
-        for day, cap in changed.items():
-            warmup.set_cap(plan=plan, provider=provider, day=day, cap=cap)
+        plans.set_caps(plan=plan, provider=provider, caps=changed, actor=acting(request))
         messages.success(
             request, ngettext("%(n)s day changed.", "%(n)s days changed.", len(changed)) % {"n": len(changed)}
         )
         return redirect("warmup-plan", plan_id)
     context = {"nav": "warmup", "plan": plan, "provider": provider, "form": form}
+    context |= {"curve": curve({provider: plan.days[provider]})}
     return render(request, "reputation/warmup_series.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def weekends(request: HttpRequest, plan_id: int) -> HttpResponse:
+    plan = get_object_or_404(WarmupPlan, pk=plan_id)
+    skips = "skip" in request.POST
+    plans.set_weekends(plan=plan, skips=skips, actor=acting(request))
+    messages.success(request, _("Weekends are skipped from now on.") if skips else _("It sends at weekends too."))
+    return redirect("warmup-plan", plan_id)
+
+
+@require_POST
+def put_back(request: HttpRequest, plan_id: int, number: int) -> HttpResponse:
+    plan = get_object_or_404(WarmupPlan, pk=plan_id)
+    if plans.put_back(plan=plan, number=number, actor=acting(request)):
+        messages.success(request, _("The plan is as it was in version %(n)s.") % {"n": number})
+    else:
+        messages.info(request, _("The plan is like that already."))
+    return redirect("warmup-plan", plan_id)
 
 
 @require_POST
@@ -105,7 +125,7 @@ def start(request: HttpRequest, plan_id: int) -> HttpResponse:
 
 def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
     if not Budget.objects.filter(kind=kind, scope=scope, warmup__isnull=False).exists():
-        raise Http404("This does not warm up.")
+        raise Http404(_("This does not warm up."))
     form = ReasonForm(request.POST or None)
     if form.is_valid():
         now = timezone.now()  # clock: entry
@@ -119,15 +139,23 @@ def stop(request: HttpRequest, kind: str, scope: str) -> HttpResponse:
 
 
 def budget(request: HttpRequest, budget_id: int) -> HttpResponse:
-    """Hold one provider on its day, or put it a day on or back."""
-    row = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id, warmup__isnull=False)
+    """What the days of one provider brought; hold it on its day, or put it a day on or back.
+
+    One that is through, which an older alert may lead to, has its days still.
+    """
+    row = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id)
+    if row.warmup is None and request.method == "POST":
+        raise Http404(_("This does not warm up."))
     form = WarmupHoldForm(request.POST or None)
     if form.is_valid():
         if _move(request, row, form):
             return redirect("warmup")
         form.add_error(None, _("It changed meanwhile. Look again."))
     context = {"nav": "warmup", "budget": row, "form": form, "scope": limits_page.Scope(row.kind, row.scope)}
-    context |= {"changes": row.changes.select_related("actor")[:20]}
+    now = timezone.now()  # clock: entry
+    days = warmup_page.days_of(now=now, zone=zone(), budget=row)
+    context |= {"changes": row.changes.select_related("actor")[:20], "days": days}
+    context |= {"curve": curve(warmup_page.lines_of(days)), "full_on": warmup_page.full_on(row, today(now, zone()))}
     return render(request, "reputation/warmup_budget.html", context, status=422 if form.errors else 200)
 
 

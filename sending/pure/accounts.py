@@ -104,7 +104,7 @@ class Account:
         for limit, sent in ((hour, self.budget.sent_hour), (day, self.budget.sent_today)):
             if limit is not None:
                 left = min(left, limit - sent - outstanding)
-                kept = kept_for_transactional(self.budget.kind, limit)
+                kept = kept_for_transactional(self.budget.kind, limit, self.limits)
                 unreserved = min(unreserved, limit - sent - outstanding - kept)
         return left, unreserved
 

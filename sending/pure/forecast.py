@@ -2,11 +2,12 @@
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TypeVar
 
+from sending.pure.guard import AT_LATEST, SETTLE
 from sending.pure.lanes import TRANSACTIONAL, Demand, Lane
 from sending.pure.pacing import DEFAULT_CONNECTIONS, TURN
 from sending.pure.windows import (
@@ -22,6 +23,9 @@ from sending.pure.windows import (
 )
 
 STEP = timedelta(minutes=10)
+# First parts wait for minutes: the first hours of whoever begins are looked at more closely.
+CLOSE_STEP, CLOSELY_FOR = timedelta(minutes=1), timedelta(hours=2)
+HOUR = timedelta(hours=1)
 HORIZON = timedelta(days=60)
 # From a batch's last reply to the planning of the next one: the planner runs twice a second.
 BETWEEN_BATCHES = 0.5
@@ -30,6 +34,35 @@ ROUNDS = 4
 ENOUGH = 1e-6
 
 Key = TypeVar("Key", datetime, date)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The caps of a budget that warms up, from its present day on. A night leads to the next one when at least `used`
+    of the day's cap has left and the day is past `stays_until`; after the last one `afterwards` is the cap, or none.
+    `hours`: what may leave in an hour of each of these days. On `rests` (weekdays, Monday is 0) nothing but
+    transactional mail leaves, and the cap stays what it is.
+    """
+
+    caps: Sequence[int]
+    used: float
+    hours: Sequence[int] = ()
+    stays_until: date | None = None
+    afterwards: int | None = None
+    afterwards_an_hour: int | None = None
+    rests: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Mail that begins to leave at `begins`; None is at once. Of its fresh messages `first_part` go first: the others
+    wait until these were answered and `settle` is over, at most `at_latest` from the first one on."""
+
+    demand: Demand
+    begins: datetime | None = None
+    first_part: int = 0
+    settle: timedelta = SETTLE
+    at_latest: timedelta = AT_LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +82,41 @@ def forecast(
     *,
     now: datetime,
     budgets: Sequence[Budget],
-    demand: Sequence[Demand],
+    demand: Sequence[Demand | Coming],
     zone: tzinfo,
-    day_caps: Mapping[int, Sequence[int | None]] | None = None,
+    ladders: Mapping[int, Ladder] | None = None,
     horizon: timedelta = HORIZON,
-    step: timedelta = STEP,
 ) -> tuple[ProviderForecast, ...]:
     """How the waiting mail of `demand` will leave, one row per provider, sorted by name.
 
-    `day_caps`: for budgets that warm up, the cap of today, tomorrow, …, in place of `limits.per_day`; after the last
-    one there is no cap. Deferrals are not foreseen; a hold without an end lasts to the horizon. `step` divides an hour.
+    `ladders`: of the budgets that warm up, in place of their `limits.per_day`. Deferrals are not foreseen, and no day
+    of a warm-up that goes wrong; a hold without an end lasts to the horizon, which counts from the last beginning.
     """
-    sources = {budget.id: _Source(budget, zone, (day_caps or {}).get(budget.id), now, step) for budget in budgets}
-    flows = [_Flow(one, sources) for one in demand if _waiting(one)]
+    sources = {budget.id: _Source(budget, zone, (ladders or {}).get(budget.id), now) for budget in budgets}
+    coming = [one if isinstance(one, Coming) else Coming(one) for one in demand]
+    flows = [_Flow(one, sources, now) for one in coming if _waiting(one.demand)]
     for flow in flows:
         for source in flow.sources:
             source.meet(flow)
-    at = now
-    while at < now + horizon and any(flow.left > ENOUGH for flow in flows):
-        _pass_step(at, step, sources, flows)
-        at += step
+    for at, length in _steps(now, flows, horizon):
+        _pass_step(at, length, sources, [flow for flow in flows if flow.begins <= at])
     by_provider: defaultdict[str, list[_Flow]] = defaultdict(list)
     for flow in flows:
         by_provider[flow.demand.provider].append(flow)
     return tuple(_row(provider, members, now, zone) for provider, members in sorted(by_provider.items()))
+
+
+def _steps(now: datetime, flows: Sequence["_Flow"], horizon: timedelta) -> Iterator[tuple[datetime, timedelta]]:
+    """Until nobody waits any more: (begin, length). Time in which nobody waits is leapt over."""
+    beginnings = sorted({flow.begins for flow in flows})
+    end = max(beginnings, default=now) + horizon
+    at = now
+    while at < end and (waiting := [flow for flow in flows if flow.left > ENOUGH]):
+        at = max(at, min(flow.begins for flow in waiting))
+        closely = any(begin <= at < begin + CLOSELY_FOR for begin in beginnings)
+        length = min([CLOSE_STEP if closely else STEP, *(begin - at for begin in beginnings if begin > at)])
+        yield at, length
+        at += length
 
 
 def _waiting(demand: Demand) -> int:
@@ -82,15 +126,14 @@ def _waiting(demand: Demand) -> int:
 class _Source:
     """One budget through simulated time."""
 
-    def __init__(
-        self, budget: Budget, zone: tzinfo, caps: Sequence[int | None] | None, now: datetime, step: timedelta
-    ) -> None:
-        self.budget, self.zone, self.caps, self.step = budget, zone, caps, step
-        self.first_day = self.day = now.astimezone(zone).date()
+    def __init__(self, budget: Budget, zone: tzinfo, ladder: Ladder | None, now: datetime) -> None:
+        self.budget, self.zone, self.ladder = budget, zone, ladder
+        self.rung = 0
+        self.day = now.astimezone(zone).date()
         self.sent_today = float(budget.sent_today)
-        # The steps that an hour remembers besides the one at hand; what left before `now` is spread over them.
-        steps = int(timedelta(hours=1) / step) - 1
-        self.hour = deque([budget.sent_hour / steps] * steps if steps else [], maxlen=steps)
+        # What left within the hour, by the beginnings of its steps; what left before `now` is spread over them.
+        steps = HOUR // STEP - 1
+        self.hour = deque((now - n * STEP, budget.sent_hour / steps) for n in range(steps, 0, -1))
         self.size = math.inf
         self.seconds = 0.0
         self.left = self.room = self.used = 0.0
@@ -101,34 +144,51 @@ class _Source:
         self.size = min(self.size, flow.size)
         self.seconds = max(self.seconds, flow.seconds)
 
-    def begin(self, at: datetime) -> None:
+    def begin(self, at: datetime, length: timedelta) -> None:
         """What may leave in the step that begins at `at`: `left` for marketing, by pace and windows."""
         day = at.astimezone(self.zone).date()
         if day != self.day:
+            self._climb(day)
             self.day, self.sent_today = day, 0.0
+        while self.hour and self.hour[0][0] < at + length - HOUR:
+            self.hour.popleft()
         limits = in_force(self._of_day(), at)
         self.used = 0.0
-        self.room = 0.0 if limits is None else self._throughput(limits) * self.step.total_seconds() / 60
+        self.room = 0.0 if limits is None else self._throughput(limits) * length.total_seconds() / 60
         self.left = min(self.room, self._window(limits))
 
-    def end(self) -> None:
-        self.sent_today += self.used
-        self.hour.append(self.used)
+    def end(self, at: datetime) -> None:
+        if self.used:
+            self.sent_today += self.used
+            self.hour.append((at, self.used))
+
+    def _climb(self, day: date) -> None:
+        """The night before `day`: only a day that was used leads on."""
+        ladder = self.ladder
+        if ladder is None or self.rung >= len(ladder.caps) or (ladder.stays_until and day <= ladder.stays_until):
+            return
+        # Small caps are used up to a whole message.
+        self.rung += self.sent_today > 0 and round(self.sent_today) >= ladder.used * ladder.caps[self.rung]
 
     def _of_day(self) -> Budget:
-        if self.caps is None:
+        ladder = self.ladder
+        if ladder is None:
             return self.budget
-        index = (self.day - self.first_day).days
-        cap = self.caps[index] if index < len(self.caps) else None
-        return replace(self.budget, limits=replace(self.budget.limits, per_day=cap))
+        limits = self.budget.limits
+        if self.rung >= len(ladder.caps):
+            limits = replace(limits, per_day=ladder.afterwards, per_hour=ladder.afterwards_an_hour or limits.per_hour)
+            return replace(self.budget, limits=limits)
+        cap, rests = ladder.caps[self.rung], self.day.weekday() in ladder.rests
+        hour = ladder.hours[self.rung] if ladder.hours else limits.per_hour
+        return replace(self.budget, limits=replace(limits, per_day=cap, per_hour=hour, rests=rests))
 
     def _window(self, limits: Limits | None) -> float:
         if limits is None:
             return 0.0
         left = math.inf
-        for limit, sent in ((hourly_cap(limits), sum(self.hour)), (limits.per_day, self.sent_today)):
+        for limit, sent in ((hourly_cap(limits), sum(n for _at, n in self.hour)), (limits.per_day, self.sent_today)):
             if limit is not None:
-                left = min(left, limit - kept_for_transactional(self.budget.kind, limit) - sent)
+                left = min(left, limit - kept_for_transactional(self.budget.kind, limit, limits) - sent)
         return max(0.0, left)
 
     def _throughput(self, limits: Limits) -> float:
@@ -148,12 +208,18 @@ def throughput(kind: str, limits: Limits, seconds: float, size: float = math.inf
         return 60 / (wait + BETWEEN_BATCHES)
     gap, slots = _pace(kind, limits, seconds)
     size = min(size, limits.batch_size or math.inf, limits.per_connection or math.inf)
-    real_gap = max(gap, seconds)
+    real_gap = _longer_on_average(gap, seconds)
     if limits.batch_pause:
         burst = max(1, min(size, TURN / real_gap * slots))
         return 60 * burst / (burst * real_gap / slots + limits.batch_pause + BETWEEN_BATCHES)
     batch = max(1, min(size, int(TURN / real_gap) if real_gap else math.inf))
     return 60 * slots * batch / (batch * real_gap + seconds + BETWEEN_BATCHES) if math.isfinite(batch) else math.inf
+
+
+def _longer_on_average(gap: float, seconds: float) -> float:
+    """The mean of the longer of both, where what a message takes varies about its mean as waits do: exponentially.
+    Whoever was late once does not catch up."""
+    return gap + seconds * math.exp(-gap / seconds) if seconds > 0 else gap
 
 
 def _pace(kind: str, limits: Limits, seconds: float) -> tuple[float, int]:
@@ -167,60 +233,80 @@ def _pace(kind: str, limits: Limits, seconds: float) -> tuple[float, int]:
 class _Flow:
     """One demand's mail on its way out."""
 
-    def __init__(self, demand: Demand, sources: Mapping[int, _Source]) -> None:
-        self.demand = demand
-        lanes: Sequence[Lane] = demand.lanes if demand.overflow else demand.lanes[:1]
+    def __init__(self, coming: Coming, sources: Mapping[int, _Source], now: datetime) -> None:
+        self.coming, self.demand = coming, coming.demand
+        self.begins = max(now, coming.begins or now)
+        lanes: Sequence[Lane] = self.demand.lanes if self.demand.overflow else self.demand.lanes[:1]
         self.ways = [[sources[key] for key in lane.budgets] for lane in lanes]
         self.sources = {source for way in self.ways for source in way}
         self.seconds = max((lane.seconds for lane in lanes), default=0.0)
         limits = [source.budget.limits for source in self.sources]
         self.size = min((min(x.batch_size or math.inf, x.per_connection or math.inf) for x in limits), default=math.inf)
-        self.left = float(_waiting(demand))
+        self.left = float(_waiting(self.demand))
+        # What of the first part is still to go; the rest waits for `free_at`.
+        self.first = float(min(coming.first_part, self.left))
+        self.free_at = self.begins if not self.first else None
         self.sent: list[tuple[datetime, float]] = []
         self.done_at: datetime | None = None
 
-    def take(self, users: Mapping[int, int]) -> None:
+    def may_take(self, at: datetime) -> float:
+        """How many may leave from `at` on."""
+        if self.free_at is not None and at >= self.free_at:
+            return self.left
+        return self.first
+
+    def take(self, at: datetime, users: Mapping[int, int]) -> None:
         """Take a fair part of what each open way has left. `users`: who still shares each budget in this round."""
         for way in self.ways:
             part = min((source.left / users[source.budget.id] for source in way), default=0.0)
-            part = min(part, self.left)
+            part = min(part, self.may_take(at))
             if part > ENOUGH:
                 for source in way:
                     source.left -= part
                     source.used += part
                 self.left -= part
+                self.first = max(0.0, self.first - part)
 
-    def note(self, at: datetime, step: timedelta, n: float) -> None:
+    def note(self, at: datetime, length: timedelta, n: float) -> None:
         """Remember what left in a step. The last one is used only as far as its pace needs."""
-        if n > 0:
-            self.sent.append((at, n))
-        if n > 0 and self.left <= ENOUGH:
-            self.done_at = at + step * max((min(1.0, s.used / s.room) for s in self.sources if s.room), default=0.0)
+        if n <= 0:
+            return
+        first_ever = not self.sent
+        self.sent.append((at, n))
+        if self.left <= ENOUGH:
+            self.done_at = self._end(at, length)
+        if first_ever and self.free_at is None:
+            self.free_at = at + self.coming.at_latest
+        if self.free_at is not None and self.first <= ENOUGH < self.left:
+            self.free_at = min(self.free_at, self._end(at, length) + self.coming.settle)
+
+    def _end(self, at: datetime, length: timedelta) -> datetime:
+        return at + length * max((min(1.0, s.used / s.room) for s in self.sources if s.room), default=0.0)
 
 
-def _pass_step(at: datetime, step: timedelta, sources: Mapping[int, _Source], flows: Sequence[_Flow]) -> None:
+def _pass_step(at: datetime, length: timedelta, sources: Mapping[int, _Source], flows: Sequence[_Flow]) -> None:
     for source in sources.values():
-        source.begin(at)
+        source.begin(at, length)
     for transactional in (True, False):
         flowing = [
             flow for flow in flows if flow.left > ENOUGH and (flow.demand.stream == TRANSACTIONAL) is transactional
         ]
         before = [flow.left for flow in flowing]
         for _round in range(ROUNDS):
-            if not _share_out([flow for flow in flowing if flow.left > ENOUGH]):
+            if not _share_out(at, [flow for flow in flowing if flow.may_take(at) > ENOUGH]):
                 break
         for flow, left in zip(flowing, before, strict=True):
-            flow.note(at, step, left - flow.left)
+            flow.note(at, length, left - flow.left)
     for source in sources.values():
-        source.end()
+        source.end(at)
 
 
-def _share_out(flows: Sequence[_Flow]) -> bool:
+def _share_out(at: datetime, flows: Sequence[_Flow]) -> bool:
     """One round; did anything leave?"""
     before = sum(flow.left for flow in flows)
     users = Counter(source.budget.id for flow in flows for source in flow.sources)
     for flow in flows:
-        flow.take(users)
+        flow.take(at, users)
         users.subtract(source.budget.id for source in flow.sources)
     return before - sum(flow.left for flow in flows) > ENOUGH
 

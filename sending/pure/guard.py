@@ -9,6 +9,7 @@ may look as often as we like, and stop as soon as it is certain.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from uuid import UUID
 
 
@@ -84,6 +85,10 @@ FEWEST = 3
 # The part that goes first: 1.5 % of a provider's people, not more than are needed to tell a bad list from a good one.
 CANARY_SHARE = 0.015
 CANARY_MOST = 2_000
+# The rest goes when the last of the first part was tried and so long is over, for what comes back a little later;
+SETTLE = timedelta(minutes=5)
+# and so long after the first of it has left: whoever is not known by then holds up nobody.
+AT_LATEST = timedelta(minutes=60)
 # Of fewer people than this such a part would be too small to show anything: there everybody goes at once.
 CANARY_FROM = 2_000
 
@@ -130,6 +135,11 @@ def evidence(bad: int, of: int, limit: float) -> float:
 
 def _log_of_rest(times: float, limit: float) -> float:
     return math.log((1 - times * limit) / (1 - limit))
+
+
+def first_part(people: int) -> int:
+    """How many of a lane's people go first, on average; 0: everybody goes at once."""
+    return round(min(CANARY_SHARE * people, CANARY_MOST)) if people >= CANARY_FROM else 0
 
 
 def canaries(people: Mapping[str, int]) -> dict[str, UUID]:

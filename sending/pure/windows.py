@@ -40,7 +40,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be spent; `None` = no limit. `batch_pause` in seconds."""
+    """What may be spent; `None` = no limit. `batch_pause` in seconds. `rests`: of the hour's and the day's limit
+    nothing is for marketing (a weekend that a warm-up skips)."""
 
     per_minute: int | None = None
     per_hour: int | None = None
@@ -49,6 +50,7 @@ class Limits:
     per_connection: int | None = None
     batch_size: int | None = None
     batch_pause: float | None = None
+    rests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,10 @@ def hourly_cap(limits: Limits) -> int | None:
     return spread if limits.per_hour is None else min(limits.per_hour, spread)
 
 
-def kept_for_transactional(kind: str, limit: int) -> int:
-    """Messages of an hour's or day's `limit` that marketing leaves alone."""
+def kept_for_transactional(kind: str, limit: int, limits: Limits) -> int:
+    """Messages of an hour's or day's `limit`, one of `limits`, that marketing leaves alone."""
+    if limits.rests:
+        return limit
     return int(TRANSACTIONAL_SHARE * limit) if kind in RESERVING_KINDS else 0
 
 

@@ -2,13 +2,15 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.urls import reverse
 
 from campaigns.audience import Crowd
 from campaigns.forecast import outlook, with_tail
 from campaigns.launch import launch
 from campaigns.models import Campaign
-from reputation import budgets, warmup
+from reputation import budgets, plans, warmup
 from tests.campaigns.world import ready_campaign
+from tests.visitors import colleague
 
 pytestmark = pytest.mark.django_db
 ZONE = ZoneInfo("Europe/Warsaw")
@@ -52,7 +54,7 @@ def test_an_hour_s_limit_of_the_campaign_itself_is_foreseen(now: datetime) -> No
 
 def test_a_warm_up_s_caps_grow_day_by_day(now: datetime) -> None:
     campaign = ready_campaign(now)
-    plan = warmup.make_plan(name="Standard", preset="standard")
+    plan = plans.make(name="Standard", preset="standard")
     warmup.start(now=now, zone=ZONE, kind="ip", scope="127.0.1.1", plan=plan)
 
     (row,) = ahead(now, campaign, google=5000).rows
@@ -105,6 +107,39 @@ def test_what_was_spent_today_does_not_count_tomorrow(now: datetime) -> None:
 def test_small_sites_share_a_lane_and_nobody_is_lost() -> None:
     found = with_tail({"google": 900, "other:a.example": 49, "other:b.example": 50, "other:c.example": 3})
     assert found == {"google": 900, "tail": 52, "other:b.example": 50}
+
+
+def test_a_warm_up_that_nobody_uses_until_then_stands_still(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    plan = plans.make(name="Standard", preset="standard")
+    warmup.start(now=now, zone=ZONE, kind="ip", scope="127.0.1.1", plan=plan)
+    (today,) = ahead(now, campaign, google=900).rows
+    (later,) = ahead(now, campaign, starts_at=now + timedelta(days=7), google=900).rows
+    assert [n for _, n in today.days] == [n for _, n in later.days]
+
+
+def test_weekends_that_the_plan_skips_are_left_out(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    plan = plans.make(name="Standard", preset="standard", skips_weekends=True)
+    warmup.start(now=now, zone=ZONE, kind="ip", scope="127.0.1.1", plan=plan)
+    (row,) = ahead(now, campaign, google=9_000).rows
+    assert len(row.days) > 6
+    assert not [day for day, _ in row.days if day.weekday() >= 5]
+
+
+def test_a_large_crowd_waits_for_the_answers_of_its_first_part(now: datetime) -> None:
+    campaign = ready_campaign(now, per_hour=None)
+    (small,) = ahead(now, campaign, google=1_999).rows
+    (large,) = ahead(now, campaign, google=2_000).rows
+    assert small.finishes_at is not None
+    assert large.finishes_at is not None
+    assert timedelta(minutes=4) < large.finishes_at - small.finishes_at < timedelta(minutes=9)
+
+
+def test_the_audience_s_page_says_when_everyone_would_have_it(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    page = colleague().get(reverse("campaign-audience", args=[campaign.pk])).content.decode()
+    assert "If it began now, everyone would have it about <b>" in page
 
 
 def test_without_route_or_people_there_is_nothing_to_foresee(now: datetime) -> None:

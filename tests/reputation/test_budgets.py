@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries
 
-from reputation import budgets, catalogue, checks, ledger, warmup, workspace
+from reputation import budgets, catalogue, checks, ledger, plans, workspace
 from reputation.advice import Lane, advice
 from reputation.ledger import Entry
 from reputation.models import Budget, BudgetChange, SendingDomain
@@ -110,14 +110,14 @@ def test_wrong_data_files_stop_the_start(tmp_path: Path, monkeypatch: pytest.Mon
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('[other]\nname = "Other"\nmark = "P"\nsource = "s"\nwarm = { per_day = -1 }\n')
     monkeypatch.setattr(catalogue, "FILE", wrong)
-    monkeypatch.setattr(warmup, "FILE", wrong)
+    monkeypatch.setattr(plans, "FILE", wrong)
     catalogue.catalogue.cache_clear()
-    warmup.presets.cache_clear()
+    plans.presets.cache_clear()
     try:
         found = checks.data_files()
     finally:
         catalogue.catalogue.cache_clear()
-        warmup.presets.cache_clear()
+        plans.presets.cache_clear()
     assert {error.id for error in found} == {"reputation.E001", "reputation.E002"}
     assert "[other] warm per_day" in found[0].msg
 

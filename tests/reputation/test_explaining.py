@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from reputation import budgets, recipients, resolver, warmup
+from reputation import budgets, plans, recipients, resolver, warmup
 from reputation.explaining import evidence_of
 from reputation.models import Budget, RecipientDomain
 from reputation.workspace import zone
@@ -62,7 +62,7 @@ def test_before_dns_has_answered_the_list_of_domains_is_a_guess_and_says_so(now:
 
 def test_limits_are_told_step_by_step_with_who_set_them(now: datetime, zones: Zones) -> None:
     zones.add("shop.example. 300 IN MX 1 aspmx.l.google.com.")
-    plan = warmup.make_plan(name="First weeks", preset=next(iter(warmup.presets())))
+    plan = plans.make(name="First weeks", preset=next(iter(plans.presets())))
     [budget] = budgets.budgets_for(now=now, kind_scopes=[(Budget.Kind.IP, "192.0.2.9")], provider="google")
     warmup.start(now=now, zone=zone(), kind="ip", scope="192.0.2.9", plan=plan)
     budgets.edit(now=now, budget=budget, actor=None, reason="They asked for it", connections=3)

@@ -1,9 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from reputation import budgets, warmup
-from reputation.models import Budget, SendingAddress, WarmupPlan
+from reputation import budgets, plans, warmup
+from reputation.models import Budget, DayTally, SendingAddress, WarmupPlan
 from reputation.pure.curve import curve
 from reputation.workspace import today, zone
 from tests.visitors import admin, colleague
@@ -15,7 +17,7 @@ IP = "127.0.1.1"
 @pytest.fixture
 def plan():
     SendingAddress.objects.create(ip=IP, ehlo_name="out1.harbour.example")
-    return warmup.make_plan(name="Winter", preset="standard")
+    return plans.make(name="Winter", preset="standard")
 
 
 def warming(plan):
@@ -59,6 +61,41 @@ def test_an_address_begins_on_the_day_asked_for_and_shows_its_cap_of_today(plan)
     assert (budget.warmup, budget.warmup_day) == (plan, 3)
     page = colleague().get(reverse("warmup")).content.decode()
     assert f"of {plan.days['google'][2]}</small>" in page
+
+
+def test_weekends_are_skipped_and_an_older_version_is_put_back(plan):
+    client = admin()
+    client.post(reverse("warmup-weekends", args=[plan.pk]), {"skip": "1"})
+    plan.refresh_from_db()
+    assert plan.skips_weekends
+    page = client.get(reverse("warmup-plan", args=[plan.pk])).content.decode()
+    assert "Skips weekends" in page
+    client.post(reverse("warmup-put-back", args=[plan.pk, 1]))
+    plan.refresh_from_db()
+    assert (plan.skips_weekends, plan.version) == (False, 3)
+
+
+def test_the_page_of_a_provider_shows_what_its_days_brought(plan):
+    budget = warming(plan)
+    yesterday = today(timezone.now(), zone()) - timedelta(days=1)
+    DayTally.objects.create(budget=budget, day=yesterday, sent=330, accepted=320, bounced=10)
+    Budget.objects.filter(pk=budget.pk).update(warmup_on=yesterday)
+    warmup.advance(now=timezone.now(), zone=zone())
+    page = colleague().get(reverse("warmup-budget", args=[budget.pk])).content.decode()
+    assert "3.0% bounced; below 2 % is needed to go on." in page
+    assert "Hold for so many days" not in page
+    assert "Stayed" in colleague().get(reverse("warmup")).content.decode()
+
+
+def test_the_page_of_a_provider_that_is_through_still_has_its_days(plan):
+    budget = warming(plan)
+    warmup.stop(now=timezone.now(), kind="ip", scope=IP, actor=None, reason="Known")
+    client = admin()
+    assert "does not warm up any more" in client.get(reverse("warmup-budget", args=[budget.pk])).content.decode()
+    assert (
+        client.post(reverse("warmup-budget", args=[budget.pk]), {"days": "1", "reason": "x", "on": "1"}).status_code
+        == 404
+    )
 
 
 def test_nothing_warms_up_that_is_not_ours(plan):

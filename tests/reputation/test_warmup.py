@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reputation import budgets, ledger, warmup
+from reputation import budgets, ledger, plans, warmup
 from reputation.ledger import Entry
-from reputation.models import Budget, BudgetChange, WarmupPlan
+from reputation.models import Alert, Budget, BudgetChange, WarmupPlan
 
 pytestmark = pytest.mark.django_db
 SCOPE = ("ip", "192.0.2.1")
@@ -144,20 +144,79 @@ def test_a_held_day_is_not_left_however_well_it_goes(now: datetime, berlin: Zone
 
 
 def test_forecasts_see_the_caps_of_days_to_come(now: datetime, google: Budget) -> None:
-    day = now.date()
-    caps = [warmup.cap_on(google, today=day, on=day + timedelta(days=n)) for n in range(5)]
-    assert caps == [100, 200, 400, 800, None]
+    assert [rung.day for rung in warmup.ladder_of(google)] == [100, 200, 400, 800]
+    budgets.edit(now=now, budget=google, actor=None, reason="Careful", per_day=300)
+    assert [rung.day for rung in warmup.ladder_of(_again(google))] == [100, 200, 300, 300]
+
+
+def test_a_day_s_figures_and_what_followed_are_written_down(now: datetime, berlin: ZoneInfo, google: Budget) -> None:
+    _send(google, now.date(), berlin, 95)
+    _send(google, now.date() + timedelta(days=1), berlin, 100)
+    for offset in range(2):
+        warmup.advance(now=_night_after(now.date() + timedelta(days=offset), berlin), zone=berlin)
+    decided = list(google.changes.filter(evidence__has_key="decided").order_by("pk").values_list("evidence", "reason"))
+    assert [(one["decided"], one["warmup_day"], one["cap"], one["sent"]) for one, _why in decided] == [
+        (1, 1, 100, 95),
+        (0, 2, 200, 100),
+    ]
+    assert "80 %" in decided[1][1]
+
+
+@pytest.mark.parametrize(
+    ("figures", "day", "alerts"),
+    [
+        ({"sent": 100, "bounced": 4}, 1, 1),
+        ({"sent": 100, "bounced": 9}, 1, 1),
+        ({"sent": 50}, 1, 0),
+        ({"sent": 95}, 2, 0),
+    ],
+)
+def test_admins_hear_of_a_day_over_a_threshold_and_not_of_one_that_was_not_used(
+    now: datetime, berlin: ZoneInfo, google: Budget, figures: dict[str, int], day: int, alerts: int
+) -> None:
+    _send(google, now.date(), berlin, **figures)
+    warmup.advance(now=_night_after(now.date(), berlin), zone=berlin)
+    warmup.advance(now=_night_after(now.date(), berlin) + timedelta(minutes=15), zone=berlin)
+    assert _again(google).warmup_day == day
+    assert Alert.objects.filter(budget=google, kind="warmup").count() == alerts
+
+
+def test_a_weekend_that_is_skipped_leaves_transactional_mail_its_day(
+    now: datetime, berlin: ZoneInfo, google: Budget, plan: WarmupPlan
+) -> None:
+    plans.set_weekends(plan=plan, skips=True)
+    saturday = datetime(2026, 3, 14, 12, tzinfo=berlin)
+    assert _limits(google, saturday, berlin).rests
+    assert _limits(google, saturday, berlin).per_day == 100
+    assert not _limits(google, saturday + timedelta(days=2), berlin).rests
+    assert "Weekends are skipped" in " ".join(budgets.explain(_again(google), now=saturday, zone=berlin))
 
 
 def test_a_plan_is_a_copy_that_can_be_edited(plan: WarmupPlan) -> None:
-    made = warmup.make_plan(name="Ours", preset="standard")
-    warmup.set_cap(plan=made, provider="google", day=2, cap=123)
-    assert warmup.table(made, providers=["google", "*"]).rows[1] == (2, [123, 30])
-    assert warmup.make_plan(name="Again", preset="standard").days["google"][1] == 220
+    made = plans.make(name="Ours", preset="standard")
+    plans.set_caps(plan=made, provider="google", caps={2: 123})
+    assert plans.table(made, providers=["google", "*"]).rows[1] == (2, [123, 30])
+    assert plans.make(name="Again", preset="standard").days["google"][1] == 220
     with pytest.raises(ValueError, match="no day 99"):
-        warmup.set_cap(plan=made, provider="google", day=99, cap=5)
+        plans.set_caps(plan=made, provider="google", caps={99: 5})
     with pytest.raises(ValueError, match="no warm-up preset"):
-        warmup.make_plan(name="Bad", preset="brave")
+        plans.make(name="Bad", preset="brave")
+
+
+def test_every_change_of_a_plan_is_a_version_that_can_be_put_back(plan: WarmupPlan) -> None:
+    made = plans.make(name="Ours", preset="standard")
+    was = dict(made.days)
+    plans.set_caps(plan=made, provider="google", caps={2: 123, 3: 456})
+    plans.set_caps(plan=made, provider="google", caps={2: 123})
+    plans.set_weekends(plan=made, skips=True)
+    assert made.days["google"][1:3] == [123, 456]
+    versions = list(made.versions.order_by("number").values_list("number", "what"))
+    assert [number for number, _what in versions] == [1, 2, 3]
+    assert "day 2: 220 → 123; day 3: 330 → 456" in versions[1][1]
+    assert plans.put_back(plan=made, number=1)
+    assert (made.days, made.skips_weekends, made.version) == (was, False, 4)
+    assert not plans.put_back(plan=made, number=1)
+    assert not plans.put_back(plan=made, number=99)
 
 
 def test_ending_a_warm_up_lifts_every_cap(now: datetime, berlin: ZoneInfo, google: Budget) -> None:

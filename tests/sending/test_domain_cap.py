@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from reputation import budgets, warmup
+from reputation import budgets, plans, warmup
 from reputation.models import Budget, DayTally, RecipientDomain, Tally
 from reputation.workspace import zone
 from sending import sites, takeover
@@ -57,7 +57,7 @@ def limit(domain: str, *, now: datetime, provider: str = "m365", **limits: int) 
 def new_here(*, now: datetime, provider: str = "m365") -> int:
     """The budget of our address, on the first day of a warm-up at this provider."""
     [budget] = budgets.budgets_for(now=now, kind_scopes=[("ip", "127.0.1.1")], provider=provider)
-    plan = warmup.make_plan(name="First weeks", preset=next(iter(warmup.presets())))
+    plan = plans.make(name="First weeks", preset=next(iter(plans.presets())))
     warmup.start(now=now, zone=zone(), kind="ip", scope="127.0.1.1", plan=plan)
     return budget.pk
 

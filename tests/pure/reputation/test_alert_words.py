@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from reputation.pure.alert_words import Told, payload, subject, text
 
 BROKE = Told(
+    type="check.broke",
     id=7,
     broke=True,
     headline="DMARC of news.example no longer passes",
@@ -18,7 +19,18 @@ BROKE = Told(
     found="",
     page="https://mail.example/domains/1/",
 )
-MENDED = replace(BROKE, id=8, broke=False, headline="SPF of news.example passes again", check="spf")
+MENDED = replace(
+    BROKE, id=8, type="check.mended", broke=False, headline="SPF of news.example passes again", check="spf"
+)
+
+
+def test_a_warm_up_that_is_held_found_nothing_and_expected_nothing() -> None:
+    held = replace(
+        BROKE, type="warmup.held", required=False, expected="", detail="Warm-up stays on day 3: 2.4% bounced."
+    )
+    assert "2.4% bounced." in text([held])
+    assert "Found" not in text([held])
+    assert "are held" not in text([held])
 
 
 def test_the_subject_names_what_broke_and_counts_the_rest() -> None:

@@ -1,13 +1,14 @@
 """Warm-up arithmetic: the shipped presets, the series they make, and what follows from a day."""
 
+from datetime import date
 from itertools import pairwise
 
 import pytest
 
 from reputation.catalogue import catalogue
+from reputation.plans import presets
 from reputation.pure.catalogue import CatalogueError
-from reputation.pure.warmup import Day, cap_of, days_of, decay, decide, load
-from reputation.warmup import presets
+from reputation.pure.warmup import Day, cap_of, day_after, days_of, decay, decide, load
 
 
 def _standard() -> dict[str, list[int]]:
@@ -66,7 +67,8 @@ GOOD = {"cap": 1000, "sent": 1000, "accepted": 990}
         ({"deferred": 151}, -1, "put off"),
         ({"complained": 1}, 0, "complained"),
         ({"complained": 3}, -1, "complained"),
-        ({"complained": 3, "accepted": 199}, 1, "went well"),
+        ({"complained": 2, "accepted": 199}, 1, "went well"),
+        ({"complained": 3, "accepted": 199}, -1, "complained"),
         ({"verdicts": frozenset({"reputation"})}, -1, "reputation"),
         ({"verdicts": frozenset({"blocklist", "reputation"})}, -2, "blocklist"),
         ({"verdicts": frozenset({"rate"})}, 1, "went well"),
@@ -77,6 +79,20 @@ def test_what_follows_from_a_day(changes: dict[str, object], by: int, words: str
     assert decision.by == by
     assert words in decision.reason
     assert decision.pause == (by == -2)
+
+
+def test_a_day_that_was_not_used_is_no_breach_and_one_over_a_threshold_is() -> None:
+    assert not decide(Day(cap=1000, sent=10, accepted=10)).is_breach
+    assert not decide(Day(cap=1000, sent=1000, accepted=990)).is_breach
+    assert decide(Day(cap=1000, sent=500, accepted=480, bounced=20)).is_breach
+    assert decide(Day(cap=1000, sent=1000, accepted=940, bounced=51)).is_breach
+
+
+def test_days_of_sending_leave_weekends_out_where_the_plan_does() -> None:
+    friday = date(2026, 3, 13)
+    assert day_after(friday, 3, skips_weekends=False) == date(2026, 3, 16)
+    assert day_after(friday, 3, skips_weekends=True) == date(2026, 3, 18)
+    assert day_after(friday, 1, skips_weekends=True) == date(2026, 3, 16)
 
 
 def test_one_bounce_of_five_proves_nothing() -> None:
