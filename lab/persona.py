@@ -74,6 +74,11 @@ class Persona:
     force_reply: str = ""
     force_share: float = 1
     auth_required: tuple[str, ...] = ()
+    # A reputation by address and signing domain (reputation.py); with 0 strangers a day it has none.
+    strangers_day: int = 0
+    strangers_hour: int = 30
+    reputation_growth: float = 2
+    reputation_patience: int = 40
     dsn_share: float = 0
     dsn_delay: float = 60
     dsn_style: str = "postfix"

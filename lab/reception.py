@@ -9,6 +9,7 @@ from lab.evidence import Authentication
 from lab.limits import Counts, Runs, Violation
 from lab.magic import AT_DOT, AT_RCPT, magic
 from lab.persona import Persona, changed, scaled
+from lab.reputation import Opinion, Temper
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,13 @@ class Reception:
         self._seed = seed
         self._random = random.Random(f"{seed}:{persona.key}")
         self.persona = scaled(persona, time_factor)
+        self.opinion = Opinion(_temper(self.declared))
 
     def change(self, values: dict[str, object]) -> None:
         """Replace values from now on, unscaled as in the data file. Raises BadPersona."""
         self.declared = changed(self.declared, values)
         self.persona = scaled(self.declared, self._time_factor)
+        self.opinion.temper = _temper(self.declared)
 
     def meet(self, ip: str) -> Verdict:
         """A client has connected (already counted in `counts.connections`)."""
@@ -68,12 +71,10 @@ class Reception:
         forced = self._forced("rcpt")
         if forced:
             return forced
-        return Verdict(
-            AT_RCPT.get(self.magic(recipient))
-            or self._state_of(recipient)
-            or self._early(ip, sender, recipient)
-            or "ok"
-        )
+        state = AT_RCPT.get(self.magic(recipient)) or self._state_of(recipient)
+        if state == "unknown" and persona.strangers_day:
+            return Verdict(self._thinks(ip=ip, domain="", exists=False))
+        return Verdict(state or self._early(ip, sender, recipient) or "ok")
 
     def take_message(self, *, ip: str, recipients: list[str], runs: Runs, found: Authentication) -> Verdict:
         """The verdict at the final dot. An accepted message is counted against every cap at once."""
@@ -81,9 +82,23 @@ class Reception:
         if over:
             return over
         verdict = self._forced("dot") or self._unauthenticated(found) or Verdict(self._asked_for(recipients) or "ok")
+        if not verdict.reason and self.persona.strangers_day:
+            verdict = Verdict(self._thinks(ip=ip, domain=found.dkim_domain, exists=True))
         if not verdict.reason:
             self._count(ip=ip, recipients=recipients, runs=runs, dkim_domain=found.dkim_domain)
         return verdict
+
+    def complained(self, *, ip: str, domain: str) -> None:
+        """Somebody here called a message spam."""
+        if self.persona.strangers_day:
+            self.opinion.complain(now=self._long_since(), ip=ip, domain=domain)
+
+    def _thinks(self, *, ip: str, domain: str, exists: bool) -> str:
+        return self.opinion.answer(now=self._long_since(), ip=ip, domain=domain, exists=exists)
+
+    def _long_since(self) -> float:
+        """Days pass as fast as everything else in this world."""
+        return self._clock.now() * self._time_factor
 
     def magic(self, recipient: str) -> str:
         """The magic key of an address; none at a relay that delivers on, where the last receiver obeys it."""
@@ -164,6 +179,15 @@ class Reception:
         }
         missing = next((method for method in self.persona.auth_required if failed[method]), None)
         return Verdict(missing) if missing else None
+
+
+def _temper(persona: Persona) -> Temper:
+    return Temper(
+        strangers_a_day=persona.strangers_day,
+        strangers_an_hour=persona.strangers_hour,
+        growth=persona.reputation_growth,
+        patience=persona.reputation_patience,
+    )
 
 
 REPLY_OF = {

@@ -79,6 +79,7 @@ class Returns:
         self._courier.post(self._parcel(a, "dsn", "", a.sender, message), delay)
 
     def _complain(self, a: Accepted, style: str, delay: float) -> None:
+        self._receptions[a.persona].complained(ip=a.client_ip, domain=a.head.from_domain)
         address = self._configuration.feedback_address
         if not address:
             return
