@@ -117,7 +117,7 @@ class _Yes:
     def open(self, *_asked: Any) -> "_Yes":
         return self
 
-    def _nothing(self, *_asked: Any) -> None:
+    def _nothing(self, *_asked: Any, **_named: Any) -> None:
         return None
 
     offer = hear_offer = begin_content = send_ahead = send_content = take_back = quit = drop = _nothing

@@ -133,7 +133,7 @@ class Handover:
         question = self._question(person)
         ticket = self._gate.ask(question)
         try:
-            session.offer(letter)
+            session.offer(letter, at_once=self._due() <= began)
             refusal = session.hear_offer()
         except ConnectionLost:
             ticket.withdraw()

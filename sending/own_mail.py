@@ -64,7 +64,7 @@ def _by_session(route: Route, destination: Destination, letter: Letter) -> None:
 
 
 def _say(session: Session, letter: Letter) -> None:
-    session.offer(letter)
+    session.offer(letter, at_once=True)
     refusal = session.hear_offer() or session.begin_content()
     if refusal is not None:
         raise NotHandedOver(str(refusal.reply))

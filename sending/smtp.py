@@ -26,6 +26,7 @@ from sending.transports import ConnectionLost, CouldNotOpen, Letter, NoAnswer, P
 # More than this may block in the kernel; the dot is then written by itself, behind a grant that is still fresh.
 GOES_IN_ONE_WRITE = 65536
 
+_DATA = b"DATA\r\n"
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -149,14 +150,26 @@ class SmtpSession:
         self._patience = patience
         self._pipelining = dialogue.has_extn("pipelining")
         self._rest: bytes | None = None
+        # DATA was said, and perhaps answered with 354: only a message or the end of the connection gets out of that.
+        self._data_said = False
 
-    def offer(self, letter: Letter) -> None:
+    def offer(self, letter: Letter, *, at_once: bool = False) -> None:
         self._rest = None
         self._mail = envelope_command("MAIL FROM", letter.mail_from)
         self._rcpt = envelope_command("RCPT TO", letter.rcpt_to)
-        self._write("mail", self._mail + self._rcpt if self._pipelining else self._mail)
+        self._data_said = at_once and self._pipelining
+        if self._pipelining:
+            self._write("mail", self._mail + self._rcpt + (_DATA if self._data_said else b""))
+        else:
+            self._write("mail", self._mail)
 
     def hear_offer(self) -> Refusal | None:
+        refusal = self._hear_envelope()
+        if refusal is not None and self._data_said:
+            self._leave_data(refusal)
+        return refusal
+
+    def _hear_envelope(self) -> Refusal | None:
         mail = self._read("mail")
         if not self._pipelining:
             if not mail.is_positive:
@@ -167,10 +180,26 @@ class SmtpSession:
             return Refusal("mail", mail)
         return None if rcpt.is_positive else Refusal("rcpt", rcpt)
 
+    def _leave_data(self, refusal: Refusal) -> None:
+        """Hear what DATA came to after a refusal. A receiver that wants content for nobody gets a lone dot (RFC 2920,
+        section 3.1); where it may still hold a recipient, that would be a message, and the connection ends instead."""
+        try:
+            asks_for_content = self._read("data").code == 354
+            if asks_for_content and refusal.phase == "rcpt" and refusal.reply.code >= 400:
+                self._write("data", FINAL_DOT)
+                self._read("data")
+            elif asks_for_content:
+                self.drop()
+        except ConnectionLost:
+            pass  # what was refused is known all the same
+        self._data_said = False
+
     def begin_content(self) -> Refusal | None:
-        self._write("data", b"DATA\r\n")
+        if not self._data_said:
+            self._write("data", _DATA)
         reply = self._read("data")
-        return None if reply.code == 354 else Refusal("data", reply)
+        self._data_said = reply.code == 354
+        return None if self._data_said else Refusal("data", reply)
 
     def send_ahead(self, letter: Letter) -> None:
         self._rest = _on_the_wire(letter)
@@ -190,16 +219,21 @@ class SmtpSession:
         except (OSError, Garbled) as error:
             self.drop()
             raise NoAnswer(str(error)) from error
+        self._data_said = False
         return reply
 
     def take_back(self) -> None:
+        if self._data_said:
+            self.drop()
+            raise ConnectionLost("data", "the receiver waits for a message that will not come")
         self._write("rset", b"RSET\r\n")
         self._read("rset")
 
     def quit(self) -> None:
         try:
-            self._dialogue.write(b"QUIT\r\n", 2.0)
-            self._dialogue.read_reply(2.0)
+            if not self._data_said:
+                self._dialogue.write(b"QUIT\r\n", 2.0)
+                self._dialogue.read_reply(2.0)
         except (OSError, Garbled):
             pass
         self.drop()

@@ -2,8 +2,10 @@
 
 1. Claim the batch; read its people, their domains and the letter, in a few queries; take what their domains may still
    get, and put off the rest; let the database go.
-2. For each: write the letter, wait for the pace, offer it (MAIL and RCPT in one write) while the gate is asked.
-3. Granted and taken: DATA, content, final dot, reply. Else take the offer back; the connection lives.
+2. For each: write the letter, wait for the pace, offer it while the gate is asked: MAIL and RCPT in one write, and DATA
+   with them where the pace lets the message leave at once.
+3. Granted and taken: content, final dot, reply. Else take the offer back; the connection lives, unless the receiver
+   waits for content already.
 4. At the end, or when something says stop: settle what is left, hand the rest back.
 
 No database connection is held during 2 and 3: the gate owns the only one. They run in the hub, beside the dialogues of

@@ -64,8 +64,12 @@ class NoAnswer(Exception):
 class Session(Protocol):
     """One open connection, or whatever stands for it."""
 
-    def offer(self, letter: Letter) -> None:
-        """Say for whom and from whom, without waiting for the answer. Raises ConnectionLost."""
+    def offer(self, letter: Letter, *, at_once: bool = False) -> None:
+        """Say for whom and from whom, without waiting for the answer. Raises ConnectionLost.
+
+        `at_once`: nothing is waited for before the content, so it may be announced in the same breath, which saves a
+        round trip. Taking such an offer back may cost the connection.
+        """
 
     def hear_offer(self) -> Refusal | None:
         """None: the recipient is taken. Raises ConnectionLost."""

@@ -33,7 +33,7 @@ class EspSession:
         self._message: Any = None
         self._answer: SmtpReply | None = None
 
-    def offer(self, letter: Letter) -> None:
+    def offer(self, letter: Letter, *, at_once: bool = False) -> None:
         self._message = self._answer = None
         try:
             self._message = as_api_message(letter, self._esp)

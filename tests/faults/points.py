@@ -44,7 +44,7 @@ TRANSMIT = [
     Point("intent committed, not heard", "sending.gate_questions:Ticket.reply", "before"),
     Point("offer written", "sending.smtp:SmtpSession.offer", "after"),
     Point("offer answered", "sending.smtp:SmtpSession.hear_offer", "after"),
-    Point("granted, before DATA", "sending.smtp:SmtpSession.begin_content", "before"),
+    Point("granted, before 354", "sending.smtp:SmtpSession.begin_content", "before"),
     Point("354 read", "sending.smtp:SmtpSession.begin_content", "after"),
     Point("half of the content written", "sending.smtp:SmtpSession._write_dot", "halfway"),
     Point("dot written", "sending.smtp:SmtpSession.send_content", "after"),

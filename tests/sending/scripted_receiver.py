@@ -23,6 +23,8 @@ class Script:
     # Close the connection instead of answering, in these phases.
     close_in: frozenset[str] = frozenset()
     pipelining: bool = True
+    # Ask for content even where every recipient was refused.
+    data_for_nobody: bool = False
     dot_delay: float = 0.0
 
 
@@ -32,6 +34,8 @@ class Receiver:
     accepted: Counter[str] = field(default_factory=Counter)
     dots: list[tuple[float, str]] = field(default_factory=list)
     messages: dict[str, bytes] = field(default_factory=dict)
+    # Content that came although no recipient was taken.
+    for_nobody: list[bytes] = field(default_factory=list)
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
@@ -48,6 +52,7 @@ class Receiver:
 
     def _talk(self, connection: socket.socket, lines) -> None:
         recipient = ""
+        is_taken = False
         if not self._say(connection, "greeting", recipient):
             return
         for raw in lines:
@@ -66,7 +71,11 @@ class Receiver:
                 recipient = line[line.index("<") + 1 : line.index(">")]
                 if not self._say(connection, "rcpt", recipient):
                     return
+                is_taken = str(self._reply("rcpt", recipient)).startswith("2")
+            elif verb == "DATA" and not is_taken:
+                self._nobodys(connection, lines)
             elif verb == "DATA":
+                is_taken = False
                 if not self._say(connection, "data", recipient):
                     return
                 if str(self._reply("data", recipient)).startswith("354") and not self._content(
@@ -78,6 +87,12 @@ class Receiver:
                 return
             else:
                 connection.sendall(b"250 Ok\r\n")
+
+    def _nobodys(self, connection: socket.socket, lines) -> None:
+        if self.script.data_for_nobody:
+            connection.sendall(b"354 Go ahead\r\n")
+            self.for_nobody.append(b"".join(iter(lines.readline, b".\r\n")))
+        connection.sendall(b"554 5.5.1 No valid recipients\r\n")
 
     def _content(self, connection: socket.socket, lines, recipient: str) -> bool:
         content = []
