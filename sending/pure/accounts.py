@@ -149,6 +149,11 @@ class Account:
         rate = min(self.free_rate(), share)
         return rate if rate >= max(SLOWEST_RATE, LEAST_SHARE * share) else 0.0
 
+    def slots_wanted(self, seconds: float, connections: int) -> int:
+        """Connections that this paced budget's whole rate needs; see `rate_for`."""
+        limits = replace(self.limits, connections=connections)
+        return slots_wanted(self.budget.kind, limits, seconds, self.margins)
+
     def burst_part(self, seconds: float) -> int:
         """A burst is shared by the connections that the rate needs: the first one does not take it all."""
         if not (self.fast and self.limits.batch_pause):

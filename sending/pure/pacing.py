@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sending.pure.accounts import PLENTY, Account, fewest_connections
 from sending.pure.edits import cut_down, in_the_way, make_room
@@ -24,6 +25,9 @@ from sending.pure.windows import LONGEST_GAP, MARGINS, Budget, Margins
 TURN = 60.0
 SHARED_TURN = 30.0
 LONGEST_BATCH = 120.0
+# What fits into one turn of all connections is divided among them, so that all have something to do until the end;
+# but no turn is shorter for that, since each has its price.
+SHORTEST_TURN = 10.0
 # However quick its messages are: all of a batch is in memory, and goes back at once when it must end.
 LARGEST_BATCH = 500
 # Batches planned together for one lane get turns between a whole one and this part of it: they would else end
@@ -134,6 +138,12 @@ class _OpenLane:
         """How much of its turn the next batch gets; the first one all of it."""
         return 1 - (1 - SHORTEST_PART) * (self.given * _SPREAD % 1)
 
+    @cached_property
+    def connections_wanted(self) -> int:
+        """How many are of use here, busy ones among them: those that are allowed, and that the pace needs."""
+        allowed = DEFAULT_CONNECTIONS if self.connections == PLENTY else self.connections
+        return min([allowed, *(account.slots_wanted(self.lane.seconds, allowed) for account in self.fast)])
+
     def offer(self, transactional: bool) -> _Offer | None:
         """The best offer for one more batch, or nothing: no connection, no room in a window, no rate, or not yet."""
         if not all(account.takes(transactional) for account in self.accounts) or self._crowded():
@@ -214,6 +224,7 @@ class _Queue:
         self.unseen = 0
         self.pinned: list[_Waiting] = []
         self.waiting: list[_Waiting] = []
+        self.n_waiting = 0
         self.entries: list[Entry] = []
 
     def best_offer(self) -> tuple[_OpenLane, _Offer] | None:
@@ -228,6 +239,7 @@ class _Queue:
         """Make the order; is anybody there?"""
         self.waiting = self._everybody()
         self.unseen = sum(one.unseen for one in self.demand)
+        self.n_waiting = sum(one.n for one in self.waiting)
         live, provider = self.desk.at_provider, self.lanes[0].lane.provider
         self.entries = [
             self._entry(index, waiting, live[waiting.demand.mailing, provider])
@@ -275,8 +287,14 @@ class _Queue:
     def _fair_room(self, lane: _OpenLane, offer: _Offer) -> int:
         """How many messages this turn is worth: what fits into its time, and a fair part of a scarce hour."""
         others = len(self.entries) + self.unseen
-        turn = (SHARED_TURN if others else TURN) * lane.part_of_turn()
-        fitting = int(turn / max(offer.gap, lane.lane.seconds, QUICKEST))
+        turn = SHARED_TURN if others else TURN
+        each = max(offer.gap, lane.lane.seconds, QUICKEST)
+        part = -(-self.n_waiting // lane.connections_wanted)
+        if self.unseen or part > turn / each:
+            fitting = int(turn * lane.part_of_turn() / each)
+        else:
+            # All that is left: those that begin together may end together, since nobody has to begin anew.
+            fitting = max(part, int(SHORTEST_TURN / each))
         room = min(offer.room, max(1, min(fitting, LARGEST_BATCH)))
         if others:
             left = min(account.window(self.transactional) for account in lane.accounts)

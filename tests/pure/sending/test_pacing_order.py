@@ -266,3 +266,32 @@ def test_connections_that_begin_together_do_not_end_together() -> None:
     assert len(specs) == 20 and specs[0].size == 200
     assert 100 <= sizes[0] < 110
     assert all(2 <= longer - shorter <= 12 for shorter, longer in pairwise(sizes))
+
+
+def of_twenty(fresh: int, running: list[LiveBatch] | None = None) -> list[int]:
+    """The sizes for what waits on a lane of twenty connections, 0.3 s a message: 200 make a turn."""
+    demand = Demand(mailing=1, provider="google", lanes=(lane(1),), fresh=fresh)
+    specs = planned([Budget(1, "ip", Limits(connections=20))], [demand], running).batches
+    return [spec.size for spec in specs]
+
+
+def test_what_fits_into_one_turn_is_divided_so_that_all_end_together() -> None:
+    assert of_twenty(4_000) == [200] * 20
+    assert of_twenty(2_399) == [120] * 19 + [119]
+
+
+def test_few_messages_are_not_divided_further_than_ten_seconds_each() -> None:
+    assert of_twenty(100) == [33, 33, 33, 1]
+
+
+def test_a_connection_that_gets_free_near_the_end_takes_its_part_only() -> None:
+    busy = [live(number, 1, gap=0.0) for number in range(1, 20)]
+    assert of_twenty(1_000, busy) == [50]
+    # As long as there is more than a turn for everybody, it takes a whole one.
+    assert of_twenty(5_000, busy) == [200]
+
+
+def test_where_the_pace_is_the_limit_no_more_connections_are_used_than_it_needs() -> None:
+    demand = Demand(mailing=1, provider="google", lanes=(lane(1),), fresh=50)
+    specs = planned([Budget(1, "ip", Limits(per_minute=60, connections=20))], [demand]).batches
+    assert [spec.size for spec in specs] == [50]
