@@ -41,7 +41,10 @@ def _web() -> list[str]:
 
 def _transmit() -> list[str]:
     queue = f"egress.{settings.EGRESS_HOST}"
-    return _worker("transmit", queue, pool="threads", concurrency=settings.TRANSMIT_THREADS)
+    # The planner counts connections by host. Which process gets a batch is chance, and it must not wait in one for a
+    # thread while another has some to spare.
+    threads = settings.TRANSMIT_THREADS + max(4, settings.TRANSMIT_THREADS // 4)
+    return _worker("transmit", queue, pool="threads", concurrency=threads)
 
 
 def _transactional() -> list[str]:
@@ -57,7 +60,7 @@ KINDS: Mapping[str, Callable[[], list[str]]] = {
     "web": _web,
     # Ticks, sweeps, the planner, feedback, imports. Three: an import must not hold up the ticks.
     "control": lambda: _worker("control", "control,inbound,import", pool="prefork", concurrency=3),
-    # One SMTP connection a thread, from this host's addresses.
+    # One SMTP connection a thread, from this host's addresses; some threads are spare.
     "transmit": _transmit,
     # Confirmations and the like never queue behind a campaign.
     "transactional": _transactional,
