@@ -14,6 +14,8 @@ from reputation.workspace import today
 
 KEEP_MINUTES = timedelta(days=2)
 
+# A statement with its parameters.
+Statement: TypeAlias = tuple[str, list[Any]]
 _Counts: TypeAlias = list[int]
 _Moment = TypeVar("_Moment", date, datetime)
 
@@ -44,6 +46,14 @@ def record(*, entries: Iterable[Entry], zone: ZoneInfo) -> None:
 
     `zone` is the workspace's: it says which day a minute belongs to. Joins the caller's transaction if there is one.
     """
+    if statements := recording(entries=entries, zone=zone):
+        with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(*statement)
+
+
+def recording(*, entries: Iterable[Entry], zone: ZoneInfo) -> list[Statement]:
+    """The statements that do so, to be carried out in this order and in one transaction."""
     entries = list(entries)
     minutes: dict[tuple[int, datetime], _Counts] = defaultdict(lambda: [0] * 5)
     days: dict[tuple[int, date], _Counts] = defaultdict(lambda: [0] * 5)
@@ -53,11 +63,8 @@ def record(*, entries: Iterable[Entry], zone: ZoneInfo) -> None:
             _add(minutes[budget, minute], entry.counts)
             _add(days[budget, today(minute, zone)], entry.counts)
     if not minutes:
-        return
-    with transaction.atomic(savepoint=False):
-        _upsert(_MINUTES, minutes)
-        _upsert(_DAYS, days)
-        _note_last_dots(entries)
+        return []
+    return [_upsert(_MINUTES, minutes), _upsert(_DAYS, days), *_last_dots(entries)]
 
 
 def record_later(*, now: datetime, zone: ZoneInfo, budget_ids: Sequence[int], **came_back: int) -> None:
@@ -132,19 +139,16 @@ WHERE b.id = t.id
 """
 
 
-def _upsert(statement: str, rows: dict[tuple[int, _Moment], _Counts]) -> None:
+def _upsert(statement: str, rows: dict[tuple[int, _Moment], _Counts]) -> Statement:
     keys = sorted(rows)
     columns: list[Any] = [list(column) for column in zip(*(rows[key] for key in keys), strict=True)]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [[key[0] for key in keys], [key[1] for key in keys], *columns])
+    return statement, [[key[0] for key in keys], [key[1] for key in keys], *columns]
 
 
-def _note_last_dots(entries: Sequence[Entry]) -> None:
+def _last_dots(entries: Sequence[Entry]) -> list[Statement]:
     latest: dict[int, datetime] = {}
     for entry in entries:
         if (dot := entry.last_dot_at) is not None:
             latest |= {budget: max(latest.get(budget, dot), dot) for budget in entry.budget_ids}
-    if latest:
-        ids = sorted(latest)
-        with connection.cursor() as cursor:
-            cursor.execute(_LAST_DOTS, [ids, [latest[id] for id in ids]])
+    ids = sorted(latest)
+    return [(_LAST_DOTS, [ids, [latest[id] for id in ids]])] if ids else []

@@ -46,9 +46,9 @@ def attempts(rows: str) -> str:
     return _ATTEMPTS.format(rows=rows)
 
 
-def fold(cursor: CursorWrapper, *, deliveries: str, params: dict[str, Any]) -> None:
-    """Count a batch that ends; `deliveries` is a query of those it holds."""
-    cursor.execute(_FOLD.format(deliveries=deliveries), params)
+def folding(*, deliveries: str, params: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What counts a batch that ends; `deliveries` is a query of those it holds."""
+    return _FOLD.format(deliveries=deliveries), params
 
 
 _FOLD = """

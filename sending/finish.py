@@ -1,12 +1,12 @@
 """End a batch: in one transaction everything it did becomes part of the mailing's and the budgets' books.
 
 1. Lock the batch; whoever took it over has raised its epoch, and then only the evidence is handed in.
-2. Settle what is left.
-3. Fold its outcomes into the mailing's counters, from the rows, so that nothing is counted twice or forgotten.
-4. Tell audiences of the mailboxes that do not exist, and the ledger what the budgets spent; give back what was held
-   of the recipient domains' limits.
-5. Put back into the queue what goes back, drop the requeue rows it took.
-6. Done. Its own worker also tells what a message took.
+2. Settle what is left; tell audiences of the mailboxes that do not exist.
+3. Put back into the queue what goes back, drop the requeue rows it took. Done.
+4. In one trip, since all batches of a mailing and of a budget write these rows, and wait for each other until they
+   commit: fold its outcomes into the mailing's counters, from the rows, so that nothing is counted twice or forgotten;
+   tell the ledger what the budgets spent; give back what was held of the recipient domains' limits. Its own worker also
+   tells what a message took.
 """
 
 import logging
@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 
 from reputation import backoff, ledger
 from reputation.workspace import zone
-from sending import answers, bounces, requeue, settle, sites, speeds, wake
+from sending import answers, bounces, one_trip, requeue, settle, sites, speeds, wake
 from sending.claim import STILL_OURS
 from sending.gate import Gate
 from sending.gate_questions import Counters
@@ -103,8 +103,8 @@ def _finish(book: Logbook, now: datetime) -> bool:
             entries=book.entries(),
             counters=book.counters,
             reason=book.end_reason or "sent",
+            seconds=book.seconds,
         )
-        speeds.learn(cursor, batch=batch, messages=book.counters.sent, seconds=book.seconds)
     book.unsettled = []
     _tell_budgets(book)
     wake.plan_soon()
@@ -147,25 +147,31 @@ def close(
     entries: Sequence[ledger.Entry],
     counters: Counters | None,
     reason: str,
+    seconds: float = 0.0,
 ) -> None:
-    """Steps 2 to 6, for a batch whose row is locked by the caller's transaction."""
+    """Steps 2 to 4, for a batch whose row is locked by the caller's transaction. `seconds`: what its messages took."""
     settle.record(cursor, settled)
     deliveries, params = deliveries_of(batch)
-    cursor.execute(_FOLD.format(deliveries=deliveries), params)
-    if not _all_accepted(batch, counters):
-        answers.fold(cursor, deliveries=deliveries, params=params)
     answered = counters.sent if counters else 0
     bounces.tell_audiences(cursor, batch=batch, deliveries=deliveries, params=params, now=now, answered=answered)
-    ledger.record(entries=entries, zone=zone())
-    sites.give_back(cursor, batch=batch)
+    books: list[tuple[str, Any]] = [(_FOLD.format(deliveries=deliveries), params)]
+    if not _all_accepted(batch, counters):
+        books.append(answers.folding(deliveries=deliveries, params=params))
+    books += [*ledger.recording(entries=entries, zone=zone()), sites.giving_back(batch=batch)]
+    books += speeds.learning(batch=batch, messages=answered, seconds=seconds)
     if batch.mailing.first_sent_at is None and any(entry.sent for entry in entries):
         # The mailing before its lanes, as whoever adds people to it locks them.
         Mailing.objects.filter(pk=batch.mailing_id, first_sent_at=None).update(first_sent_at=now)
+    requeue.move_between_lanes(cursor, batch=batch, returns=returned)
+    if batch.kind == Batch.Kind.RETRY:
+        one_trip.tell(books)  # they read the requeue rows that are given back next
     requeue.put_back(cursor, batch=batch, returns=returned)
     counted = {} if counters is None else _columns(counters)
     Batch.objects.filter(pk=batch.pk).update(
         state=Batch.State.DONE, ended_at=now, end_reason=reason[:120], intent=None, intent_attempt=None, **counted
     )
+    if batch.kind == Batch.Kind.FRESH:
+        one_trip.tell(books)
 
 
 def _all_accepted(batch: Batch, counters: Counters | None) -> bool:

@@ -1,4 +1,6 @@
-"""Several statements in one trip to the database: the planner makes dozens every second."""
+"""Several statements in one trip to the database: the planner makes dozens every second, and whoever ends a batch holds
+rows that others wait for.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,3 +21,9 @@ def ask(questions: Sequence[str], params: Mapping[str, Any] | Sequence[Any]) -> 
         while cursor.nextset():
             found.append(cursor.fetchall())
     return found
+
+
+def tell(statements: Sequence[tuple[str, Mapping[str, Any] | Sequence[Any]]]) -> None:
+    """Carry out statements that give no rows, each with parameters of its own, in this order. At least one."""
+    with connection.cursor() as cursor:
+        cursor.execute(";".join([cursor.mogrify(sql, params) for sql, params in statements]))

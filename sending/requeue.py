@@ -50,6 +50,10 @@ def put_back(cursor: CursorWrapper, *, batch: Batch, returns: Sequence[Return]) 
         cursor.execute(_PUT_BACK, {"mailing": batch.mailing_id, "wave": batch.wave, **_columns(returns)})
     if batch.kind == Batch.Kind.RETRY:
         cursor.execute("DELETE FROM sending_requeue WHERE batch = %s", [batch.pk])
+
+
+def move_between_lanes(cursor: CursorWrapper, *, batch: Batch, returns: Sequence[Return]) -> None:
+    """Count those who go back to another lane than their batch was of there. In the caller's transaction."""
     moved = Counter(back.lane for back in returns if back.lane != batch.provider)
     moves = [Move(batch.mailing_id, batch.wave, batch.provider, lane, n) for lane, n in sorted(moved.items())]
     move_totals(cursor, moves)

@@ -109,9 +109,9 @@ def held_by(batch: Batch) -> dict[int, int]:
     return dict(SiteShare.objects.filter(batch=batch).order_by("budget").values_list("budget", "n"))
 
 
-def give_back(cursor: CursorWrapper, *, batch: Batch) -> None:
-    """Let go what a batch held. In the transaction that tells the ledger what was sent."""
-    cursor.execute("DELETE FROM sending_siteshare WHERE batch_id = %s", [batch.pk])
+def giving_back(*, batch: Batch) -> tuple[str, list[int]]:
+    """What lets go what a batch held. In the transaction that tells the ledger what was sent."""
+    return "DELETE FROM sending_siteshare WHERE batch_id = %s", [batch.pk]
 
 
 def _by_domain(people: Iterable[Person]) -> Mapping[tuple[str, str, str], list[Person]]:

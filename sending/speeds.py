@@ -1,6 +1,6 @@
 """What a message takes on a connection, by route and provider: each batch tells it with its books, the planner asks."""
 
-from django.db.backends.utils import CursorWrapper
+from typing import Any
 
 from sending.models import Batch
 from sending.pure.lanes import SECONDS_UNTIL_KNOWN
@@ -19,17 +19,16 @@ ON CONFLICT (route_id, provider) DO UPDATE SET seconds = known.seconds + (%(seco
 """
 
 
-def learn(cursor: CursorWrapper, *, batch: Batch, messages: int, seconds: float) -> None:
-    """Count a batch in whose connection was busy for `seconds` with so many messages. The last thing its transaction
-    writes: batches of all mailings share this row."""
-    if messages > 0:
-        cursor.execute(
-            _LEARN,
-            {
-                "route": batch.route_id,
-                "provider": batch.provider,
-                "unknown": SECONDS_UNTIL_KNOWN,
-                "seconds": min(seconds / messages, _SLOWEST),
-                "weight": messages / (messages + _HALF_AT),
-            },
-        )
+def learning(*, batch: Batch, messages: int, seconds: float) -> list[tuple[str, dict[str, Any]]]:
+    """What counts in a batch whose connection was busy for `seconds` with so many messages. The last thing its
+    transaction writes: batches of all mailings share this row."""
+    if messages <= 0:
+        return []
+    params = {
+        "route": batch.route_id,
+        "provider": batch.provider,
+        "unknown": SECONDS_UNTIL_KNOWN,
+        "seconds": min(seconds / messages, _SLOWEST),
+        "weight": messages / (messages + _HALF_AT),
+    }
+    return [(_LEARN, params)]
