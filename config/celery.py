@@ -22,7 +22,7 @@ from config.processes import ANSWER_SECONDS
 
 logger = logging.getLogger(__name__)
 
-# Objects made and not dropped before a sending worker looks for rings among them; Python's own is 700.
+# Objects made and not dropped before a worker looks for rings among them; Python's own is 700.
 COLLECT_AFTER = 20_000
 # How often a worker looks whether beat still ticks.
 STAND_IN_SECONDS = 2.0
@@ -164,15 +164,20 @@ def leave_room_for_pages(**_: Any) -> None:
 
 
 @signals.worker_ready.connect(weak=False)
+@signals.worker_process_init.connect(weak=False)
+def look_for_rings_less(**_: Any) -> None:
+    """What is loaded by now stays for ever, and a message or a tick makes and drops hundreds of objects: Python's
+    collector need look neither at the one nor so often at the other."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
+
+
+@signals.worker_ready.connect(weak=False)
 def say_that_we_can_send(**_: Any) -> None:
     """A sending worker enrols before its first batch: the planner gives a host without workers nothing."""
     if settings.PROCESS_KIND in ("transmit", "transactional"):
         from sending import crashes, here
 
-        # What is loaded by now stays for ever, and a message makes and drops some hundred objects: the collector need
-        # look neither at the one nor so often at the other.
-        gc.freeze()
-        gc.set_threshold(COLLECT_AFTER)
         here.gate()
         # The sweep runs on another host, perhaps, which does not see what a process of this one had in hand.
         crashes.count(now=timezone.now())  # clock: entry

@@ -1,4 +1,4 @@
-"""What the planner must know of our name before it plans: one read for all lanes."""
+"""What pages say of lanes: their budgets, each with what it may spend now and what it has spent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -100,8 +100,11 @@ def budgets_of(*, now: datetime, wanted: Sequence[tuple[str, str, str]]) -> dict
 
 def providers_met(*, kind: str, scopes: Collection[str]) -> set[tuple[str, str]]:
     """The (scope, provider) pairs of a kind that have a budget already."""
-    rows = Budget.objects.filter(kind=kind, scope__in=scopes)
-    return set(rows.values_list("scope", "provider"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT scope, provider FROM reputation_budget WHERE kind = %s AND scope = ANY(%s)", [kind, list(scopes)]
+        )
+        return set(cursor.fetchall())
 
 
 def limits_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = False) -> Limits:

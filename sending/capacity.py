@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from reputation.advice import Advice, advice
-from reputation.advice import Lane as Asked
+from reputation.budgets import ALL
+from reputation.standing import Key, Standing, standings
 from sending.array_literals import numbers, texts
 from sending.models import Route
 from sending.one_trip import ask
@@ -124,7 +124,7 @@ def capacity(
     found.seconds = {(route, provider): known for route, provider, known in seconds}
     ways = dict.fromkeys(way for choice in choices for way in ways_of(choice, found.pools))
     ways |= dict.fromkeys(taken)
-    _add_advice(found, now, zone, {way: routes[way.route] for way in ways})
+    _add_standings(found, now, zone, {way: routes[way.route] for way in ways})
     _add_hosts(found, dict(processes))
     _add_own_limits(found, limited, dict(sent))
     return found
@@ -152,38 +152,39 @@ def _pools(members: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     return found
 
 
-def _add_advice(found: Capacity, now: datetime, zone: ZoneInfo, asked: Mapping[WayOut, Exit]) -> None:
-    lanes = {way: Asked((route.scope, ("dkim_domain", way.domain)), way.provider) for way, route in asked.items()}
-    advised = advice(now=now, zone=zone, lanes=list(dict.fromkeys(lanes.values())))
-    for way, lane in lanes.items():
-        for row in advised[lane]:
-            if row.budget.pk not in found.budgets:
-                found.budgets[row.budget.pk] = _as_budget(row)
-        found.ways[way] = tuple(row.budget.pk for row in advised[lane])
+def _add_standings(found: Capacity, now: datetime, zone: ZoneInfo, asked: Mapping[WayOut, Exit]) -> None:
+    spending = {way: _keys(route.scope, way) for way, route in asked.items()}
+    known = standings(now=now, zone=zone, wanted=(key for keys in spending.values() for key in keys))
+    found.budgets |= {one.id: _as_budget(one) for one in known.values()}
+    found.ways |= {way: tuple([known[key].id for key in keys]) for way, keys in spending.items()}
 
 
-def _as_budget(row: Advice) -> Budget:
-    """The advice has the budget's state worked into its limits already."""
-    said = row.limits
-    limits = Limits(
-        per_minute=said.per_minute,
-        per_hour=said.per_hour,
-        per_day=said.per_day,
-        connections=said.connections,
-        per_connection=said.per_connection,
-        batch_size=said.batch_size,
-        batch_pause=said.batch_pause,
-        rests=said.rests,
+def _keys(scope: tuple[str, str], way: WayOut) -> tuple[Key, ...]:
+    """What a lane spends from: there, and everywhere together."""
+    return (
+        (*scope, way.provider),
+        (*scope, ALL),
+        ("dkim_domain", way.domain, way.provider),
+        ("dkim_domain", way.domain, ALL),
     )
+
+
+def _as_budget(one: Standing) -> Budget:
+    """The budget's state is worked into its limits already."""
+    said = one.limits
+    limits = Limits(
+        said.per_minute, said.per_hour, said.per_day, said.connections, said.per_connection, said.batch_size,
+        said.batch_pause, said.rests,
+    )  # fmt: skip
     return Budget(
-        id=row.budget.pk,
-        kind=row.budget.kind,
+        id=one.id,
+        kind=one.kind,
         limits=limits,
         state=State.HELD if said.closed else State.OPEN,
         until=said.closed_until,
-        sent_hour=row.usage.last_hour,
-        sent_today=row.usage.today,
-        last_dot_at=row.budget.last_dot_at,
+        sent_hour=one.sent_hour,
+        sent_today=one.sent_today,
+        last_dot_at=one.last_dot_at,
     )
 
 

@@ -7,9 +7,10 @@ the planner does not read them all:
    are the oldest. The rest has its turn in a later tick; who was served goes to the end.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -29,17 +30,20 @@ NEAR = timedelta(hours=6)
 FEW = 20
 
 _STREAM = "CASE WHEN m.is_test THEN 'transactional' ELSE m.stream END"
+# Mailings are grouped by numbers, before anything is joined to them.
 _SENDERS = f"""
-SELECT m.pool_id, m.sending_domain_id, d.name, {_STREAM}, p.overflow,
-       EXISTS (SELECT 1 FROM sending_poolroute r WHERE r.pool_id = m.pool_id)
+SELECT g.pool_id, g.sending_domain_id, d.name, g.stream, p.overflow,
+       EXISTS (SELECT 1 FROM sending_poolroute r WHERE r.pool_id = g.pool_id)
        AND NOT EXISTS (SELECT 1 FROM sending_poolroute r JOIN sending_route way ON way.id = r.route_id
-                       WHERE r.pool_id = m.pool_id AND way.kind = 'direct'),
-       count(*), CASE WHEN count(*) <= {FEW} THEN array_agg(m.id)
-                      ELSE array_agg(m.id) FILTER (WHERE m.deadline <= %(near)s) END,
-       coalesce(array_agg(ARRAY[m.id, m.per_hour]) FILTER (WHERE m.per_hour > 0), '{{}}')
-FROM sending_mailing m JOIN reputation_sendingdomain d ON d.id = m.sending_domain_id
-JOIN sending_pool p ON p.id = m.pool_id
-WHERE m.state = 'running' GROUP BY 1, 2, 3, 4, 5
+                       WHERE r.pool_id = g.pool_id AND way.kind = 'direct'),
+       g.n, CASE WHEN g.n <= {FEW} THEN g.all_of_them ELSE g.near END, g.limited
+FROM (
+    SELECT m.pool_id, m.sending_domain_id, {_STREAM} AS stream, count(*) AS n,
+           (array_agg(m.id))[:{FEW}] AS all_of_them, array_agg(m.id) FILTER (WHERE m.deadline <= %(near)s) AS near,
+           coalesce(array_agg(ARRAY[m.id, m.per_hour]) FILTER (WHERE m.per_hour > 0), '{{}}') AS limited
+    FROM sending_mailing m WHERE m.state = 'running' GROUP BY 1, 2, 3
+) g
+JOIN reputation_sendingdomain d ON d.id = g.sending_domain_id JOIN sending_pool p ON p.id = g.pool_id
 """
 # From one provider to the next, along the indexes lane_waiting and requeue_waiting.
 _PROVIDERS = """
@@ -73,6 +77,7 @@ _FITS = f"""(SELECT m.state = 'running' AND m.pool_id = line.pool AND m.sending_
              FROM sending_mailing m WHERE m.id = {{mailing}})"""
 _DUE = "q.batch IS NULL AND q.due_at <= %(now)s"
 _WAITS = "l.state = 'open' AND l.next_seq <= l.release_seq"
+_LANE = "l.mailing_id, l.wave, l.provider, l.next_seq, l.release_seq, l.last_given_at"
 _MAY_GO = """CASE WHEN q.pinned_route IS NULL THEN line.is_open
                   ELSE EXISTS (SELECT 1 FROM way WHERE way.of_line = line.n AND way.route = q.pinned_route) END"""
 _FIRST = f"""
@@ -83,23 +88,22 @@ WITH line AS (
 ), way AS (
     SELECT * FROM unnest(%(of_line)s::int[], %(route)s::bigint[]) AS way (of_line, route)
 ), longest AS (
-    SELECT line.n, line.provider, l.mailing_id, l.wave FROM line CROSS JOIN LATERAL (
-        SELECT l.mailing_id, l.wave FROM sending_mailinglane l
+    SELECT line.n, l.* FROM line CROSS JOIN LATERAL (
+        SELECT {_LANE} FROM sending_mailinglane l
         WHERE line.is_open AND NOT line.is_short AND l.provider = line.provider AND {_WAITS}
           AND {_FITS.format(mailing="l.mailing_id")}
         ORDER BY l.last_given_at NULLS FIRST, l.release_seq - l.next_seq LIMIT {LOOK_AT}) l
 ), oldest AS (
-    SELECT line.n, line.provider, q.mailing_id, q.wave FROM line CROSS JOIN LATERAL (
-        SELECT q.mailing_id, q.wave FROM sending_requeue q
+    SELECT line.n, q.* FROM line CROSS JOIN LATERAL (
+        SELECT {_LANE} FROM sending_requeue q
+        JOIN sending_mailinglane l ON l.mailing_id = q.mailing_id AND l.wave = q.wave AND l.provider = q.provider_now
+                                  AND l.state = 'open'
         WHERE NOT line.is_short AND q.provider_now = line.provider AND {_DUE} AND {_MAY_GO}
           AND {_FITS.format(mailing="q.mailing_id")}
-          AND EXISTS (SELECT 1 FROM sending_mailinglane l WHERE l.mailing_id = q.mailing_id AND l.wave = q.wave
-                      AND l.provider = q.provider_now AND l.state = 'open')
         ORDER BY q.due_at LIMIT {LOOK_AT}) q
 ), one_by_one AS (
-    SELECT n, provider, mailing_id, wave FROM (
-        SELECT line.n, l.provider, l.mailing_id, l.wave,
-               row_number() OVER (PARTITION BY line.n ORDER BY l.last_given_at NULLS FIRST) AS place
+    SELECT n, mailing_id, wave, provider, next_seq, release_seq, last_given_at FROM (
+        SELECT line.n, {_LANE}, row_number() OVER (PARTITION BY line.n ORDER BY l.last_given_at NULLS FIRST) AS place
         FROM sending_mailing m JOIN sending_mailinglane l ON l.mailing_id = m.id AND l.state = 'open'
         JOIN line ON line.pool = m.pool_id AND line.domain = m.sending_domain_id AND line.stream = {_STREAM}
          AND line.provider = l.provider
@@ -111,18 +115,16 @@ WITH line AS (
 ), first AS (
     SELECT * FROM longest UNION SELECT * FROM oldest UNION SELECT * FROM one_by_one
 )
-SELECT first.n, first.mailing_id, first.wave, greatest(l.release_seq - l.next_seq + 1, 0), l.last_given_at, m.deadline,
-       due.pinned_route, coalesce(due.n, 0)
-FROM first
-JOIN sending_mailing m ON m.id = first.mailing_id
-JOIN sending_mailinglane l
-  ON l.mailing_id = first.mailing_id AND l.wave = first.wave AND l.provider = first.provider AND l.state = 'open'
-LEFT JOIN LATERAL (
-    SELECT pinned_route, count(*) AS n FROM (
-        SELECT q.pinned_route FROM sending_requeue q
-        WHERE q.mailing_id = first.mailing_id AND q.wave = first.wave AND q.provider_now = first.provider AND {_DUE}
-        ORDER BY q.due_at LIMIT {ENOUGH}) counted
-    GROUP BY pinned_route) due ON true
+SELECT first.n, first.mailing_id, first.wave, greatest(first.release_seq - first.next_seq + 1, 0),
+       extract(epoch FROM first.last_given_at)::float8,
+       (SELECT extract(epoch FROM m.deadline)::float8 FROM sending_mailing m WHERE m.id = first.mailing_id),
+       due.n, due.pinned
+FROM first CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE pinned_route IS NULL) AS n,
+           array_agg(pinned_route) FILTER (WHERE pinned_route IS NOT NULL)::text AS pinned
+    FROM (SELECT q.pinned_route FROM sending_requeue q
+          WHERE q.mailing_id = first.mailing_id AND q.wave = first.wave AND q.provider_now = first.provider AND {_DUE}
+          ORDER BY q.due_at LIMIT {ENOUGH}) counted) due
 """
 _HOW_MANY = f"""
 SELECT asked.provider, (SELECT count(*) FROM (SELECT 1 FROM sending_mailinglane l
@@ -199,17 +201,21 @@ def first(*, now: datetime, lines: Sequence[Line], spent: Collection[int]) -> tu
     not counted beyond MANY. `spent`: mailings whose own limit lets nothing go now."""
     if not lines:
         return [], {}
-    found: dict[tuple[int, int, int], Waiting] = {}
     rows, lanes = ask([_FIRST, _HOW_MANY], _as_params(now, lines, spent))
-    for n, mailing, wave, fresh, last_given, deadline, route, due in rows:
-        key = (n, mailing, wave)
-        if key not in found:
-            found[key] = Waiting(lines[n], mailing, wave, fresh, last_given, deadline, 0, {})
-        if route is None:
-            found[key].retry = due
-        else:
-            found[key].pinned[route] = due
-    return list(found.values()), dict(lanes)
+    found = [
+        Waiting(lines[n], mailing, wave, fresh, _at(last_given), _at(deadline), due, _by_route(pinned))
+        for n, mailing, wave, fresh, last_given, deadline, due, pinned in rows
+    ]
+    return found, dict(lanes)
+
+
+def _at(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _by_route(pinned: str | None) -> dict[int, int]:
+    """How often each route is in an array literal."""
+    return Counter(int(route) for route in pinned[1:-1].split(",")) if pinned else {}
 
 
 def _as_params(now: datetime, lines: Sequence[Line], spent: Collection[int]) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from reputation import backoff
 from reputation.budgets import providers_met
 from reputation.workspace import workspace
 from sending import boot_identity, leaving_later, line, wake
+from sending.array_literals import numbers
 from sending.capacity import Capacity, Choice, capacity
 from sending.handing_out import hand_out
 from sending.line import Line, Sender, Waiting
 from sending.live import live_batches
-from sending.models import Batch
 from sending.pure import pacing
 from sending.pure.lanes import TRANSACTIONAL, Demand, Plan
 
@@ -30,6 +30,20 @@ UNKNOWN = "unknown"
 _MAY_PLAN = """
 SELECT w.sending_stopped_at IS NULL AND pg_try_advisory_xact_lock(hashtext('sending.plan')), w.time_zone
 FROM (SELECT) one LEFT JOIN reputation_workspace w ON w.id = 1
+"""
+
+
+# In the order of their ids, as every statement that locks several.
+_EDITS = """
+UPDATE sending_batch b SET gap = coalesce(told.gap, b.gap), yield_requested = b.yield_requested OR told.ends
+FROM (
+    SELECT live.id, edited.gap, live.id = ANY(%(ending)s::bigint[]) AS ends
+    FROM sending_batch live
+    LEFT JOIN unnest(%(edited)s::bigint[], %(gaps)s::float8[]) AS edited (id, gap) ON edited.id = live.id
+    WHERE live.id = ANY(%(edited)s::bigint[] || %(ending)s::bigint[]) AND live.state <> 'done'
+    ORDER BY live.id FOR NO KEY UPDATE OF live
+) told
+WHERE b.id = told.id
 """
 
 
@@ -126,13 +140,23 @@ def _demand(known: Capacity, one: Waiting, *, unseen: int) -> Demand:
 
 
 def _write(now: datetime, known: Capacity, made: Plan) -> int:
-    for batch_id, gap in made.edits:
-        Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(gap=gap)
-    for batch_id in made.yields:
-        Batch.objects.filter(pk=batch_id).exclude(state=Batch.State.DONE).update(yield_requested=True)
+    _tell_live_batches(made)
     written = hand_out(made.batches, now=now)
     wake.wake((batch.id, batch.stream, known.routes[batch.route].egress_host) for batch in written)
     return len(written)
+
+
+def _tell_live_batches(made: Plan) -> None:
+    """Gaps to keep from now on, and who is to end: their next gate tells them."""
+    if not made.edits and not made.yields:
+        return
+    asked = {
+        "edited": numbers(pk for pk, _ in made.edits),
+        "gaps": numbers(gap for _, gap in made.edits),
+        "ending": numbers(made.yields),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_EDITS, asked)
 
 
 def tick(*, now: datetime) -> int:

@@ -121,8 +121,12 @@ def _publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
 
 def _send(producer: Any, task: str, args: list[int], queue: str) -> None:
     """The queue goes as an object: by its name, Celery looks among those that this process serves, and another host's
-    `egress.…` is not there."""
-    current_app.send_task(task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS, producer=producer)
+    `egress.…` is not there. Whoever reads it declares it; to do that for every message costs a third of it, as does
+    what is only for a monitor's eyes."""
+    current_app.send_task(
+        task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS, producer=producer, declare=[],
+        argsrepr=repr(args), kwargsrepr="{}",
+    )  # fmt: skip
 
 
 def _lost(n: int, error: Exception) -> None:

@@ -1,8 +1,10 @@
 """One budget's account during one call of the planner: what is free, and what each new batch takes of it."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from sending.pure.lanes import TRANSACTIONAL, LiveBatch
 from sending.pure.windows import (
@@ -21,6 +23,8 @@ from sending.pure.windows import (
     slow_gap,
 )
 
+# A batch's time in its slot, in seconds from the planning instant: from one gap before its first dot to its end.
+Span: TypeAlias = tuple[float, float]
 PLENTY = 1 << 40
 CLOSED = Limits(per_minute=0, per_hour=0, per_day=0, connections=0)
 # A new batch takes a leftover of the rate only when it is this much of a slot's share.
@@ -34,10 +38,10 @@ class Account:
 
     __slots__ = (
         "_batches",
-        "_now",
         "_paced_live",
         "_peak",
         "_slot_rates",
+        "_spans",
         "budget",
         "burst",
         "connections",
@@ -59,7 +63,10 @@ class Account:
         "unreserved",
     )  # fmt: skip
 
-    def __init__(self, budget: Budget, now: datetime, batches: Sequence[LiveBatch], margins: Margins) -> None:
+    def __init__(
+        self, budget: Budget, now: datetime, batches: Sequence[LiveBatch], margins: Margins, spans: Mapping[int, Span]
+    ) -> None:
+        """`spans`: those of the batches."""
         limits = in_force(budget, now)
         self.budget, self.margins = budget, margins
         self.limits = limits = limits or CLOSED
@@ -70,7 +77,7 @@ class Account:
         self.fast = self.paced and not self.slow
         self.rates = sum(60 / batch.gap for batch in self.live if batch.gap > 0)
         self.slots = sum(1 for batch in self.live if batch.gap > 0)
-        self._batches, self._now, self._paced_live = batches, now, self.slots
+        self._batches, self._spans, self._paced_live = batches, spans, self.slots
         self._peak: int | None = None
         self.slow_gap = slow_gap(limits.per_minute or 0, margins) if self.slow else 0.0
         self.express = self._express_left(batches)
@@ -85,7 +92,7 @@ class Account:
     def peak(self) -> int:
         """The most paced batches at once within the last minute. Worked out when asked: most accounts never are."""
         if self._peak is None:
-            self._peak = _peak(self._batches, self._now, self._paced_live)
+            self._peak = _peak([self._spans[id(batch)] for batch in self._batches if batch.gap > 0], self._paced_live)
         return self._peak
 
     def _express_left(self, batches: Sequence[LiveBatch]) -> int:
@@ -188,16 +195,24 @@ def _or_plenty(limit: int | None) -> int:
     return PLENTY if limit is None else limit
 
 
-def _peak(batches: Sequence[LiveBatch], now: datetime, slots: int) -> int:
+def spans_of(batches: Iterable[LiveBatch], now: datetime) -> dict[int, Span]:
+    """Of the paced ones, by identity: every batch is in several accounts."""
+    return {id(batch): _span(batch, now) for batch in batches if batch.gap > 0}
+
+
+def _span(batch: LiveBatch, now: datetime) -> Span:
+    ended = math.inf if batch.ended_at is None else (batch.ended_at - now).total_seconds()
+    return (batch.not_before - now).total_seconds() - batch.gap, ended
+
+
+def _peak(paced: Sequence[Span], slots: int) -> int:
     """The most paced batches live at once within the last minute. (Ten slots that end at once and one that takes their
     whole rate would else put nine dots too many into one window.)"""
-    paced = [batch for batch in batches if batch.gap > 0]
     if len(paced) == slots:
         return slots
-    begins = sorted((batch.not_before - now).total_seconds() - batch.gap for batch in paced)
-    ends = sorted((batch.ended_at - now).total_seconds() for batch in paced if batch.ended_at is not None)
+    ends = sorted([end for _, end in paced])
     most = over = 0
-    for place, begin in enumerate(begins, 1):
+    for place, (begin, _) in enumerate(sorted(paced), 1):
         while over < len(ends) and ends[over] <= begin:
             over += 1
         most = max(most, place - over)

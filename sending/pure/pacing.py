@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from sending.pure.accounts import PLENTY, Account, fewest_connections
+from sending.pure.accounts import PLENTY, Account, fewest_connections, spans_of
 from sending.pure.edits import cut_down, in_the_way, make_room
 from sending.pure.lanes import TRANSACTIONAL, BatchSpec, Demand, Kind, Lane, LiveBatch, Plan
 from sending.pure.windows import LONGEST_GAP, MARGINS, Budget, Margins
@@ -91,7 +91,8 @@ class Desk:
         for batch in running:
             for key in batch.budgets:
                 spending[key].append(batch)
-        self.accounts = {budget.id: Account(budget, now, spending[budget.id], margins) for budget in budgets}
+        spans = spans_of(running, now)
+        self.accounts = {budget.id: Account(budget, now, spending[budget.id], margins, spans) for budget in budgets}
         live = [batch for batch in running if batch.ended_at is None]
         self.at_provider = Counter((batch.mailing, batch.provider) for batch in live)
         self.of_mailing = Counter(batch.mailing for batch in live)
