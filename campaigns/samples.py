@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audiences.keys import key_of
 from audiences.models import Subscriber
 from audiences.pure.addresses import BadAddress
-from campaigns.audience import audience_of, sample_of
+from campaigns.audience import few_of
 from campaigns.models import Campaign
 
 SHOWN = 8
@@ -24,7 +24,7 @@ class Cast:
 
 def cast_of(campaign: Campaign) -> Cast:
     """The same ones each time."""
-    people = list(Subscriber.objects.filter(pk__in=sample_of(audience_of(campaign), LOOKED_AT)).order_by("address_key"))
+    people = list(Subscriber.objects.filter(pk__in=few_of(campaign, LOOKED_AT)).order_by("address_key"))
     names = {person: str(person.fields.get("first_name") or "").strip() for person in people}
     named = [person for person in people if names[person]]
     roles = [
@@ -41,7 +41,7 @@ def _is_right_to_left(name: str) -> bool:
 
 def sample_people(campaign: Campaign) -> Sequence[Subscriber]:
     """The same few each time."""
-    return list(Subscriber.objects.filter(pk__in=sample_of(audience_of(campaign), SHOWN)).order_by("email"))
+    return list(Subscriber.objects.filter(pk__in=few_of(campaign, SHOWN)).order_by("email"))
 
 
 def person_by_address(address: str) -> Subscriber | None:
