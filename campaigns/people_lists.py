@@ -209,16 +209,18 @@ WHERE e.mailing_id = %(mailing)s AND e.delivery > %(after)s AND e.kind = %(kind)
                   AND p.delivery = e.delivery AND NOT p.by_machine)
 ORDER BY e.delivery, e.at LIMIT %(size)s
 """
-# People with their latest answer, whatever it is.
-_LATEST = f"""
-SELECT d.id, coalesce(d.to_address, s.email), coalesce(o.kind, 'waiting'), o.reason, r.reply_class, d.provider,
-       {_WORDS}, o.at
-FROM sending_delivery d
+# A delivery's person and latest answer, whatever it is.
+_WHO_AND_ANSWER = """
 LEFT JOIN audiences_subscriber s ON s.id = d.subscriber_id
 LEFT JOIN LATERAL (SELECT x.kind, x.reason, x.reply_id, x.batch_id, x.at FROM sending_outcome x
                    WHERE x.mailing_id = d.mailing_id AND x.delivery = d.id ORDER BY x.attempt DESC LIMIT 1) o ON true
-LEFT JOIN sending_requeue q ON q.mailing_id = d.mailing_id AND q.delivery = d.id
 LEFT JOIN sending_reply r ON r.id = o.reply_id
+"""
+_LATEST = f"""
+SELECT d.id, coalesce(d.to_address, s.email), coalesce(o.kind, 'waiting'), o.reason, r.reply_class, d.provider,
+       {_WORDS}, o.at
+FROM sending_delivery d {_WHO_AND_ANSWER}
+LEFT JOIN sending_requeue q ON q.mailing_id = d.mailing_id AND q.delivery = d.id
 """
 _FOUND = f"""{_LATEST}
 WHERE d.mailing_id = %(mailing)s AND d.id > %(after)s AND d.address_key = ANY(%(keys)s::uuid[])
@@ -272,12 +274,7 @@ ORDER BY d.id LIMIT %(size)s
     "retrying": f"""
 SELECT q.delivery, s.email, coalesce(o.kind, 'waiting'), o.reason, r.reply_class, q.provider_now, {_WORDS}, q.due_at
 FROM sending_requeue q
-JOIN sending_delivery d ON d.mailing_id = q.mailing_id AND d.id = q.delivery
-LEFT JOIN audiences_subscriber s ON s.id = d.subscriber_id
-LEFT JOIN LATERAL (SELECT x.kind, x.reason, x.reply_id FROM sending_outcome x
-                   WHERE x.mailing_id = q.mailing_id AND x.delivery = q.delivery
-                   ORDER BY x.attempt DESC LIMIT 1) o ON true
-LEFT JOIN sending_reply r ON r.id = o.reply_id
+JOIN sending_delivery d ON d.mailing_id = q.mailing_id AND d.id = q.delivery {_WHO_AND_ANSWER}
 WHERE q.mailing_id = %(mailing)s AND q.delivery > %(after)s AND (%(provider)s = '' OR q.provider_now = %(provider)s)
 ORDER BY q.delivery LIMIT %(size)s
 """,
