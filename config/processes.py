@@ -34,6 +34,8 @@ def _web() -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
         *("--workers", str(settings.WEB_WORKERS), "--blocking-threads", str(settings.WEB_THREADS)),
+        # Each has a connection to the database, and in that what its first statements cost is paid.
+        *("--blocking-threads-idle-timeout", "600"),
         *("--no-ws", "--respawn-failed-workers", "--log-level", settings.LOG_LEVEL.lower()),
         "config.wsgi:application",
     ]

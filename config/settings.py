@@ -74,7 +74,7 @@ def _connection_options(given: dict[str, Any]) -> dict[str, Any]:
     return {
         # The web and what ticks every second keep connections, and check them: in a new one the first statements cost
         # several times as much. A sending worker opens and lets go one several times a batch; it has a pool.
-        "CONN_MAX_AGE": 60 if PROCESS_KIND in ("web", "control") else 0,
+        "CONN_MAX_AGE": 600 if PROCESS_KIND in ("web", "control") else 0,
         "CONN_HEALTH_CHECKS": PROCESS_KIND in ("web", "control", *_POOLED),
         "OPTIONS": {
             "connect_timeout": 5,
