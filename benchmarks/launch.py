@@ -114,9 +114,11 @@ def _bare_insert(mailing: Any) -> float:
 
 def ticks(n: int, now: datetime) -> dict[str, Any]:
     """One a second, with workers that send at the pace they are given."""
+    from config.celery import look_for_rings_less
     from sending import plan
     from sending.models import Batch, Mailing, MailingLane
 
+    look_for_rings_less()  # as the workers that plan
     _run(
         """INSERT INTO sending_worker (id, egress_host, kind, pid, started_at, seen_at)
            SELECT n, 'main', 'transmit', n, now(), now() + interval '1 day' FROM generate_series(1, %s) n""",
