@@ -5,10 +5,12 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from audiences import scopes
-from audiences.models import Import, MailingList, PersonField
+from audiences.changes import as_typed
+from audiences.models import Import, MailingList, PersonField, Subscriber, Suppression
 from audiences.pure import columns
 from audiences.pure.addresses import BadAddress, bare_address, normalise
 
@@ -58,6 +60,34 @@ class ListForm(forms.ModelForm[MailingList]):
         widgets = {"description": forms.Textarea(attrs={"rows": 2}), "wording": forms.Textarea(attrs={"rows": 3})}
 
 
+class FieldForm(forms.ModelForm[PersonField]):
+    class Meta:
+        model = PersonField
+        fields = ["label", "key", "kind", "example"]
+        labels = {
+            "label": _("Name for your team"),
+            "key": _("Name in letters"),
+            "kind": _("Kind"),
+            "example": _("Example"),
+        }
+        help_texts = {
+            "key": _("Small letters, digits and _. Letters use it as contact.name; it can’t be changed later."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["key"]
+
+    def clean_key(self) -> str:
+        key = str(self.cleaned_data["key"])
+        if not columns.is_key(key) or key in (columns.EMAIL, columns.LANGUAGE):
+            raise forms.ValidationError(
+                _("Small letters, digits and _ only, a letter first, and not email or language.")
+            )
+        return key
+
+
 class AddressForm(forms.Form):
     """Anything that begins with one e-mail address."""
 
@@ -73,6 +103,8 @@ class AddressForm(forms.Form):
         except BadAddress as error:
             raise forms.ValidationError(str(error)) from error
 
+
+MAX_SUPPRESSIONS_FILE = 20 * 1024 * 1024
 
 BASIS = _("Where and when they agreed, in a sentence, such as “Paper form at the spring fair, 22 Nov 2026”.")
 
@@ -111,6 +143,40 @@ class LeaveForm(forms.Form):
     list = forms.ModelChoiceField(
         queryset=MailingList.objects.all(), required=False, empty_label=_("All marketing mail"), label=_("From what")
     )
+    note = forms.CharField(
+        label=_("Why"), max_length=60, help_text=_("Such as “asked by phone”. Kept with who and when.")
+    )
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(label=_("Note"), max_length=1000, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class PersonForm(forms.Form):
+    """Fields of one person as text; what they become is decided by each field's kind."""
+
+    language = forms.ChoiceField(label=_("Language"), required=False)
+
+    def __init__(self, *args: Any, person: Subscriber, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = [("", _("None of their own")), *settings.LANGUAGES]
+        own = [] if person.language in dict(known) else [(person.language, person.language)]
+        self.fields["language"].choices = [*known, *own]  # type: ignore[attr-defined]
+        self.fields["language"].initial = person.language
+        rows = {row.key: row for row in PersonField.objects.all()}
+        for key in sorted({*rows, *person.fields}):
+            row = rows.get(key)
+            self.fields[f"field_{key}"] = forms.CharField(
+                label=row.label if row else key,
+                required=False,
+                max_length=2000,
+                initial=as_typed(person.fields.get(key)),
+                help_text=row.get_kind_display() if row and row.kind != PersonField.Kind.TEXT else "",
+            )
+
+    def typed(self) -> dict[str, str]:
+        named = ((name.removeprefix("field_"), value) for name, value in self.cleaned_data.items())
+        return {name: value for name, value in named if name != "language"}
 
 
 class SuppressForm(forms.Form):
@@ -118,15 +184,76 @@ class SuppressForm(forms.Form):
     note = forms.CharField(label=_("Why"), max_length=120, help_text=_("Kept with the suppression, with who and when."))
 
 
-class NewSuppressionsForm(SuppressForm):
-    field_order = ["addresses", "scope", "note"]
+class BulkForm(forms.Form):
+    """What to do with many people. Above SURE people their number has to be typed."""
 
+    SURE = 50_000
+    typed = forms.CharField(label=_("Type the number of people to go on"), max_length=20, required=False)
+
+    def __init__(self, *args: Any, total: int | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.total = total
+        if total is not None and total <= self.SURE:
+            del self.fields["typed"]
+
+    def clean_typed(self) -> str:
+        typed = "".join(filter(str.isdigit, self.cleaned_data["typed"]))
+        if not typed or (self.total is not None and int(typed) != self.total):
+            raise forms.ValidationError(_("This is not how many they are. Nothing was done."))
+        return typed
+
+
+class BulkAddForm(BulkForm, ConsentForm):
+    field_order = ["list", "basis", "typed"]
+
+
+class BulkLeaveForm(BulkForm, LeaveForm):
+    field_order = ["list", "note", "typed"]
+
+
+class BulkSuppressForm(BulkForm, SuppressForm):
+    field_order = ["scope", "note", "typed"]
+
+
+class NewSuppressionsForm(SuppressForm):
+    field_order = ["addresses", "file", "reason", "scope", "note"]
+
+    # As such: whoever left or complained elsewhere is kept as somebody who did.
+    reason = forms.ChoiceField(
+        label=_("What they are"),
+        choices=[
+            (Suppression.Reason.MANUAL, _("Addresses we decided not to write to")),
+            (Suppression.Reason.UNSUBSCRIBED, _("People who unsubscribed elsewhere")),
+            (Suppression.Reason.COMPLAINED, _("People who complained elsewhere")),
+            (Suppression.Reason.BOUNCED, _("Mailboxes that do not exist")),
+        ],
+        help_text=_("Who unsubscribed comes back by their own confirmed wish only; a complaint is never lifted."),
+    )
+    file = forms.FileField(
+        label=_("Or a file"),
+        required=False,
+        help_text=_("CSV or XLSX, at most 20 MB. The column of addresses is found by itself; nobody joins a list."),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,text/csv,text/plain"}),
+    )
     addresses = forms.CharField(
         label=_("Addresses"),
         max_length=400_000,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "form-control lp-mono"}),
         help_text=_("One a line. They need not be people you know."),
     )
+
+    def clean_file(self) -> UploadedFile[bytes] | None:
+        file: UploadedFile[bytes] | None = self.cleaned_data["file"]
+        if file and (file.size or 0) > MAX_SUPPRESSIONS_FILE:
+            raise forms.ValidationError(_("The file is larger than 20 MB. Split it, please."))
+        return file
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and not cleaned.get("addresses") and not cleaned.get("file"):
+            self.add_error("addresses", _("Enter addresses, or choose a file."))
+        return cleaned
 
     def lines(self) -> list[str]:
         """What stands on the lines that are not blank."""
@@ -152,8 +279,8 @@ class EraseForm(forms.Form):
 class UploadForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
-        help_text=_("CSV with commas, semicolons or tabs, at most 200 MB. Excel: save the sheet as CSV first."),
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,text/csv,text/plain"}),
+        help_text=_("CSV with commas, semicolons or tabs, or an Excel workbook (XLSX). At most 200 MB."),
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,text/csv,text/plain"}),
     )
 
 

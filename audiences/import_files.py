@@ -11,6 +11,7 @@ from typing import TextIO
 
 from django.conf import settings
 
+from audiences import spreadsheets
 from audiences.models import Import, PersonField
 from audiences.pure import columns, sniff
 from audiences.pure.records import Record, records
@@ -55,6 +56,7 @@ def receive(*, chunks: Iterable[bytes], file_name: str, list_id: int | None, use
     path = folder / f"{uuid.uuid4().hex}.csv"
     try:
         _write(path, chunks)
+        _unpack(path)
         return describe(path=path, file_name=file_name, list_id=list_id, user_id=user_id)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -69,6 +71,20 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
             if size > MAX_BYTES:
                 raise BadFile(_too_big())
             file.write(chunk)
+
+
+def _unpack(path: Path) -> None:
+    """A workbook becomes the CSV of its first sheet, in its place. Raises BadFile."""
+    if not spreadsheets.is_workbook(path):
+        return
+    sheet = path.with_suffix(".sheet")
+    try:
+        spreadsheets.to_csv(path, sheet)
+        sheet.replace(path)
+    except spreadsheets.BadSheet as error:
+        raise BadFile(str(error)) from error
+    finally:
+        sheet.unlink(missing_ok=True)
 
 
 def _too_big() -> str:
@@ -90,6 +106,30 @@ def describe(*, path: Path, file_name: str, list_id: int | None, user_id: int | 
         mapping=seen.mapping,
         created_by_id=user_id,
     )
+
+
+def addresses_in(chunks: Iterable[bytes]) -> Iterator[str]:
+    """What stands in the column of addresses of an uploaded file, which is not kept. Raises BadFile."""
+    folder = upload_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex}.csv"
+    try:
+        _write(path, chunks)
+        _unpack(path)
+        yield from _column_of_addresses(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _column_of_addresses(path: Path) -> Iterator[str]:
+    seen = look(path=path)
+    if columns.EMAIL not in seen.mapping:
+        raise BadFile("No column of this file holds e-mail addresses.")
+    at = seen.labels.index(seen.mapping[columns.EMAIL])
+    rows = readable_rows(path, seen.encoding, seen.delimiter)
+    for row in islice(rows, 1 if seen.has_header else 0, None):
+        if at < len(row) and row[at].strip():
+            yield row[at].strip()
 
 
 def look(*, path: Path, encoding: str = "", delimiter: str = "") -> Preview:

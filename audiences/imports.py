@@ -47,6 +47,9 @@ CHUNK_ROWS = 10_000
 # The first half of the advisory lock's name; the second is the import's number.
 _LOCK = 0x1397
 
+# A person decides what happens next.
+WAITING = [Import.State.UPLOADED, Import.State.CHECKED]
+
 KEPT_OUT = {
     "unsubscribed": "This person left. Nothing was changed; only they can come back.",
     "complained": "This person complained about us. Nothing was changed.",
@@ -59,7 +62,7 @@ KEPT_OUT = {
 
 def start(*, upload_id: int) -> bool:
     """Make an import due; False when it runs or is done already. Enqueue `tasks.run_import` after commit."""
-    idle = Import.objects.filter(pk=upload_id, state__in=[Import.State.UPLOADED, Import.State.FAILED])
+    idle = Import.objects.filter(pk=upload_id, state__in=[*WAITING, Import.State.FAILED])
     return idle.update(state=Import.State.RUNNING, error="") == 1
 
 
@@ -69,9 +72,9 @@ def run_import(*, now: datetime, upload_id: int) -> bool:
     What is wrong with the file ends on the row as `failed` with a sentence. When the database goes away the row stays
     `running`, for the sweep.
     """
-    with _alone(upload_id) as alone:
+    with alone(upload_id) as got:
         upload = Import.objects.select_related("list").filter(pk=upload_id, state=Import.State.RUNNING).first()
-        if not alone or upload is None:
+        if not got or upload is None:
             return False
         try:
             _take(now, upload)
@@ -86,7 +89,7 @@ def run_import(*, now: datetime, upload_id: int) -> bool:
 
 
 @contextmanager
-def _alone(upload_id: int) -> Iterator[bool]:
+def alone(upload_id: int) -> Iterator[bool]:
     """A lock of this session: it is gone the moment the process is."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, upload_id])
@@ -103,12 +106,12 @@ def _fail(upload: Import, sentence: str) -> None:
 
 
 def _take(now: datetime, upload: Import) -> None:
-    reader = _row_reader(upload)
+    reader = row_reader(upload)
     _make_fields(upload)
     with connection.cursor() as cursor:
         cursor.execute(sql.STAGE)
-        rows = _stage(cursor, upload, reader)
-        terms = _terms(now, upload)
+        rows = stage(cursor, upload, reader)
+        terms = terms_of(now, upload)
         for lo in range(upload.done_rows, rows, CHUNK_ROWS):
             _take_chunk(cursor, upload, terms, lo, min(lo + CHUNK_ROWS, rows))
         cursor.execute(sql.CLEAR)
@@ -116,7 +119,7 @@ def _take(now: datetime, upload: Import) -> None:
     _forget_file(upload)
 
 
-def _row_reader(upload: Import) -> RowReader:
+def row_reader(upload: Import) -> RowReader:
     """How to read the rows, once the file, its header and the mapping agree. Raises BadFile."""
     first = list(islice(readable_rows(Path(upload.path), upload.encoding, upload.delimiter), 21))
     if not first or (upload.has_header and len(first) == 1 and not _has_rows(upload)):
@@ -143,7 +146,7 @@ def _make_fields(upload: Import) -> None:
     PersonField.objects.bulk_create(missing, ignore_conflicts=True)
 
 
-def _stage(cursor: CursorWrapper, upload: Import, reader: RowReader) -> int:
+def stage(cursor: CursorWrapper, upload: Import, reader: RowReader) -> int:
     """COPY the whole file, one record at a time in memory; returns how many rows it has."""
     row = 0
     with transaction.atomic():
@@ -159,7 +162,7 @@ def _stage(cursor: CursorWrapper, upload: Import, reader: RowReader) -> int:
     return row
 
 
-def _terms(now: datetime, upload: Import) -> dict[str, Any]:
+def terms_of(now: datetime, upload: Import) -> dict[str, Any]:
     """The parameters that all chunks share: how people come in, and what keeps them out."""
     scopes = [ANYWHERE, stream_scope("marketing")]
     terms: dict[str, Any] = {"now": now, "upload": upload.pk, "list": upload.list_id, "file": upload.file_name}
@@ -192,6 +195,7 @@ def _take_chunk(cursor: CursorWrapper, upload: Import, terms: dict[str, Any], lo
         if statement := sql.update(upload.existing):
             cursor.execute(statement, params)
         counts = {"subscribed": _subscribe(cursor, params) if upload.list_id is not None else 0}
+        cursor.execute(sql.REMEMBER, params)
         cursor.execute(sql.REPORT, params)
         counts |= _counts(cursor, lines=hi - lo)
         cursor.execute(sql.COUNT, {**params, **counts})
@@ -226,8 +230,9 @@ def _forget_file(upload: Import) -> None:
 
 
 def due_imports() -> list[int]:
-    """Imports that run or should; running one that somebody else runs is harmless."""
-    return list(Import.objects.filter(state=Import.State.RUNNING).order_by("pk").values_list("pk", flat=True))
+    """Imports and trials that run or should; running one that somebody else runs is harmless."""
+    due = Import.objects.filter(state__in=[Import.State.RUNNING, Import.State.CHECKING])
+    return list(due.order_by("pk").values_list("pk", flat=True))
 
 
 def rejected_rows_csv(*, upload_id: int) -> Iterator[str]:

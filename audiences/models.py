@@ -1,9 +1,10 @@
 """Who may be written to: people, lists, consent and suppression."""
 
 from django.conf import settings
-from django.contrib.postgres.indexes import OpClass
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.fields.json import KT
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from audiences.querysets import MailingListQuerySet, SubscriberQuerySet, SubscriptionQuerySet
@@ -37,6 +38,8 @@ class MailingList(models.Model):
     language = models.CharField(max_length=16, default="en")
     created_at = models.DateTimeField(db_default=Now())
     archived_at = models.DateTimeField(null=True, blank=True)
+    # People who do not exist, to try things out with (sample.py).
+    is_sample = models.BooleanField(default=False)
 
     objects = MailingListQuerySet.as_manager()
 
@@ -68,6 +71,10 @@ class PersonField(models.Model):
         return self.key
 
 
+def _begins(field: str) -> models.Index:
+    return models.Index(OpClass(Lower(KT(f"fields__{field}")), name="text_pattern_ops"), name=f"subscriber_{field}")
+
+
 class Subscriber(models.Model):
     """A person we know an address of. `address_key` is the keyed hash that suppressions and deliveries use."""
 
@@ -86,6 +93,10 @@ class Subscriber(models.Model):
         indexes = [
             # People page: search by the beginning of an address.
             models.Index(OpClass("email", name="text_pattern_ops"), name="subscriber_email_prefix"),
+            # The same by the beginning of a name, and by what stands in a field.
+            _begins("first_name"),
+            _begins("last_name"),
+            GinIndex(OpClass(models.F("fields"), name="jsonb_path_ops"), name="subscriber_field_values"),
             # Refresh of recipient domains: which domains do we know people at?
             models.Index(fields=["domain"], name="subscriber_domain"),
         ]
@@ -144,6 +155,7 @@ class ConsentEvent(models.Model):
         COMPLAINED = "complained", _("Complained")
         LIFTED = "lifted", _("Suppression lifted by hand")
         ERASED = "erased", _("Erased")
+        UNDONE = "undone", _("Import taken back")
 
     subject_key = models.UUIDField()
     kind = models.CharField(max_length=12, choices=Kind)
@@ -231,9 +243,13 @@ class Import(models.Model):
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Uploaded")
+        CHECKING = "checking", _("Being tried out")
+        CHECKED = "checked", _("Tried out")
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
+        UNDOING = "undoing", _("Being taken back")
+        UNDONE = "undone", _("Taken back")
 
     class Existing(models.TextChoices):
         KEEP = "keep", _("Keep what we know")
@@ -251,6 +267,8 @@ class Import(models.Model):
     consent_basis = models.CharField(max_length=200, blank=True)
     state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
     error = models.TextField(blank=True)
+    # What the rows would do, by the trial before the import.
+    trial = models.JSONField(default=dict, blank=True)
     # Rows written for good. What a killed run left undone goes on from here.
     done_rows = models.PositiveIntegerField(default=0)
     n_lines = models.PositiveIntegerField(default=0)
@@ -262,6 +280,8 @@ class Import(models.Model):
     n_duplicates = models.PositiveIntegerField(default=0)
     n_rejected = models.PositiveIntegerField(default=0)
     n_flagged = models.PositiveIntegerField(default=0)
+    n_taken_back = models.PositiveIntegerField(default=0)
+    n_stayed = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -298,3 +318,101 @@ class ImportRejection(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
+
+
+class ImportedPerson(models.Model):
+    """What an import did to one person, so that it can be taken back; kept for 30 days."""
+
+    upload = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="people")
+    # No foreign key: an erased person takes nothing else along.
+    subscriber_id = models.BigIntegerField()
+    was_new = models.BooleanField()
+    joined = models.BooleanField()
+    # Fields and language before and as the file had them, where it changed a person we knew.
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["upload", "id"], name="people_of_import")]
+
+    def __str__(self) -> str:
+        return f"{self.subscriber_id} by import {self.upload_id}"
+
+
+class BulkJob(models.Model):
+    """Something done with everybody a search found: people one after the other, by number."""
+
+    class Action(models.TextChoices):
+        EXPORT = "export", _("Export")
+        ADD = "add", _("Put on a list")
+        UNSUBSCRIBE = "unsubscribe", _("Unsubscribe")
+        SUPPRESS = "suppress", _("Suppress")
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        UNDOING = "undoing", _("Being taken back")
+        UNDONE = "undone", _("Taken back")
+
+    action = models.CharField(max_length=12, choices=Action)
+    # Who: as audiences.choosing.Chosen says it. What exactly: the list, the ground, the scope.
+    chosen = models.JSONField(default=dict)
+    terms = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    total = models.PositiveIntegerField(default=0)
+    # The last person dealt with, and the last there is: who comes later is not meant.
+    at_person = models.BigIntegerField(default=0)
+    last_person = models.BigIntegerField(default=0)
+    n_done = models.PositiveIntegerField(default=0)
+    n_changed = models.PositiveIntegerField(default=0)
+    n_left_alone = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.pk}"
+
+    @property
+    def mark(self) -> str:
+        """What rows that it wrote name as their source."""
+        return f"bulk job {self.pk}"
+
+    @property
+    def percent(self) -> int:
+        return min(100, 100 * self.n_done // self.total) if self.total else 100
+
+
+class PersonChange(models.Model):
+    """What a colleague did to a person: append-only, by key, so that it outlives the person."""
+
+    address_key = models.UUIDField()
+    # Never a value: only what was touched.
+    what = models.CharField(max_length=200)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["address_key", "at"], name="changes_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.what} at {self.at:%Y-%m-%d}"
+
+
+class PersonNote(models.Model):
+    """What a colleague wrote down about a person; goes with them."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="notes")
+    text = models.CharField(max_length=1000)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return self.text[:40]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import OuterRef, Subquery
 
+from audiences.choosing import Chosen
 from audiences.models import Subscriber, Suppression
 from audiences.querysets import SubscriberQuerySet
 
@@ -22,9 +23,10 @@ class PeoplePage:
     after: str
 
 
-def page_of_people(*, beginning: str = "", list_id: int | None = None, after: str = "") -> PeoplePage:
-    """Newest first; with `beginning`, those whose address begins so, by address."""
-    people = Subscriber.objects.for_people_page(beginning=beginning, list_id=list_id)
+def page_of_people(chosen: Chosen, *, after: str = "") -> PeoplePage:
+    """Newest first; with a search, by address."""
+    beginning = chosen.q
+    people = chosen.people().for_people_page(by_address=bool(beginning))
     rows = list(_after(people, after, by_address=bool(beginning))[: SIZE + 1])
     shown = rows[:SIZE]
     if len(rows) <= SIZE:
@@ -46,11 +48,13 @@ class SuppressionPage:
     after: str
 
 
-def page_of_suppressions(*, after: str = "") -> SuppressionPage:
+def page_of_suppressions(*, after: str = "", reason: str = "") -> SuppressionPage:
     """Latest first. Keyed by id: rows are written in the order of time."""
     email = Subscriber.objects.filter(address_key=OuterRef("address_key")).values("email")[:1]
     # `email` is empty for addresses we know as a key only: imported as suppressed, or erased.
     rows = Suppression.objects.select_related("created_by").annotate(email=Subquery(email)).order_by("-pk")
+    if reason:
+        rows = rows.filter(reason=reason)
     if after.isdecimal() and len(after) < 19:
         rows = rows.filter(pk__lt=int(after))
     found = list(rows[: SIZE + 1])

@@ -1,9 +1,12 @@
 """Questions about people, lists and subscriptions, named for the page that asks them."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KT
+from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
     # Named in strings only, which the linter does not see: the models import this module.
@@ -16,22 +19,21 @@ class SubscriberQuerySet(QuerySet["Subscriber"]):
         """Those whose address begins like this; served by the prefix index on five million people."""
         return self.filter(email__startswith=beginning.strip().lower())
 
-    def on_list(self, list_id: int) -> "SubscriberQuerySet":
-        """Everybody with a subscription to this list, in any state."""
-        from audiences.models import Subscription
+    def called(self, beginning: str) -> "SubscriberQuerySet":
+        """Those whose address, or without an @ or dot also a name, begins like this; each served by a prefix index."""
+        start = beginning.strip().lower()
+        if "@" in start or "." in start:
+            return self.matching(start)
+        named = self.annotate(_first=Lower(KT("fields__first_name")), _last=Lower(KT("fields__last_name")))
+        return named.filter(Q(email__startswith=start) | Q(_first__startswith=start) | Q(_last__startswith=start))
 
-        return self.filter(Exists(Subscription.objects.filter(subscriber=OuterRef("pk"), list=list_id)))
-
-    def for_people_page(self, *, beginning: str = "", list_id: int | None = None) -> "SubscriberQuerySet":
+    def for_people_page(self, *, by_address: bool) -> "SubscriberQuerySet":
         """A page of people with `suppressed_for`: why nobody may write to them at all, or None."""
         from audiences.models import ANYWHERE, Suppression
 
         everywhere = Suppression.objects.filter(address_key=OuterRef("address_key"), scope=ANYWHERE)
-        people = self.matching(beginning) if beginning else self
-        if list_id is not None:
-            people = people.on_list(list_id)
-        annotated = people.annotate(suppressed_for=Subquery(everywhere.values("reason")[:1]))
-        return annotated.prefetch_related("subscriptions__list").order_by("email" if beginning else "-pk")
+        annotated = self.annotate(suppressed_for=Subquery(everywhere.values("reason")[:1]))
+        return annotated.prefetch_related("subscriptions__list").order_by("email" if by_address else "-pk")
 
 
 class SubscriptionQuerySet(QuerySet["Subscription"]):
@@ -54,12 +56,17 @@ class MailingListQuerySet(QuerySet["MailingList"]):
     def in_use(self) -> "MailingListQuerySet":
         return self.filter(archived_at=None)
 
-    def with_sizes(self) -> "MailingListQuerySet":
-        """Each list with `n_subscribed`, `n_unconfirmed` and `n_unsubscribed`."""
+    def with_sizes(self, since: datetime | None = None) -> "MailingListQuerySet":
+        """Each list with `n_subscribed`, `n_unconfirmed`, `n_unsubscribed`; `n_joined` and `n_left` since then."""
         counts: dict[str, Any] = {
             f"n_{state}": Count("subscriptions", filter=Q(subscriptions__state=state))
             for state in ("subscribed", "unconfirmed", "unsubscribed")
         }
+        if since is not None:
+            lately = Q(subscriptions__since__gte=since)
+            joined, left = Q(subscriptions__state="subscribed"), Q(subscriptions__state="unsubscribed")
+            counts |= {"n_joined": Count("subscriptions", filter=lately & joined)}
+            counts |= {"n_left": Count("subscriptions", filter=lately & left)}
         return self.annotate(**counts)
 
 

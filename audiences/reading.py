@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from audiences.import_files import look
+from audiences.imports import WAITING
 from audiences.models import Import
 
 
@@ -33,4 +34,4 @@ def settle(*, upload: Import, form: Mapping[str, Any], mapping: Mapping[str, str
 
 
 def _waiting(upload: Import) -> QuerySet[Import]:
-    return Import.objects.filter(pk=upload.pk, state=Import.State.UPLOADED)
+    return Import.objects.filter(pk=upload.pk, state__in=WAITING)

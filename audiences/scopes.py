@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from audiences.models import ANYWHERE, MailingList, Suppression, list_scope, stream_scope
-from audiences.suppress import LIFTED_BY_HAND
+from audiences.suppress import LIFTED_BY_HAND, SAMPLE
 
 
 def choices() -> list[tuple[str, str]]:
@@ -24,6 +24,8 @@ def words_for(rows: Iterable[Suppression]) -> list[tuple[Suppression, str, str]]
 
 def why_not_liftable(row: Suppression) -> str:
     """The sentence for people, or nothing when an admin may lift it."""
+    if row.source == SAMPLE:
+        return _("This is sample data, which is never mailed.")
     if row.reason in LIFTED_BY_HAND:
         return ""
     if row.reason == Suppression.Reason.COMPLAINED:

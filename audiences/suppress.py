@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from audiences.keys import key_of
 from audiences.models import ANYWHERE, ConsentEvent, Suppression
 from audiences.pure.addresses import BadAddress, bare_address
+from audiences.pure.csv_export import csv_lines
 from words import gettext as _
 
 Reason = Suppression.Reason
@@ -36,6 +37,9 @@ STRENGTH = [
 # Only the person's own new, confirmed consent takes these away. Nothing takes a complaint away.
 LIFTED_BY_CONSENT = (Reason.UNSUBSCRIBED, Reason.ERASED, Reason.PAUSED)
 LIFTED_BY_HAND = (Reason.MANUAL, Reason.BOUNCED, Reason.IMPORTED)
+
+# The source of suppressions that keep sample people from ever being mailed.
+SAMPLE = "sample data"
 
 _SCOPE = re.compile(r"\*|stream:(?:marketing|transactional)|list:[1-9]\d{0,18}")
 _AT_ONCE = 5_000
@@ -163,6 +167,8 @@ def lift(*, now: datetime, address_key: UUID, scope: str, actor: str, reason: st
             raise CannotLift(_("This person asked for a pause. It ends by itself."))
         if row.reason in LIFTED_BY_CONSENT:
             raise CannotLift(_("This person left. Only they can come back, by subscribing and confirming again."))
+        if row.source == SAMPLE:
+            raise CannotLift(_("This is sample data, which is never mailed."))
         basis = f"{row.reason} in {scope}, by {actor}: {' '.join(reason.split())}"[:200]
         row.delete()
         ConsentEvent.objects.create(subject_key=address_key, kind=ConsentEvent.Kind.LIFTED, basis=basis, at=now)
@@ -211,3 +217,10 @@ def _keys(batch: list[tuple[int, str]], result: ImportedSuppressions) -> Iterato
             yield key_of(bare_address(text))
         except BadAddress as error:
             result.rejected.append((number, text, str(error)))
+
+
+def keys_csv() -> Iterator[str]:
+    """Every suppression as a CSV line, by key."""
+    yield from csv_lines([("address_key", "scope", "reason", "since")])
+    rows = Suppression.objects.order_by("pk").values_list("address_key", "scope", "reason", "created_at")
+    yield from csv_lines((str(key), *rest, at.isoformat()) for key, *rest, at in rows.iterator(chunk_size=2000))

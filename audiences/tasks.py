@@ -3,14 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from audiences import imports, pause
+from audiences import bulk, imports, pause, trials
 
 
 # A file takes as long as it takes; a run that is cut off goes on with the next sweep.
 @shared_task(soft_time_limit=3600, time_limit=3660)
 def run_import(upload_id: int) -> None:
-    """Take the file into its list."""
-    imports.run_import(now=timezone.now(), upload_id=upload_id)  # clock: entry
+    """Take the file into its list, or try out what that would do."""
+    now = timezone.now()  # clock: entry
+    if not trials.run(now=now, upload_id=upload_id):
+        imports.run_import(now=now, upload_id=upload_id)
 
 
 @shared_task
@@ -24,3 +26,18 @@ def resume_imports() -> None:
 def end_pauses() -> None:
     """Write again to those whose pause is over."""
     pause.end_pauses(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def run_bulk(job_id: int) -> None:
+    """Do the next part of a bulk job, and ask for the one after it."""
+    if bulk.run(now=timezone.now(), job_id=job_id):  # clock: entry
+        run_bulk.delay(job_id)
+
+
+@shared_task
+def resume_bulk() -> None:
+    """Wake bulk jobs whose message was lost or whose run was cut off; delete exported files that are old."""
+    for job_id in bulk.due():
+        run_bulk.delay(job_id)
+    bulk.forget_files(now=timezone.now())  # clock: entry

@@ -154,3 +154,12 @@ class Media(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HiddenSetup(models.Model):
+    """Somebody who does not want to see the steps of setting up any more."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.user_id)

@@ -50,7 +50,8 @@ def _route() -> Step:
 
 
 def _people() -> Step:
-    there = Subscription.objects.filter(state=Subscription.State.SUBSCRIBED).exists()
+    real = Subscription.objects.filter(state=Subscription.State.SUBSCRIBED, list__is_sample=False)
+    there = real.exists()
     say = (
         _("There are people who want your letters.") if there else _("Import those who agreed, or add them one by one.")
     )

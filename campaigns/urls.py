@@ -5,6 +5,7 @@ from django.urls import path
 from campaigns.views import (
     compose,
     drafts,
+    fields,
     guard,
     home,
     listing,
@@ -20,6 +21,12 @@ from campaigns.views import (
 
 urlpatterns = [
     path("", home.index, name="home"),
+    path("setup/hide/", home.hide_setup, name="setup-hide"),
+    #
+    path("people/fields/", fields.index, name="fields"),
+    path("people/fields/new/", fields.new, name="field-new"),
+    path("people/fields/<int:field_id>/", fields.edit, name="field-edit"),
+    path("people/fields/<int:field_id>/delete/", fields.delete, name="field-delete"),
     #
     path("campaigns/", listing.index, name="campaigns"),
     path("campaigns/new/", listing.new, name="campaign-new"),

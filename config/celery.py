@@ -48,6 +48,8 @@ SCHEDULE = {
     "forget old minutes": ("reputation.tasks.prune_tallies", 3600.0),
     "start scheduled campaigns": ("campaigns.tasks.promote_due", 2.0),
     "go on with imports that were cut off": ("audiences.tasks.resume_imports", 30.0),
+    "go on with bulk jobs": ("audiences.tasks.resume_bulk", 30.0),
+    "take back imports": ("sending.tasks.undo_imports", 10.0),
     "write again to those whose pause is over": ("audiences.tasks.end_pauses", 300.0),
 }
 
@@ -112,7 +114,7 @@ app.conf.update(
     task_time_limit=360,
     task_queues=[Queue(name) for name in QUEUES],
     task_default_queue="control",
-    task_routes={"audiences.tasks.run_import": {"queue": "import"}},
+    task_routes={f"audiences.tasks.{name}": {"queue": "import"} for name in ("run_import", "run_bulk")},
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
     # A new child costs seconds of work; the ticks alone are two tasks a second.

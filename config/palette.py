@@ -49,6 +49,7 @@ PLACES = (
     Place("campaigns", "Campaigns", "page", "send", "g c", "letters mailings"),
     Place("people", "People", "page", "users", "g p", "subscribers contacts"),
     Place("lists", "Lists", "page", "list", "g l", "audience"),
+    Place("fields", "Personal fields", "page", "list", "", "columns attributes custom"),
     Place("messages", "Messages", "page", "mailbox", "", "did somebody get it log timeline delivery search"),
     Place("imports", "Imports", "page", "history", "", "upload csv"),
     Place("domains", "Sending domains", "page", "world", "g d", "dkim spf dmarc dns addresses"),

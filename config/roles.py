@@ -90,21 +90,23 @@ _TABLE: dict[Needs, str] = {
         campaign-arming campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace
         campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
-        lists list people person person-messages imports import import-reading import-progress
+        lists list fields people person person-messages imports import import-reading import-progress
         domains domain address routes route limits warmup suppressions answers outside-report""",
     WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
         campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
-        person-lists import-new import-run import-rejected""",
+        person-lists person-edit person-note field-new field-edit setup-hide sample-new sample-remove
+        import-new import-check import-run import-undo import-rejected""",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
         campaign-guard-resume campaign-first-part""",
     SEE_OR_RUN: "settings limit limits-of warmup-plan warmup-budget answer storm outside",
     RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
-        warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
-        outside-refused""",
+         warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
+         outside-refused suppression-export person-export person-consent field-delete
+         bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}
 

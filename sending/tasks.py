@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from sending import alerts, partitions, plan, sweeping
 from sending import transmit as transmitting
+from sending import undo_imports as undoing
 from sending.doors import mailing_links
 from sending.inbound import reading
 
@@ -55,3 +56,9 @@ def tell_admins() -> None:
 def mail_what_recipients_asked() -> None:
     """Mail the links that recipients asked for on our pages."""
     mailing_links.mail_due(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def undo_imports() -> None:
+    """Take back the imports that somebody wants undone."""
+    undoing.undo_due(now=timezone.now())  # clock: entry

@@ -33,6 +33,7 @@ def state_by_events(facts: Iterable[Fact]) -> dict[int, Standing]:
     | subscribed, imported, confirmed | any | subscribed |
     | unsubscribed | unconfirmed, subscribed | unsubscribed |
     | resubscribed (Undo) | unsubscribed | what it was before |
+    | undone (an import) | any | none |
     | erased | any | none, for all lists |
     | complained, lifted | | no change: these are about the address, not about a list |
     """
@@ -40,6 +41,8 @@ def state_by_events(facts: Iterable[Fact]) -> dict[int, Standing]:
     for fact in facts:
         if fact.kind == "erased":
             standings.clear()
+        elif fact.kind == "undone":
+            standings.pop(fact.list_id or 0, None)
         elif fact.list_id is not None:
             standing = _after(fact, standings.get(fact.list_id))
             if standing is not None:

@@ -37,7 +37,7 @@ _RUN = re.compile(r"[^\x00-\x7f]{3,}")
 
 # The first bytes of files that people upload in place of CSV.
 _NOT_TEXT = (
-    (b"PK\x03\x04", "This is a ZIP archive or an Excel workbook (XLSX). Save the sheet as CSV and upload that."),
+    (b"PK\x03\x04", "This is a ZIP archive. Unpack it and upload the CSV or XLSX inside."),
     (b"PK\x05\x06", "This is an empty ZIP archive."),
     (b"\xd0\xcf\x11\xe0", "This is an old Excel workbook (XLS). Save the sheet as CSV and upload that."),
     (b"\x1f\x8b", "This file is compressed (gzip). Unpack it and upload the CSV inside."),

@@ -8,11 +8,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
-from audiences import imports
+from audiences import imports, trials, undoing
 from audiences.access import acting
 from audiences.forms import ImportForm, ReadingForm, UploadForm
 from audiences.import_files import BadFile, Preview, look, receive
@@ -59,10 +60,14 @@ def _number(text: str | None) -> int:
 @require_safe
 def show(request: HttpRequest, upload_id: int) -> HttpResponse:
     upload = get_object_or_404(Import.objects.select_related("list", "created_by"), pk=upload_id)
-    if upload.state == State.UPLOADED:
+    if upload.state == State.UPLOADED or (upload.state == State.CHECKED and "change" in request.GET):
         return _check_page(request, upload, None)
+    if upload.state in (State.CHECKING, State.CHECKED):
+        return render(request, "audiences/import_trial.html", {"nav": "people", "upload": upload})
     shown = upload.rejections.all()[:SHOWN]
+    now = timezone.now()  # clock: entry
     context = {"nav": "people", "upload": upload, "rejections": shown, "waits": _waits(upload)}
+    context |= {"can_undo": undoing.can_be_undone(upload, now=now), "undo_days": undoing.UNDO_WITHIN.days}
     return render(request, "audiences/import_result.html", context)
 
 
@@ -86,12 +91,13 @@ def _check_page(request: HttpRequest, upload: Import, form: ImportForm | None, s
 
 def _import_form(upload: Import, seen: Preview) -> ImportForm:
     initial = {"list": upload.list_id, "has_header": upload.has_header, "existing": upload.existing}
+    initial["basis"] = upload.consent_basis
     return ImportForm(initial=initial, labels=seen.labels, mapping=upload.mapping)
 
 
 @require_POST
 def reading(request: HttpRequest, upload_id: int) -> HttpResponse:
-    upload = get_object_or_404(Import, pk=upload_id, state=State.UPLOADED)
+    upload = get_object_or_404(Import, pk=upload_id, state__in=imports.WAITING)
     form = ReadingForm(request.POST, guessed=upload.encoding)
     if form.is_valid():
         try:
@@ -102,14 +108,32 @@ def reading(request: HttpRequest, upload_id: int) -> HttpResponse:
 
 
 @require_POST
+def try_out(request: HttpRequest, upload_id: int) -> HttpResponse:
+    """Take the rules down and see what they would do; nothing is imported."""
+    upload = get_object_or_404(Import, pk=upload_id, state__in=imports.WAITING)
+    if refused := _settle(request, upload):
+        return refused
+    if trials.start(upload_id=upload_id):
+        transaction.on_commit(lambda: _wake(upload_id))
+    return redirect("import", upload_id)
+
+
+def _settle(request: HttpRequest, upload: Import) -> HttpResponse | None:
+    """Keep the rules of the form; the page with the form again where they can't be followed."""
+    seen = look(path=Path(upload.path), encoding=upload.encoding, delimiter=upload.delimiter)
+    form = ImportForm(request.POST, labels=seen.labels, mapping=upload.mapping)
+    if not form.is_valid():
+        return _check_page(request, upload, form, status=422)
+    settle(upload=upload, form=form.cleaned_data, mapping=form.mapping())
+    return None
+
+
+@require_POST
 def run(request: HttpRequest, upload_id: int) -> HttpResponse:
     upload = get_object_or_404(Import, pk=upload_id)
-    if upload.state == State.UPLOADED:
-        seen = look(path=Path(upload.path), encoding=upload.encoding, delimiter=upload.delimiter)
-        form = ImportForm(request.POST, labels=seen.labels, mapping=upload.mapping)
-        if not form.is_valid():
-            return _check_page(request, upload, form, status=422)
-        settle(upload=upload, form=form.cleaned_data, mapping=form.mapping())
+    # After a trial the rules stand.
+    if upload.state == State.UPLOADED and (refused := _settle(request, upload)):
+        return refused
     if imports.start(upload_id=upload_id):
         transaction.on_commit(lambda: _wake(upload_id))
     return redirect("import", upload_id)
@@ -123,12 +147,22 @@ def _wake(upload_id: int) -> None:
         logger.exception("import %s waits for the sweep: its wake-up could not be published", upload_id)
 
 
+@require_POST
+def undo(request: HttpRequest, upload_id: int) -> HttpResponse:
+    get_object_or_404(Import, pk=upload_id)
+    if not undoing.start(now=timezone.now(), upload_id=upload_id):  # clock: entry
+        messages.error(request, "This import can no longer be undone.")
+    return redirect("import", upload_id)
+
+
 @require_safe
 def progress(request: HttpRequest, upload_id: int) -> HttpResponse:
     """The part that polls; 286 ends it."""
     upload = get_object_or_404(Import.objects.select_related("list"), pk=upload_id)
-    page = render(request, "audiences/import_result.html#progress", {"upload": upload, "waits": _waits(upload)})
-    if upload.state == State.RUNNING:
+    trial = upload.state in (State.CHECKING, State.CHECKED)
+    name = "audiences/import_trial.html#trial" if trial else "audiences/import_result.html#progress"
+    page = render(request, name, {"upload": upload, "waits": _waits(upload)})
+    if upload.state in (State.RUNNING, State.CHECKING, State.UNDOING):
         return page
     # What follows the counters (rows, download) is on the whole page.
     done = HttpResponseStopPolling(page.content)

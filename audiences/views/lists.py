@@ -1,5 +1,7 @@
 """/lists/"""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -7,14 +9,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from audiences import lists
+from audiences import lists, sample
+from audiences.choosing import Chosen
 from audiences.forms import ListForm
 from audiences.models import MailingList
 from audiences.paging import page_of_people
 
+GROWTH_DAYS = 30
+
 
 def index(request: HttpRequest) -> HttpResponse:
-    rows = list(MailingList.objects.with_sizes())
+    since = timezone.now() - timedelta(days=GROWTH_DAYS)  # clock: entry
+    rows = list(MailingList.objects.with_sizes(since))
     in_use = [row for row in rows if row.archived_at is None]
     archived = [row for row in rows if row.archived_at is not None]
     return render(request, "audiences/lists.html", {"nav": "lists", "lists": in_use, "archived": archived})
@@ -33,7 +39,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def show(request: HttpRequest, list_id: int) -> HttpResponse:
     mailing_list = get_object_or_404(MailingList.objects.with_sizes(), pk=list_id)
     beginning, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
-    page = page_of_people(beginning=beginning, list_id=list_id, after=after)
+    page = page_of_people(Chosen(q=beginning, list=list_id), after=after)
     context = {"nav": "lists", "list": mailing_list, "page": page, "q": beginning}
     return render(request, "audiences/list.html", context)
 
@@ -49,6 +55,21 @@ def edit(request: HttpRequest, list_id: int) -> HttpResponse:
         return redirect("list", list_id)
     context = {"nav": "lists", "form": form, "list": mailing_list, "list_name": name}
     return render(request, "audiences/list_form.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def add_sample(request: HttpRequest) -> HttpResponse:
+    made = sample.add(now=timezone.now())  # clock: entry
+    messages.success(request, "Forty people who do not exist. Write to them as you like: nothing is ever sent to them.")
+    return redirect("list", made.pk)
+
+
+@require_POST
+def remove_sample(request: HttpRequest, list_id: int) -> HttpResponse:
+    get_object_or_404(MailingList, pk=list_id, is_sample=True)
+    sample.remove(now=timezone.now(), list_id=list_id)  # clock: entry
+    messages.success(request, "The sample people are gone.")
+    return redirect("home")
 
 
 @require_POST

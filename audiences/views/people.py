@@ -1,23 +1,29 @@
 """/people/"""
 
+from datetime import datetime
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from audiences import consent
 from audiences import erase as erasing
 from audiences import suppress as suppressing
 from audiences.access import acting
-from audiences.forms import ConsentForm, EraseForm, LeaveForm, NewPersonForm, SuppressForm
+from audiences.changes import BadField, note_changes, revise
+from audiences.choosing import STATES, Chosen, count
+from audiences.export_people import about
+from audiences.forms import ConsentForm, EraseForm, LeaveForm, NewPersonForm, NoteForm, PersonForm, SuppressForm
 from audiences.keys import key_of
-from audiences.models import MailingList, PersonField, Subscriber, Suppression
+from audiences.models import MailingList, PersonChange, PersonField, Subscriber, Suppression
 from audiences.paging import number_of_people, page_of_people
 from audiences.querysets import consent_history
 from audiences.scopes import words_for
 
+MOST_COLUMNS = 8
 BECAME = {
     consent.Subscribed.SUBSCRIBED: "{} is on “{}” now.",
     consent.Subscribed.TO_CONFIRM: "{} gets a mail that asks to confirm “{}”. Until then nothing else is sent.",
@@ -27,11 +33,31 @@ BECAME = {
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    beginning, after = request.GET.get("q", "").strip(), request.GET.get("after", "")
-    page = page_of_people(beginning=beginning, after=after)
+    chosen, after = Chosen.of(request.GET.dict()), request.GET.get("after", "")
     total, exact = number_of_people()
-    context = {"nav": "people", "page": page, "q": beginning, "after": after, "total": total, "exact": exact}
+    fields = list(PersonField.objects.order_by("label"))
+    context = {
+        "nav": "people",
+        "page": page_of_people(chosen, after=after),
+        "chosen": chosen,
+        "after": after,
+        "total": total,
+        "exact": exact,
+        "found": None if chosen.is_everybody or after else count(chosen),
+        "lists": MailingList.objects.in_use(),
+        "states": STATES.items(),
+        "fields": fields,
+        "columns": _columns(request, fields),
+    }
     return render(request, "audiences/people.html", context)
+
+
+def _columns(request: HttpRequest, fields: list[PersonField]) -> list[PersonField]:
+    """Which fields have a column; kept in the session until somebody chooses anew."""
+    if "columns" in request.GET:
+        request.session["people_columns"] = request.GET.getlist("column")[:MOST_COLUMNS]
+    wanted = request.session.get("people_columns", [])
+    return [field for field in fields if field.key in wanted]
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -57,8 +83,7 @@ def _subscribe(request: HttpRequest, address: str, form: ConsentForm, fields: di
         basis=form.cleaned_data["basis"],
         by_person=False,
     )
-    level = messages.WARNING if became == consent.Subscribed.KEPT_OUT else messages.SUCCESS
-    messages.add_message(request, level, BECAME[became].format(address, wanted.name))
+    messages.add_message(request, _level(became), BECAME[became].format(address, wanted.name))
 
 
 def show(request: HttpRequest, person_id: int) -> HttpResponse:
@@ -76,13 +101,95 @@ def _page(request: HttpRequest, person: Subscriber, status: int = 200, **forms: 
         "subscriptions": person.subscriptions.select_related("list").order_by("list__name"),
         "suppressions": words_for(held.order_by("scope")),
         "history": consent_history(person.address_key),
-        "add_form": ConsentForm(),
-        "leave_form": LeaveForm(),
-        "suppress_form": SuppressForm(),
-        "erase_form": EraseForm(email=person.email),
+        "changes": PersonChange.objects.filter(address_key=person.address_key).select_related("by")[:50],
+        "notes": person.notes.select_related("by"),
+        **_forms(person),
         **forms,
     }
     return render(request, "audiences/person.html", context, status=status)
+
+
+def _forms(person: Subscriber) -> dict[str, object]:
+    return {
+        "add_form": ConsentForm(),
+        "consent_form": ConsentForm(auto_id="again_%s"),
+        "leave_form": LeaveForm(),
+        "suppress_form": SuppressForm(),
+        "erase_form": EraseForm(email=person.email),
+        "note_form": NoteForm(),
+    }
+
+
+def edit(request: HttpRequest, person_id: int) -> HttpResponse:
+    person = get_object_or_404(Subscriber, pk=person_id)
+    form = PersonForm(request.POST or None, person=person)
+    if form.is_valid():
+        try:
+            changed = revise(
+                now=timezone.now(),  # clock: entry
+                subscriber_id=person_id,
+                typed=form.typed(),
+                language=form.cleaned_data["language"],
+                user_id=acting(request).pk,
+            )
+        except BadField as error:
+            form.add_error(f"field_{error.key}", str(error))
+        else:
+            messages.success(request, "Saved." if changed else "Nothing was changed.")
+            return redirect("person", person_id)
+    context = {"nav": "people", "person": person, "form": form}
+    return render(request, "audiences/person_edit.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def note(request: HttpRequest, person_id: int) -> HttpResponse:
+    person = get_object_or_404(Subscriber, pk=person_id)
+    form = NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, person, 422, note_form=form)
+    now = timezone.now()  # clock: entry
+    person.notes.create(text=form.cleaned_data["text"], by=acting(request), at=now)
+    return redirect("person", person_id)
+
+
+@require_safe
+def export(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Everything kept about one person, for whoever asks us what that is."""
+    person = get_object_or_404(Subscriber, pk=person_id)
+    answer = JsonResponse(about(person), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer["Content-Disposition"] = f'attachment; filename="person-{person.pk}.json"'
+    return answer
+
+
+@require_POST
+def new_consent(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Somebody who left agreed anew: with the evidence they are asked to confirm, and nothing else brings them back."""
+    person = get_object_or_404(Subscriber, pk=person_id)
+    form = ConsentForm(request.POST, auto_id="again_%s")
+    if not form.is_valid():
+        return _page(request, person, 422, consent_form=form)
+    wanted: MailingList = form.cleaned_data["list"]
+    now = timezone.now()  # clock: entry
+    became = consent.subscribe(
+        now=now,
+        email=person.email,
+        list_id=wanted.pk,
+        source=f"new consent, by {acting(request).get_username()}"[:80],
+        basis=form.cleaned_data["basis"],
+        by_person=True,
+        evidence={"text": form.cleaned_data["basis"]},
+    )
+    _noted(request, now, person, f"New consent to “{wanted.name}”")
+    messages.add_message(request, _level(became), BECAME[became].format(person.email, wanted.name))
+    return redirect("person", person_id)
+
+
+def _level(became: consent.Subscribed) -> int:
+    return messages.WARNING if became == consent.Subscribed.KEPT_OUT else messages.SUCCESS
+
+
+def _noted(request: HttpRequest, now: datetime, person: Subscriber, what: str) -> None:
+    note_changes(now=now, people=[person], what=what, user_id=acting(request).pk)
 
 
 @require_POST
@@ -92,6 +199,8 @@ def add_to_list(request: HttpRequest, person_id: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, person, 422, add_form=form)
     _subscribe(request, person.email, form)
+    now = timezone.now()  # clock: entry
+    _noted(request, now, person, f"Put on “{form.cleaned_data['list'].name}”")
     return redirect("person", person_id)
 
 
@@ -102,15 +211,17 @@ def unsubscribe(request: HttpRequest, person_id: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, person, 422, leave_form=form)
     wanted: MailingList | None = form.cleaned_data["list"]
+    now = timezone.now()  # clock: entry
     done = consent.unsubscribe(
-        now=timezone.now(),  # clock: entry
+        now=now,
         subscriber_id=person_id,
         list_ids=[wanted.pk] if wanted else [],
         stream_too=wanted is None,
-        source=f"by {acting(request).get_username()} for them",
+        source=f"by {acting(request).get_username()} for them: {form.cleaned_data['note']}"[:80],
     )
     where = f"“{wanted.name}”" if wanted else "all marketing mail"
     messages.success(request, f"{person.email} {'left' if done.changed else 'had left already:'} {where}.")
+    _noted(request, now, person, f"Unsubscribed from {where}")
     return redirect("person", person_id)
 
 
@@ -120,14 +231,16 @@ def suppress(request: HttpRequest, person_id: int) -> HttpResponse:
     form = SuppressForm(request.POST)
     if not form.is_valid():
         return _page(request, person, 422, suppress_form=form)
+    now = timezone.now()  # clock: entry
     suppressing.suppress(
-        now=timezone.now(),  # clock: entry
+        now=now,
         address_key=person.address_key,
         scope=form.cleaned_data["scope"],
         reason=Suppression.Reason.MANUAL,
         source=form.cleaned_data["note"],
         user_id=acting(request).pk,
     )
+    _noted(request, now, person, "Suppressed by hand")
     messages.success(
         request, _("Suppressed. What was on its way this second may still reach %(email)s.") % {"email": person.email}
     )
@@ -141,6 +254,7 @@ def erase(request: HttpRequest, person_id: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, person, 422, erase_form=form)
     now = timezone.now()  # clock: entry
+    _noted(request, now, person, "Erased")
     erasing.erase(now=now, subscriber_id=person_id, source=f"by {acting(request).get_username()}")
     messages.success(request, _("Erased. What stays is a key that keeps imports from bringing the address back."))
     return redirect("people")

@@ -3,14 +3,16 @@
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
+from audiences.access import acting
+from audiences.models import MailingList
 from campaigns.lanes import Monitor, monitor_of
 from campaigns.listing import coming, last_results, live
-from campaigns.models import Campaign
+from campaigns.models import Campaign, HiddenSetup
 from campaigns.setup_steps import setup_steps
 from campaigns.status import status_of
 from campaigns.trouble import troubled_budgets
@@ -33,6 +35,8 @@ def index(request: HttpRequest) -> HttpResponse:
         "results": last_results(),
         "steps": setup_steps(now=now),
         "troubled": troubled_budgets(now=now),
+        "setup_hidden": HiddenSetup.objects.filter(user=acting(request)).exists(),
+        "sample": MailingList.objects.filter(is_sample=True).first(),
         "has_campaigns": Campaign.objects.exists(),
     }
     return render(request, "home.html", context)
@@ -44,3 +48,10 @@ def _sending(now: datetime) -> list[tuple[Campaign, Monitor]]:
         if campaign.mailing is not None:
             found.append((campaign, monitor_of(now=now, house=house, mailing=campaign.mailing)))
     return found
+
+
+@require_POST
+def hide_setup(request: HttpRequest) -> HttpResponse:
+    """For whoever asks, for good; everybody else still sees the steps."""
+    HiddenSetup.objects.get_or_create(user=acting(request))
+    return redirect("home")

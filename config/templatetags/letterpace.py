@@ -94,6 +94,33 @@ def parts_of(shares: Sequence[tuple[str, int]], total: int) -> list[Part]:
     return found
 
 
+# What browsers call themselves: most also say the names below theirs.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "an iPhone"),
+    ("iPad", "an iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "a Mac"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """`Firefox on Linux`: good enough to know one's own again."""
+    name = next((name for mark, name in _BROWSERS if mark in user_agent), "A program")
+    system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
+    return f"{name} on {system}" if system else name
+
+
+@register.simple_tag
+def numbered(*words: str) -> list[tuple[int, str]]:
+    """Steps one after the other, numbered from 1."""
+    return list(enumerate(words, 1))
+
+
 @register.filter
 def import_parts(upload: Any) -> list[Part]:
     """The track of an import: new, updated, unchanged, twice, not taken."""

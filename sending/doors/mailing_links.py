@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 AGAIN_AFTER = timedelta(minutes=2)
 GIVE_UP_AFTER = timedelta(minutes=30)
-AT_ONCE = 100
+# Each may wait for a server; the next sweep takes the others.
+AT_ONCE = 20
 
 
 def mail_due(*, now: datetime) -> int:

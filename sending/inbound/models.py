@@ -26,7 +26,10 @@ class Inbound(models.Model):
     note = models.CharField(max_length=400, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["id"], name="inbound_to_read", condition=models.Q(state="new"))]
+        indexes = [
+            models.Index(fields=["id"], name="inbound_to_read", condition=models.Q(state="new")),
+            models.Index(fields=["-id"], name="inbound_unread", condition=models.Q(state="failed")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} {self.received_at:%Y-%m-%d %H:%M} {self.state}"

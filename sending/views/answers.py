@@ -15,6 +15,7 @@ from reputation.models import ReplyDecision, Storm, UnreadReply
 from reputation.pure.reactions import REACTIONS, TITLES
 from sending import decisions, storms
 from sending.forms import MeaningForm, StormForm
+from sending.models import Inbound
 
 MOST_SHOWN = 200
 
@@ -27,6 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "open_storms": [(storm, storms.counts_of(storm)) for storm in Storm.objects.filter(state=Storm.State.OPEN)],
         "past_storms": Storm.objects.exclude(state=Storm.State.OPEN).select_related("decided_by")[:20],
         "unread": unread[:MOST_SHOWN],
+        "unreadable": Inbound.objects.filter(state=Inbound.State.FAILED).defer("raw").order_by("-id")[:50],
         "decided": [
             (row, gettext(TITLES.get(row.class_name, row.class_name)))
             for row in ReplyDecision.objects.select_related("reply", "decided_by", "revoked_by")[:MOST_SHOWN]

@@ -5,6 +5,7 @@ from django.db import connection
 
 from audiences import consent
 from audiences.audience_sql import audience
+from audiences.choosing import Chosen
 from audiences.models import Subscriber
 from audiences.suppress import suppress
 from tests.audiences.cast import HOUR, NOW, breakdown, make_list, reader
@@ -111,5 +112,5 @@ def test_lists_show_their_sizes_and_people_are_found_by_the_beginning(django_ass
     assert {person.email for person in Subscriber.objects.matching("jim_")} == {"jim_@x.example"}
     assert not Subscriber.objects.matching("%")
     with django_assert_num_queries(3):
-        page = list(Subscriber.objects.for_people_page(beginning="j", list_id=news.pk))
+        page = list(Chosen(q="j", list=news.pk).people().for_people_page(by_address=True))
         assert [[row.list.name for row in person.subscriptions.all()] for person in page] == [["News"], ["News"]]

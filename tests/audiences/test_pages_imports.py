@@ -50,10 +50,10 @@ def test_a_file_is_looked_at_before_anything_is_changed():
 
 def test_what_is_no_csv_is_refused_with_a_sentence():
     client = colleague()
-    file = SimpleUploadedFile("people.xlsx", b"PK\x03\x04" + b"x" * 100)
+    file = SimpleUploadedFile("people.zip", b"PK\x03\x04" + b"x" * 100)
     answer = client.post(reverse("import-new"), {"file": file})
     assert answer.status_code == 422
-    assert "Save the sheet as CSV" in answer.content.decode()
+    assert "Unpack it and upload" in answer.content.decode()
     assert not Import.objects.exists()
 
 
@@ -126,7 +126,7 @@ def test_rows_not_taken_are_listed_and_downloaded_with_a_reason_that_no_spreadsh
 def test_whoever_left_stays_out():
     client, news = admin(), make_list()
     jane = reader("jane@x.example", news)
-    client.post(reverse("person-unsubscribe", args=[jane.pk]), {"list": news.pk})
+    client.post(reverse("person-unsubscribe", args=[jane.pk]), {"list": news.pk, "note": "asked"})
     upload(client)
     made = Import.objects.get()
     client.post(url("import-run", made), rules(news))

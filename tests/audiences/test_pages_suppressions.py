@@ -1,7 +1,8 @@
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from audiences.models import ConsentEvent, Suppression
+from audiences.models import ConsentEvent, Subscriber, Suppression
 from audiences.paging import SIZE
 from audiences.suppress import import_suppressed
 from tests.audiences.cast import NOW, make_list, reader, suppressions
@@ -34,7 +35,8 @@ def test_an_address_is_found_however_it_is_written():
 
 
 def test_a_pasted_list_is_suppressed_and_its_bad_lines_are_named():
-    form = {"addresses": "a@x.example\n\nb@x.example\nnonsense\n", "scope": "*", "note": "from the old system"}
+    typed = "a@x.example\n\nb@x.example\nnonsense\n"
+    form = {"addresses": typed, "reason": "manual", "scope": "*", "note": "from the old system"}
     answer = admin().post(reverse("suppression-new"), form)
     assert Suppression.objects.count() == 2
     assert [(number, text) for number, text, _ in answer.context["rejected"]] == [(3, "nonsense")]
@@ -76,3 +78,51 @@ def test_the_next_page_goes_on_where_the_first_ended(django_assert_max_num_queri
         first = client.get(reverse("suppressions"))
     rest = client.get(reverse("suppressions"), {"after": first.context["page"].after})
     assert (len(first.context["rows"]), len(rest.context["rows"])) == (SIZE, 3)
+
+
+def test_a_file_of_unsubscribed_people_is_imported_as_such(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+    file = SimpleUploadedFile("left.csv", b"Name;Adresse\nJane;jane@x.example\nJoe;joe@x.example\nBad;joe@\n")
+    form = {"file": file, "reason": "unsubscribed", "scope": "stream:marketing", "note": "from the old system"}
+
+    answer = admin().post(reverse("suppression-new"), form)
+
+    assert suppressions("jane@x.example") == {("stream:marketing", "unsubscribed")}
+    assert [(number, text) for number, text, _ in answer.context["rejected"]] == [(3, "joe@")]
+    assert not Subscriber.objects.exists()
+    assert not list((tmp_path / "imports").iterdir())
+
+
+def test_a_file_without_addresses_is_refused_with_a_sentence(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+    form = {"file": SimpleUploadedFile("x.csv", b"a;b\n1;2\n"), "reason": "manual", "scope": "*", "note": "x"}
+
+    answer = admin().post(reverse("suppression-new"), form)
+
+    assert answer.status_code == 422
+    assert "No column of this file holds e-mail addresses." in answer.content.decode()
+
+
+def test_neither_addresses_nor_a_file_is_told():
+    answer = admin().post(reverse("suppression-new"), {"reason": "manual", "scope": "*", "note": "x"})
+
+    assert "Enter addresses, or choose a file." in answer.content.decode()
+
+
+def test_one_reason_is_shown_alone():
+    suppressed("a@x.example", "manual")
+    suppressed("b@x.example", "bounced")
+
+    answer = colleague().get(reverse("suppressions"), {"reason": "bounced"})
+
+    assert [row.reason for row, _, _ in answer.context["rows"]] == ["bounced"]
+
+
+def test_keys_are_exported_and_no_address():
+    row = suppressed("stranger@x.example")
+
+    text = admin().get(reverse("suppression-export")).getvalue().decode()
+
+    assert f"{row.address_key},*,manual," in text
+    assert "stranger" not in text
+    assert colleague().get(reverse("suppression-export")).status_code == 403

@@ -42,7 +42,7 @@ def typed(email="mara@harbour.example", password=PASSWORD, **more):
 
 def code_of(page):
     """What an authenticator app would show for the secret on the page."""
-    secret = found(r'id="authenticator_secret"[^>]*value="(\w+)"', page)
+    secret = found(r'id="authenticator_secret"[^>]*>(\w+)<', page)
     return secret, format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
 
@@ -156,7 +156,10 @@ def test_one_can_sign_out_everywhere_else(mara):
     assert there.get(reverse("people")).status_code == 302
 
 
-@pytest.mark.parametrize("name", ["mfa_index", "usersessions_list", "account_change_password", "profile"])
+OWN_PAGES = ["mfa_index", "usersessions_list", "account_change_password", "profile", "mfa_list_webauthn"]
+
+
+@pytest.mark.parametrize("name", OWN_PAGES)
 def test_the_pages_of_ones_own_account_open_in_the_shell(mara, name):
     client = Client()
     client.post(SIGN_IN, typed())
@@ -182,3 +185,49 @@ def test_our_own_failure_is_told_without_a_database():
     from django.template.loader import render_to_string
 
     assert "Something broke on our side" in render_to_string("500.html")
+
+
+def test_recovery_codes_are_shown_and_replaced_in_our_own_words(mara):
+    client = Client()
+    client.post(SIGN_IN, typed())
+    with_second_factor(client)
+    page = client.get(reverse("mfa_view_recovery_codes")).content.decode()
+    assert "10 of 10 are left" in page
+    assert page.count("<li><code>") == 10
+    assert "stop working the moment" in client.get(reverse("mfa_generate_recovery_codes")).content.decode()
+    client.post(reverse("mfa_generate_recovery_codes"))
+    assert set(codes(client)).isdisjoint(re.findall(r"<li><code>(\w+)", page))
+
+
+def codes(client):
+    return re.findall(r"<li><code>(\w+)", client.get(reverse("mfa_view_recovery_codes")).content.decode())
+
+
+def test_the_sessions_are_listed_by_browser_and_end_everywhere_else(mara):
+    firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    here, there = Client(), Client(headers={"User-Agent": firefox})
+    for client in (here, there):
+        client.post(SIGN_IN, typed())
+        client.get("/")
+    page = here.get(reverse("usersessions_list")).content.decode()
+    assert "2 browsers" in page
+    assert "Firefox on Linux" in page
+    assert "Sign out everywhere else" in page
+    here.post(reverse("usersessions_list"))
+    assert there.get(reverse("people")).status_code == 302
+    assert "Only here" in here.get(reverse("usersessions_list")).content.decode()
+
+
+def test_removing_the_last_second_factor_asks_who_you_are_again(mara):
+    client = Client()
+    client.post(SIGN_IN, typed())
+    with_second_factor(client)
+    session = client.session
+    session["account_authentication_methods"] = [
+        {**method, "at": method["at"] - 86_400} for method in session["account_authentication_methods"]
+    ]
+    session.save()
+    answer = client.post(reverse("mfa_deactivate_totp"))
+    assert answer.status_code == 302
+    assert "confirm" in answer.headers["Location"] or "reauthenticate" in answer.headers["Location"]
+    assert Authenticator.objects.filter(user=mara, type=Authenticator.Type.TOTP).exists()

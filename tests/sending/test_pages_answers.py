@@ -1,6 +1,7 @@
 """/answers/: read by everybody, decided by admins, undone with a reason."""
 
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,6 +11,7 @@ from audiences.models import Suppression
 from reputation.models import MailboxVerdict, ReplyDecision, Storm, UnreadReply
 from sending import storms
 from sending.decisions import Words, meet
+from sending.models import Inbound
 from tests import visitors
 
 pytestmark = pytest.mark.django_db
@@ -107,3 +109,22 @@ def test_whoever_comes_second_is_told(admin: Client, storm: Storm, now: datetime
     page = f"/answers/storms/{storm.pk}/"
     assert "decided already" in admin.post(page, {"verdict": "believed", "reason": "x"}, follow=True).text
     assert "by the time" in admin.get(page).text
+
+
+def test_mail_that_could_not_be_read_is_listed_for_a_person(colleague: Client, now: datetime) -> None:
+    Inbound.objects.create(
+        source="smtp",
+        mail_from="mailer@odd.example",
+        rcpt_to="b@bounce.example",
+        headers={"subject": "Your message"},
+        raw=b"?",
+        digest=uuid4(),
+        received_at=now,
+        state=Inbound.State.FAILED,
+        note="ValueError: no report in it",
+    )
+
+    page = colleague.get("/answers/").content.decode()
+
+    assert "mailer@odd.example" in page
+    assert "no report in it" in page

@@ -1,0 +1,51 @@
+"""People as rows of a file: address, fields, language, the lists they get, since when we know them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+
+from audiences.models import Subscriber, Subscription
+from audiences.querysets import consent_history
+
+
+def rows_of(people: Sequence[Subscriber], keys: Sequence[str]) -> Iterator[tuple[object, ...]]:
+    prefetch_related_objects(list(people), "subscriptions__list")
+    for person in people:
+        fields = [_cell(person.fields.get(key)) for key in keys]
+        lists, added = _lists(person.subscriptions.all()), person.created_at.isoformat()
+        yield (person.email, *fields, person.language, lists, added)
+
+
+def _lists(rows: Iterable[Subscription]) -> str:
+    return ", ".join(sorted(row.list.name for row in rows if row.state == Subscription.State.SUBSCRIBED))
+
+
+def _cell(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def about(person: Subscriber) -> dict[str, Any]:
+    """Everything kept about one person, for whoever asks what that is."""
+    events = consent_history(person.address_key)
+    return {
+        "email": person.email,
+        "fields": person.fields,
+        "language": person.language,
+        "since": person.created_at.isoformat(),
+        "last_engaged": person.last_engaged_at.isoformat() if person.last_engaged_at else None,
+        "lists": [
+            {"name": row.list.public_name, "state": row.state, "since": row.since.isoformat(), "source": row.source}
+            for row in person.subscriptions.select_related("list").order_by("list__name")
+        ],
+        "consent": [
+            {
+                "what": event.kind,
+                "list": event.list.public_name if event.list else None,
+                "at": event.at.isoformat(),
+                "ground": event.basis,
+            }
+            for event in events
+        ],
+        "notes": [{"text": note.text, "at": note.at.isoformat()} for note in person.notes.all()],
+    }

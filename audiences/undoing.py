@@ -1,0 +1,119 @@
+"""Take an import back: who came by it goes, what it changed is as before. Whoever was written to since then stays.
+
+Chunk by chunk, each in a transaction that forgets its rows: a run that was killed goes on where it stopped. What a
+person did since stands: who left has left, and a field that was changed again keeps its newer value.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from audiences.imports import alone
+from audiences.models import ConsentEvent, ConsentEvidence, Import, ImportedPerson, Subscriber, Subscription
+
+UNDO_WITHIN = timedelta(days=30)
+CHUNK = 1_000
+# Then the next sweep goes on: other things wait for the same process.
+CHUNKS_AT_ONCE = 50
+# Which of these addresses were written to: only the floor above knows.
+Mailed = Callable[[Iterable[UUID]], set[UUID]]
+
+
+def start(*, now: datetime, upload_id: int) -> bool:
+    """Make it due; False when the import is not done or too old. `sending.tasks.undo_imports` does it."""
+    done = Import.objects.filter(pk=upload_id, state=Import.State.DONE, finished_at__gt=now - UNDO_WITHIN)
+    return done.update(state=Import.State.UNDOING) == 1
+
+
+def can_be_undone(upload: Import, *, now: datetime) -> bool:
+    recent = upload.finished_at is not None and upload.finished_at > now - UNDO_WITHIN
+    return upload.state == Import.State.DONE and recent and upload.people.exists()
+
+
+def undo(*, now: datetime, upload_id: int, mailed: Mailed) -> bool:
+    """Take a due import back, or go on with it. False when it is not due or somebody else does it."""
+    with alone(upload_id) as got:
+        upload = Import.objects.select_related("list").filter(pk=upload_id, state=Import.State.UNDOING).first()
+        if not got or upload is None:
+            return False
+        for _ in range(CHUNKS_AT_ONCE):
+            if not _undo_chunk(now, upload, mailed):
+                break
+        else:
+            return True
+        Import.objects.filter(pk=upload_id, state=Import.State.UNDOING).update(state=Import.State.UNDONE)
+        return True
+
+
+def due() -> list[int]:
+    return list(Import.objects.filter(state=Import.State.UNDOING).order_by("pk").values_list("pk", flat=True))
+
+
+def forget_old(*, now: datetime) -> None:
+    """What cannot be taken back any more need not be known."""
+    old = Import.objects.filter(finished_at__lt=now - UNDO_WITHIN, state=Import.State.DONE).values("pk")
+    ImportedPerson.objects.filter(upload__in=old).delete()
+
+
+def _undo_chunk(now: datetime, upload: Import, mailed: Mailed) -> bool:
+    """False when there was nothing left."""
+    with transaction.atomic():
+        rows = {row.subscriber_id: row for row in upload.people.order_by("pk")[:CHUNK]}
+        locked = Subscriber.objects.select_for_update(no_key=True).filter(pk__in=rows).order_by("pk")
+        people = list(locked)
+        written_to = mailed(person.address_key for person in people)
+        untouched = [person for person in people if person.address_key not in written_to]
+        _leave_list(now, upload, [person for person in untouched if rows[person.pk].joined])
+        gone = _delete(upload, [person for person in untouched if rows[person.pk].was_new])
+        for person in untouched:
+            _restore(now, person, rows[person.pk])
+        upload.people.filter(subscriber_id__in=rows).delete()
+        Import.objects.filter(pk=upload.pk).update(
+            n_taken_back=F("n_taken_back") + gone, n_stayed=F("n_stayed") + len(people) - len(untouched)
+        )
+    return bool(rows)
+
+
+def _leave_list(now: datetime, upload: Import, people: list[Subscriber]) -> None:
+    """Only where the subscription is still the import's: who left since then has left."""
+    theirs = Subscription.objects.filter(
+        subscriber__in=people, list=upload.list, source="import", state__in=["subscribed", "unconfirmed"]
+    )
+    keys = list(theirs.values_list("subscriber__address_key", flat=True))
+    theirs.delete()
+    basis = f"import {upload.pk}"
+    ConsentEvent.objects.bulk_create(
+        ConsentEvent(subject_key=key, kind=ConsentEvent.Kind.UNDONE, list=upload.list, basis=basis, at=now)
+        for key in keys
+    )
+
+
+def _delete(upload: Import, people: list[Subscriber]) -> int:
+    """People who are on no list otherwise, with the evidence of how they came."""
+    alone_here = Subscriber.objects.filter(pk__in=[person.pk for person in people], subscriptions=None)
+    keys = list(alone_here.values_list("address_key", flat=True))
+    ConsentEvidence.objects.filter(event__subject_key__in=keys).delete()
+    alone_here.delete()
+    return len(keys)
+
+
+def _restore(now: datetime, person: Subscriber, row: ImportedPerson) -> None:
+    if row.before is None or row.after is None:
+        return
+    fields = dict(person.fields)
+    for key, value in row.after["fields"].items():
+        if fields.get(key) == value:
+            _put_back(fields, row.before["fields"], key)
+    language = row.before["language"] if person.language == row.after["language"] else person.language
+    Subscriber.objects.filter(pk=person.pk).update(fields=fields, language=language, updated_at=now)
+
+
+def _put_back(fields: dict[str, Any], before: dict[str, Any], key: str) -> None:
+    if key in before:
+        fields[key] = before[key]
+    else:
+        fields.pop(key, None)

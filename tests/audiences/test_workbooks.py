@@ -1,0 +1,73 @@
+import zipfile
+
+import pytest
+
+from audiences import imports, spreadsheets
+from audiences.import_files import BadFile, receive, upload_folder
+from audiences.models import Import, Subscriber
+from tests.audiences.cast import NOW, make_list
+from tests.audiences.workbooks import workbook
+
+pytestmark = pytest.mark.django_db
+ROWS: list[list[str | float]] = [
+    ["E-Mail", "Vorname", "Points"],
+    ["jane@x.example", "Zoë", 12.0],
+    ["joe@", "Joe", 1.5],
+    ["ann@x.example", "", 0],
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+
+
+def take(content, **mapping):
+    upload = receive(chunks=[content], file_name="fair.xlsx", list_id=make_list().pk)
+    Import.objects.update(mapping={**upload.mapping, **mapping})
+    imports.start(upload_id=upload.pk)
+    imports.run_import(now=NOW, upload_id=upload.pk)
+    upload.refresh_from_db()
+    return upload
+
+
+def test_an_excel_workbook_is_taken_like_a_csv():
+    upload = take(workbook(ROWS), points="Points")
+
+    assert (upload.state, upload.n_created, upload.n_rejected) == ("done", 2, 1)
+    assert Subscriber.objects.get(email="jane@x.example").fields == {"first_name": "Zoë", "points": "12"}
+    assert list(upload.rejections.values_list("line", "value")) == [(3, "joe@")]
+    assert not list(upload_folder().iterdir())
+
+
+def test_lines_of_the_report_are_rows_of_the_sheet_also_below_empty_ones():
+    upload = take(workbook(ROWS, first_row=4))
+
+    assert list(upload.rejections.values_list("line", "value")) == [(6, "joe@")]
+
+
+def test_a_damaged_workbook_is_refused_with_a_sentence_and_not_kept():
+    content = workbook(ROWS)
+    with pytest.raises(BadFile, match=r"can’t be read|ZIP archive"):
+        receive(chunks=[content[: len(content) - 200]], file_name="fair.xlsx", list_id=None)
+    assert not list(upload_folder().iterdir())
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(monkeypatch):
+    monkeypatch.setattr(spreadsheets, "MAX_UNPACKED", 100)
+    with pytest.raises(BadFile, match="too large"):
+        receive(chunks=[workbook(ROWS)], file_name="fair.xlsx", list_id=None)
+    assert not list(upload_folder().iterdir())
+
+
+def test_an_empty_workbook_is_refused_with_a_sentence():
+    with pytest.raises(BadFile, match="no rows"):
+        receive(chunks=[workbook([])], file_name="fair.xlsx", list_id=None)
+
+
+def test_another_archive_is_no_workbook(tmp_path):
+    path = tmp_path / "other.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("people.csv", "email\na@b.example\n")
+    with pytest.raises(BadFile, match="ZIP archive"):
+        receive(chunks=[path.read_bytes()], file_name="other.zip", list_id=None)

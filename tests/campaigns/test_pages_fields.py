@@ -1,0 +1,122 @@
+"""Personal fields: where they are used, what another kind would do."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from audiences.models import PersonField, Subscriber
+from campaigns import field_use
+from campaigns.content import save_letter
+from campaigns.models import Campaign
+from tests.audiences.cast import NOW, reader
+from tests.visitors import admin, colleague
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def city():
+    return PersonField.objects.create(key="city", label="City", example="Gdańsk")
+
+
+@pytest.fixture
+def draft():
+    campaign = Campaign.objects.create(name="Autumn", created_at=NOW, updated_at=NOW)
+    letter = "Hello from {{ contact.city }}, not {{ contact.citystate }}"
+    save_letter(
+        now=NOW, campaign_id=campaign.pk, based_on=campaign.rev, subject="Hi", preheader="", letter=letter, by=None
+    )
+    return campaign
+
+
+def has(email, **fields):
+    person = reader(email)
+    Subscriber.objects.filter(pk=person.pk).update(fields=fields)
+    return person
+
+
+def values(key):
+    return [person.fields.get(key) for person in Subscriber.objects.order_by("email")]
+
+
+def test_fields_are_listed_with_kind_example_people_and_campaigns(city, draft):
+    has("a@x.example", city="Gdynia")
+    page = colleague().get(reverse("fields")).content.decode()
+    assert "contact.city" in page
+    assert "Gdańsk" in page
+    assert "Autumn" in page
+    assert field_use.people_with_fields() == {"city": 1}
+
+
+def test_a_field_is_made_and_a_bad_name_is_refused_with_a_sentence(city):
+    client = colleague()
+    client.post(reverse("field-new"), {"label": "Points", "key": "points", "kind": "number", "example": ""})
+    assert PersonField.objects.get(key="points").kind == "number"
+    for key in ("Points!", "email", "city"):
+        answer = client.post(reverse("field-new"), {"label": "X", "key": key, "kind": "text", "example": ""})
+        assert answer.status_code == 422
+
+
+def test_deleting_a_field_used_in_a_letter_is_refused_with_links(city, draft):
+    answer = admin().post(reverse("field-delete", args=[city.pk]))
+    assert answer.status_code == 409
+    assert reverse("campaign-letter", args=[draft.pk]) in answer.content.decode()
+    assert PersonField.objects.filter(pk=city.pk).exists()
+
+
+def test_a_field_whose_name_only_begins_like_one_in_use_is_free():
+    PersonField.objects.create(key="cit", label="Cit")
+    assert field_use.campaigns_using("cit") == []
+
+
+def test_a_field_nobody_uses_is_deleted_and_people_keep_their_values(city):
+    has("a@x.example", city="Gdynia")
+    admin().post(reverse("field-delete", args=[city.pk]))
+    assert not PersonField.objects.exists()
+    assert values("city") == ["Gdynia"]
+    assert colleague().post(reverse("field-delete", args=[1])).status_code == 403
+
+
+def test_another_kind_shows_which_values_will_not_convert_before_anything_changes(city):
+    has("a@x.example", city="12")
+    has("b@x.example", city="twelve")
+    client, where = colleague(), reverse("field-edit", args=[city.pk])
+    form = {"label": "City", "kind": "number", "example": ""}
+
+    seen = client.post(where, form)
+
+    assert seen.status_code == 422
+    page = seen.content.decode()
+    assert "2 people have a value; 1 will not convert" in page
+    assert "b@x.example" in page
+    city.refresh_from_db()
+    assert (city.kind, values("city")) == ("text", ["12", "twelve"])
+
+    assert client.post(where, {**form, "seen": "1"}).status_code == 302
+    city.refresh_from_db()
+    assert (city.kind, values("city")) == ("number", [12, "twelve"])
+
+
+def test_a_field_of_too_many_people_keeps_its_kind(city, monkeypatch):
+    monkeypatch.setattr(field_use, "CONVERTED_AT_ONCE", 1)
+    has("a@x.example", city="12")
+    has("b@x.example", city="13")
+    form = {"label": "City", "kind": "number", "example": "", "seen": "1"}
+    answer = colleague().post(reverse("field-edit", args=[city.pk]), form)
+    assert "Too many people" in answer.content.decode()
+    city.refresh_from_db()
+    assert city.kind == "text"
+
+
+def test_lists_tell_how_they_grew_in_thirty_days():
+    from audiences import consent
+    from tests.audiences.cast import make_list
+
+    news = make_list()
+    now = timezone.now()
+    reader("new@x.example", news, now=now)
+    gone = reader("gone@x.example", news, now=NOW)
+    consent.unsubscribe(now=now, subscriber_id=gone.pk, list_ids=[news.pk], source="page")
+    reader("old@x.example", news, now=NOW)
+    [row] = colleague().get(reverse("lists")).context["lists"]
+    assert (row.n_subscribed, row.n_joined, row.n_left) == (2, 1, 1)
