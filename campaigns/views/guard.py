@@ -1,5 +1,7 @@
 """/campaigns/7/guard/: why it was stopped early, and going on with a reason."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,29 +30,40 @@ def _page(request: HttpRequest, campaign_id: int, status: int = 200) -> HttpResp
 @require_POST
 def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Everywhere, or at the provider named."""
-    _campaign, mailing = launched_or_404(campaign_id)
-    form, now = GoOnForm(request.POST), timezone.now()  # clock: entry
-    if not form.is_valid():
-        messages.error(request, _("It did not go on: say why it may, in a sentence."))
-        return _page(request, campaign_id, 422)
-    lane, reason = form.cleaned_data["provider"], form.cleaned_data["reason"]
-    if guard.resume(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), reason=reason):
-        messages.success(request, _("It goes on. The answers so far stop it no more; new ones are watched."))
-    else:
-        messages.info(request, _("Nothing was held there any more."))
-    return redirect("campaign-monitor", campaign_id)
+    return _decide(
+        request,
+        campaign_id,
+        guard.resume,
+        refused=_("It did not go on: say why it may, in a sentence."),
+        done=_("It goes on. The answers so far stop it no more; new ones are watched."),
+        nothing=_("Nothing was held there any more."),
+    )
 
 
 @require_POST
 def let_rest_go(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    _campaign, mailing = launched_or_404(campaign_id)
+    return _decide(
+        request,
+        campaign_id,
+        guard.let_rest_go,
+        refused=_("The rest still waits: say why it need not, in a sentence."),
+        done=_("The rest is on its way. The answers are still watched."),
+        nothing=_("Nobody waits there any more."),
+    )
+
+
+def _decide(
+    request: HttpRequest, campaign_id: int, act: Callable[..., bool], *, refused: str, done: str, nothing: str
+) -> HttpResponse:
+    """A decision that needs a reason, which is kept with who and when."""
+    _, mailing = launched_or_404(campaign_id)
     form, now = GoOnForm(request.POST), timezone.now()  # clock: entry
     if not form.is_valid():
-        messages.error(request, _("The rest still waits: say why it need not, in a sentence."))
+        messages.error(request, refused)
         return _page(request, campaign_id, 422)
     lane, reason = form.cleaned_data["provider"], form.cleaned_data["reason"]
-    if guard.let_rest_go(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), reason=reason):
-        messages.success(request, _("The rest is on its way. The answers are still watched."))
+    if act(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), reason=reason):
+        messages.success(request, done)
     else:
-        messages.info(request, _("Nobody waits there any more."))
+        messages.info(request, nothing)
     return redirect("campaign-monitor", campaign_id)
