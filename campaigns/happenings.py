@@ -13,6 +13,8 @@ from sending.models import Mailing, MailingChange
 from sending.pace import pace_of
 
 NEWEST = 8
+# Where the reason is the news.
+_BECAUSE = (MailingChange.Kind.SPEED, MailingChange.Kind.HELD)
 
 
 class Happening(NamedTuple):
@@ -39,8 +41,15 @@ def happenings_of(mailing: Mailing) -> list[Happening]:
 def _done(change: MailingChange) -> str:
     who = change.actor.get_full_name() or change.actor.get_username() if change.actor else ""
     where = f" at {catalogue().title(change.provider)}" if change.provider else ""
-    what = f"{change.get_kind_display()}{where}"
+    more = f": {change.reason[:1].lower()}{change.reason[1:].rstrip('.')}" if change.kind in _BECAUSE else ""
+    what = f"{change.get_kind_display()}{where}{more}"
     return f"{who}: {what[:1].lower()}{what[1:]}." if who else f"{what}."
+
+
+def finished_after_pause(mailing: Mailing) -> int:
+    """How many messages were in hand when it was paused, and were finished; at most one for each connection."""
+    last = mailing.changes.filter(kind=MailingChange.Kind.PAUSED, provider="").first()
+    return int(last.evidence.get("in_hand", 0)) if last is not None else 0
 
 
 def _told(who: str, what: str) -> str:

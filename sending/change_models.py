@@ -13,6 +13,11 @@ class MailingChange(models.Model):
         STOPPED = "stopped", _("Stopped early by the guard")
         RESUMED = "resumed", _("Went on after the guard had stopped it")
         RELEASED = "released", _("The rest was let go after the first part")
+        PAUSED = "paused", _("Paused")
+        HELD = "held", _("Held")
+        WENT_ON = "went_on", _("Went on")
+        ENDED = "ended", _("Stopped")
+        SPEED = "speed", _("Changed the speed")
 
     mailing = models.ForeignKey("sending.Mailing", on_delete=models.CASCADE, related_name="changes")
     provider = models.CharField(max_length=120, blank=True)  # empty: all of it

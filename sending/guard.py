@@ -199,7 +199,7 @@ def resume(*, now: datetime, mailing_id: int, lane: str, actor: User, reason: st
             evidence={"before": before},
         )
         if not lane:
-            mailings.resume(now=now, mailing_id=mailing_id)
+            mailings.go_on(now=now, mailing_id=mailing_id)
         plan_soon()
     return True
 

@@ -13,7 +13,7 @@ from audiences.access import acting
 from campaigns.access import launched_or_404
 from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
-from campaigns.happenings import happenings_of, pace_chart
+from campaigns.happenings import finished_after_pause, happenings_of, pace_chart
 from campaigns.lanes import monitor_of
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
@@ -40,6 +40,7 @@ def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
     is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
     return {
         "stops": stop_sentences(mailing) if is_held else [],
+        "finished_after_pause": finished_after_pause(mailing) if mailing.state == Mailing.State.PAUSED else 0,
         "nav": "campaigns",
         "now": now,
         "campaign": campaign,
@@ -93,7 +94,8 @@ def pace(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def pause(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
-    mailings.pause(now=now, mailing_id=mailing.pk, reason=f"Paused by {acting(request)}")
+    by = acting(request)
+    mailings.pause(now=now, mailing_id=mailing.pk, reason=f"Paused by {by}", by=by)
     return _back(request, campaign_id)
 
 
@@ -102,7 +104,7 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Also after a stop: whoever was not mailed is next, and nobody gets it twice."""
     _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
-    if mailings.resume(now=now, mailing_id=mailing.pk):
+    if mailings.resume(now=now, mailing_id=mailing.pk, by=acting(request)):
         plan_soon()
     elif "" in guard.stops_of(mailing.pk):
         messages.info(request, _("The guard has stopped it: look at the answers, then go on with a reason."))
@@ -115,7 +117,8 @@ def resume(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
-    mailings.stop(now=now, mailing_id=mailing.pk, reason=f"Stopped by {acting(request)}")
+    by = acting(request)
+    mailings.stop(now=now, mailing_id=mailing.pk, reason=f"Stopped by {by}", by=by)
     return _back(request, campaign_id)
 
 
@@ -142,10 +145,12 @@ def resend_blocked(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _campaign, mailing = launched_or_404(campaign_id)
-    form = SpeedForm(request.POST)
+    form, now = SpeedForm(request.POST), timezone.now()  # clock: entry
     if not form.is_valid():
         messages.error(request, _("The speed was not changed: write a whole number an hour, or nothing for no limit."))
-    elif mailings.change_speed(mailing_id=mailing.pk, per_hour=form.cleaned_data["per_hour"]):
+    elif mailings.change_speed(
+        now=now, mailing_id=mailing.pk, per_hour=form.cleaned_data["per_hour"], by=acting(request)
+    ):
         per_hour = form.cleaned_data["per_hour"]
         messages.success(
             request,
@@ -159,14 +164,16 @@ def speed(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def pause_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _campaign, mailing = launched_or_404(campaign_id)
-    mailings.pause_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", ""))
+    now, provider = timezone.now(), request.POST.get("provider", "")  # clock: entry
+    mailings.pause_provider(now=now, mailing_id=mailing.pk, provider=provider, by=acting(request))
     return _back(request, campaign_id)
 
 
 @require_POST
 def resume_lane(request: HttpRequest, campaign_id: int) -> HttpResponse:
     _campaign, mailing = launched_or_404(campaign_id)
-    if mailings.resume_provider(mailing_id=mailing.pk, provider=request.POST.get("provider", "")):
+    now, provider = timezone.now(), request.POST.get("provider", "")  # clock: entry
+    if mailings.resume_provider(now=now, mailing_id=mailing.pk, provider=provider, by=acting(request)):
         plan_soon()
     return _back(request, campaign_id)
 

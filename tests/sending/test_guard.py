@@ -151,7 +151,7 @@ def test_one_bad_provider_is_held_and_the_others_go_on(now: datetime, settings, 
     stop = guard.stops_of(mailing.pk)["google"]
     assert stop.evidence == {"signal": "unknown", "bad": 40, "of": 40, "limit": 0.02, "false_stop": 0.001}
     assert guard.watch(now=now) == 0
-    assert not mailings.resume_provider(mailing_id=mailing.pk, provider="google")
+    assert not mailings.resume_provider(now=now, mailing_id=mailing.pk, provider="google")
 
     assert guard.resume(now=now, mailing_id=mailing.pk, lane="google", actor=actor, reason="Gmail was ill")
     assert lane_of(mailing).state == "open"

@@ -57,7 +57,7 @@ def test_where_anything_waits_is_told_by_what_is_left_of_open_lanes_and_by_retri
     assert line.waiting(now=now)[1] == everywhere
 
     MailingLane.objects.filter(provider="google").update(next_seq=1000)
-    mailings.pause_provider(mailing_id=mailing.pk, provider="yahoo")
+    mailings.pause_provider(now=now, mailing_id=mailing.pk, provider="yahoo")
     assert line.waiting(now=now)[1] == everywhere - {"google", "yahoo"}
 
     retry(mailing, 1, now + timedelta(hours=1))
@@ -72,9 +72,9 @@ def test_nobody_is_found_in_a_paused_lane_or_of_a_mailing_that_is_paused_or_has_
     assert first(now, asked)
     assert first(now, asked, spent=[mailing.pk]) == []
 
-    mailings.pause_provider(mailing_id=mailing.pk, provider="google")
+    mailings.pause_provider(now=now, mailing_id=mailing.pk, provider="google")
     assert first(now, asked) == []
-    mailings.resume_provider(mailing_id=mailing.pk, provider="google")
+    mailings.resume_provider(now=now, mailing_id=mailing.pk, provider="google")
     mailings.pause(now=now, mailing_id=mailing.pk)
     assert first(now, asked) == []
     assert line.waiting(now=now)[0] == []

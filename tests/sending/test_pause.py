@@ -48,7 +48,7 @@ def run(mailing: Mailing, now: datetime, settings, script: Script, **batch):
     [
         (lambda m, now: mailings.pause(now=now, mailing_id=m.pk), "mailing_paused"),
         (lambda m, now: mailings.stop(now=now, mailing_id=m.pk), "mailing_stopped"),
-        (lambda m, now: mailings.pause_provider(mailing_id=m.pk, provider="google"), "lane_paused"),
+        (lambda m, now: mailings.pause_provider(now=now, mailing_id=m.pk, provider="google"), "lane_paused"),
         (lambda m, now: Workspace.objects.update(sending_stopped_at=now), "sending_stopped"),
     ],
 )

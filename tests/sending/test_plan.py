@@ -58,13 +58,13 @@ def test_a_held_budget_gives_nothing_and_the_others_go_on(now: datetime, mailing
 
 
 def test_a_paused_mailing_or_provider_gets_no_batch(now: datetime, mailing: Mailing) -> None:
-    mailings.pause_provider(mailing_id=mailing.pk, provider="google")
+    mailings.pause_provider(now=now, mailing_id=mailing.pk, provider="google")
     plan(now=now)
     assert not Batch.objects.filter(provider="google").exists()
     planned = Batch.objects.count()
 
     mailings.pause(now=now, mailing_id=mailing.pk)
-    mailings.resume_provider(mailing_id=mailing.pk, provider="google")
+    mailings.resume_provider(now=now, mailing_id=mailing.pk, provider="google")
     assert plan(now=now) == 0
     assert Batch.objects.count() == planned
 
@@ -108,7 +108,7 @@ def test_a_day_cap_is_not_exceeded_by_all_batches_together(now: datetime, mailin
 
 
 def test_a_mailings_own_hourly_limit_holds_over_all_providers(now: datetime, mailing: Mailing) -> None:
-    mailings.change_speed(mailing_id=mailing.pk, per_hour=40)
+    mailings.change_speed(now=now, mailing_id=mailing.pk, per_hour=40)
 
     for second in range(0, 600, 10):
         plan(now=now + timedelta(seconds=second))
