@@ -8,7 +8,8 @@ from sending.models import Mailing
 
 
 def campaign_or_404(campaign_id: int) -> Campaign:
-    return get_object_or_404(Campaign.objects.select_related("sending_domain", "pool", "mailing"), pk=campaign_id)
+    rows = Campaign.objects.select_related("sending_domain", "pool", "mailing", "after")
+    return get_object_or_404(rows, pk=campaign_id)
 
 
 def launched_or_404(campaign_id: int) -> tuple[Campaign, Mailing]:

@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
 from audiences import audience_sql
 from audiences.models import stream_scope
 from campaigns.models import Campaign
+from campaigns.narrowing import narrowed
 from reputation.recipients import provider_shares
 from sending.models import Stream
 from sending.press import Audience
@@ -55,9 +58,7 @@ class Crowd(Headcount):
 
 
 def audience_of(campaign: Campaign) -> Audience:
-    included, excluded = lists_of(campaign)
-    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES)
-    return Audience(query.sql, query.params)
+    return _audience(campaign, *lists_of(campaign))
 
 
 def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
@@ -89,8 +90,7 @@ def few_of(campaign: Campaign, n: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(_HERE_AND_THERE, {"lists": included, "places": PLACES, "stretch": -(-4 * n // PLACES)})
         hit = [pk for (pk,) in cursor.fetchall()]
-    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES, among=hit)
-    found = sample_of(Audience(query.sql, query.params), n)
+    found = sample_of(_audience(campaign, included, excluded, among=hit), n)
     return found if len(found) == n else sample_of(audience_of(campaign), n)
 
 
@@ -100,12 +100,39 @@ def sample_of(audience: Audience, n: int) -> list[int]:
     return [subscriber_id for (subscriber_id,) in rows]
 
 
+def some_of(audience: Audience, n: int, *, start: UUID) -> list[int]:
+    """Subscriber ids of up to `n` recipients; others for another `start`."""
+    order = "ORDER BY address_key < %(start)s::uuid, address_key LIMIT %(n)s"
+    rows = _read(audience, "subscriber_id", f"WHERE reason IS NULL {order}", n=n, start=start)
+    return [subscriber_id for (subscriber_id,) in rows]
+
+
+def asleep(audience: Audience, *, since: datetime) -> tuple[int, int]:
+    """Of the recipients: who was known before `since` and has neither clicked nor opened from then on, and who has."""
+    columns = """count(*) FILTER (WHERE coalesce(people.engaged_at, '-infinity') < %(since)s
+                                  AND s.created_at < %(since)s),
+                 count(*) FILTER (WHERE people.engaged_at >= %(since)s)"""
+    rest = "JOIN audiences_subscriber s ON s.id = people.subscriber_id WHERE people.reason IS NULL"
+    ((sleeping, awake),) = _read(audience, columns, rest, since=since)
+    return int(sleeping), int(awake)
+
+
 def without_field(audience: Audience, field: str) -> int:
     """How many recipients have nothing in a field, so that its fallback is used."""
     rest = """JOIN audiences_subscriber s ON s.id = people.subscriber_id
               WHERE people.reason IS NULL AND coalesce(s.fields ->> %(field)s, '') = ''"""
     ((n,),) = _read(audience, "count(*)", rest, field=field)
     return int(n)
+
+
+def _audience(
+    campaign: Campaign, included: list[int], excluded: list[int], *, among: list[int] | None = None
+) -> Audience:
+    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES, among=among)
+    everybody = Audience(query.sql, query.params)
+    if campaign.after_id is None:
+        return everybody
+    return narrowed(everybody, mailing_id=campaign.after_id, whom=campaign.whom)
 
 
 def _read(audience: Audience, columns: str, rest: str, **params: Any) -> list[Any]:

@@ -6,8 +6,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 
+from campaigns import media
 from campaigns.models import Campaign, Revision
 from campaigns.pure.starters import first_page
+from campaigns.remarks import AFTER_A_CHANGE
 from words import gettext as _
 
 
@@ -40,9 +42,9 @@ def save_letter(
     """
     with transaction.atomic():
         draft = Campaign.objects.filter(pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
-        if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now):
+        if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now, review=AFTER_A_CHANGE):
             raise _why_not(campaign_id)
-        return Revision.objects.create(
+        saved = Revision.objects.create(
             campaign_id=campaign_id,
             number=based_on + 1,
             subject=subject,
@@ -52,6 +54,9 @@ def save_letter(
             saved_by=by,
             saved_at=now,
         )
+        if pictures := media.named_in(letter):
+            saved.pictures.set(pictures)
+    return saved
 
 
 def _kind_of(campaign_id: int, number: int) -> str:
@@ -118,6 +123,9 @@ def duplicate(*, now: datetime, campaign: Campaign, by: User | None) -> Campaign
             track_opens=campaign.track_opens,
             track_clicks=campaign.track_clicks,
             per_hour=campaign.per_hour,
+            tags=campaign.tags,
+            after=campaign.after,
+            whom=campaign.whom,
             created_by=by,
             updated_at=now,
         )

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
 from audiences.models import MailingList
 from campaigns.content import NotADraft
 from campaigns.models import Campaign
+from campaigns.remarks import AFTER_A_CHANGE
 from reputation.models import SendingDomain
-from sending.models import Pool
+from sending.models import Mailing, Pool
 
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.MISSED)
 ON_ITS_WAY = "This campaign is scheduled or sent. Take it back first, or duplicate it."
@@ -28,18 +30,34 @@ def create(*, now: datetime, name: str, by: User | None) -> Campaign:
     return Campaign.objects.create(name=name, created_by=by, updated_at=now, **kept)
 
 
-def rename(*, now: datetime, campaign_id: int, name: str) -> None:
-    """The name is the team's own, so it may change at any time."""
-    Campaign.objects.filter(pk=campaign_id).update(name=name, updated_at=now)
+def rename(*, now: datetime, campaign_id: int, name: str, tags: Sequence[str]) -> None:
+    """Name and tags are the team's own, so they may change at any time."""
+    Campaign.objects.filter(pk=campaign_id).update(name=name, tags=list(tags), updated_at=now)
+
+
+def archive(*, now: datetime, campaign_ids: Sequence[int]) -> int:
+    """Out of the way, out of no number; returns how many. What is scheduled or under way stays in sight."""
+    at_rest = Q(state__in=EDITABLE) | Q(mailing__state__in=[Mailing.State.DONE, Mailing.State.STOPPED])
+    rest = Campaign.objects.filter(at_rest, pk__in=campaign_ids, archived_at=None).values("pk")
+    return Campaign.objects.filter(pk__in=rest).update(archived_at=now)
+
+
+def bring_back(*, campaign_ids: Sequence[int]) -> int:
+    return Campaign.objects.filter(pk__in=campaign_ids).exclude(archived_at=None).update(archived_at=None)
 
 
 def set_audience(
-    *, now: datetime, campaign_id: int, included: Sequence[MailingList], excluded: Sequence[MailingList]
+    *,
+    now: datetime,
+    campaign_id: int,
+    included: Sequence[MailingList],
+    excluded: Sequence[MailingList],
+    everybody: bool = False,
 ) -> None:
-    """Raises NotADraft."""
+    """`everybody`: no longer only those who did something with an earlier mailing. Raises NotADraft."""
     with transaction.atomic():
         # The update holds the row until the lists are set, so nobody schedules half of the change.
-        _change(campaign_id, updated_at=now)
+        _change(campaign_id, updated_at=now, **({"after": None, "whom": ""} if everybody else {}))
         campaign = Campaign.objects.get(pk=campaign_id)
         campaign.included_lists.set(included)
         campaign.excluded_lists.set(excluded)
@@ -73,10 +91,15 @@ def set_tracking(*, now: datetime, campaign_id: int, opens: bool, clicks: bool) 
 
 
 def set_speed(*, now: datetime, campaign_id: int, per_hour: int | None) -> None:
-    """At most so many messages an hour; None is as fast as is safe. Raises NotADraft."""
-    _change(campaign_id, updated_at=now, per_hour=per_hour)
+    """At most so many messages an hour; None is as fast as is safe. No reason to ask anew. Raises NotADraft."""
+    _update(campaign_id, updated_at=now, per_hour=per_hour)
 
 
 def _change(campaign_id: int, **values: Any) -> None:
+    """What is sent, or to whom, becomes another: an approval was of something else."""
+    _update(campaign_id, review=AFTER_A_CHANGE, **values)
+
+
+def _update(campaign_id: int, **values: Any) -> None:
     if not Campaign.objects.filter(pk=campaign_id, state__in=EDITABLE).update(**values):
         raise NotADraft(ON_ITS_WAY)

@@ -27,6 +27,22 @@ class NameForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=200, help_text=_("For your team; recipients never see it."))
 
 
+class NameAndTagsForm(NameForm):
+    tags = forms.CharField(
+        label="Tags",
+        required=False,
+        max_length=400,
+        help_text="With commas, such as “spring, shop”. They help your team to find it again.",
+    )
+
+    def clean_tags(self) -> list[str]:
+        tags = dict.fromkeys(tag.strip().lower() for tag in str(self.cleaned_data["tags"]).split(","))
+        tags.pop("", None)
+        if too_long := [tag for tag in tags if len(tag) > 40]:
+            raise forms.ValidationError(f"“{too_long[0][:40]}…” is too long for a tag; 40 characters are enough.")
+        return list(tags)
+
+
 class AudienceForm(forms.Form):
     """Which lists, and which lists not."""
 
@@ -36,6 +52,8 @@ class AudienceForm(forms.Form):
     excluded = forms.ModelMultipleChoiceField(
         queryset=MailingList.objects.none(), required=False, label=_("But not to"), widget=forms.CheckboxSelectMultiple
     )
+
+    everybody = forms.BooleanField(label="Everybody on these lists again", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -138,8 +156,8 @@ class SourceFileForm(forms.Form):
     file = forms.FileField(
         label=_("File"),
         max_length=200,
-        help_text=_("One .html or .mjml file, up to 200 KB."),
-        widget=forms.FileInput(attrs={"accept": ".html,.htm,.mjml,text/html", "class": "form-control"}),
+        help_text=_("One .html or .mjml file, up to 200 KB; or a ZIP of it with its pictures, up to 20 MB."),
+        widget=forms.FileInput(attrs={"accept": ".html,.htm,.mjml,.zip,text/html", "class": "form-control"}),
     )
 
 
@@ -186,6 +204,13 @@ class WhenForm(forms.Form):
     per_hour = forms.IntegerField(
         label=_("Per hour, at most"), required=False, min_value=1, help_text=_("Empty: as fast as is safe.")
     )
+    spread_hours = forms.IntegerField(
+        label="Or spread over hours",
+        required=False,
+        min_value=1,
+        max_value=168,
+        help_text="So many hours at least, evenly.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -196,8 +221,15 @@ class WhenForm(forms.Form):
         self.fields["zone"].choices = [(name, name) for name in dict.fromkeys([own, "UTC", *names])]  # type: ignore[attr-defined]
         self.fields["zone"].initial = own
 
+    def hourly(self, people: int) -> int | None:
+        """At most so many an hour, by either way of saying it; None is as fast as is safe."""
+        spread = self.cleaned_data.get("spread_hours")
+        return -(-max(1, people) // spread) if spread else self.cleaned_data.get("per_hour")
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if cleaned.get("per_hour") and cleaned.get("spread_hours"):
+            self.add_error("spread_hours", "Say either how many an hour or over how many hours, not both.")
         if cleaned.get("when") != AT:
             return {**cleaned, "wall_time": "", "zone": ""}
         try:

@@ -16,7 +16,7 @@ PARTS: dict[str, frozenset[Place]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`tone` ok, wait or bad; `findings` are those that are not fine, the worst first."""
+    """`tone` ok, wait or bad; `findings` are those to fix or look at, the worst first."""
 
     tone: str
     icon: str
@@ -29,7 +29,7 @@ def marks_of(findings: Sequence[Finding]) -> dict[str, Mark]:
 
 
 def _mark(findings: Sequence[Finding]) -> Mark:
-    told = [row for row in findings if row.level is not Level.FINE]
+    told = [row for row in findings if row.level in (Level.MUST_FIX, Level.SHOULD_LOOK)]
     if any(row.level is Level.MUST_FIX for row in told):
         return Mark("bad", "alert-circle", "Must be fixed", told)
     if told:

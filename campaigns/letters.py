@@ -1,6 +1,7 @@
 """A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -118,6 +119,15 @@ def inbox_subject(campaign: Campaign, *, now: datetime) -> str:
         return copy_for(compiled(campaign), None, now=now).subject
     except (compiling.CompileError, PersonalisationFailed):
         return current(campaign).subject
+
+
+def subjects_for(campaign: Campaign, people: Sequence[Subscriber], *, now: datetime) -> list[tuple[Subscriber, str]]:
+    """The subject as each of them gets it; who cannot be written to is left out. Raises compile.CompileError."""
+    message, found = compiled(campaign), []
+    for person in people:
+        with suppress(PersonalisationFailed):
+            found.append((person, copy_for(message, person, now=now).subject))
+    return found
 
 
 def copy_for(message: CompiledMessage, person: Subscriber | None, *, now: datetime) -> compiling.Preview:

@@ -1,9 +1,10 @@
 """The list of campaigns and the home page: rows with their state, their people and their numbers, in few queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.contrib.auth.models import User
+from django.db.models import Case, Count, F, Func, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
 from campaigns.models import Campaign, Revision
@@ -18,20 +19,36 @@ SIZE = 25
 TABS = {
     "": marked("All"),
     "drafts": marked("Drafts"),
+    "review": "Needs review",
     "scheduled": marked("Scheduled"),
     "sending": marked("Sending"),
     "paused": marked("Paused"),
     "sent": marked("Sent"),
     "stopped": marked("Stopped"),
+    "archived": marked("Archived"),
 }
+# Tab → what stands there when it is empty.
+EMPTY = {
+    "drafts": ("No draft", "Everything that was begun is scheduled, sent or archived."),
+    "review": ("Nothing to review", "Whoever asks for approval puts a campaign here."),
+    "scheduled": ("Nothing is scheduled", "A draft gets its time on its review page."),
+    "sending": ("Nothing is being sent", "A campaign stands here from its start until everybody has an answer."),
+    "paused": ("Nothing is paused", "Here waits what somebody paused, or what was held by itself."),
+    "sent": ("Nothing is sent yet", "The first campaign that is done stands here with its numbers."),
+    "stopped": ("Nothing was stopped", "What somebody ends before all have it can still be sent to the rest."),
+    "archived": ("Nothing is archived", "Archiving keeps every number and clears the other tabs."),
+}
+_UNSENT = Q(state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
 _TAB_OF = {
-    "drafts": Q(state__in=[Campaign.State.DRAFT, Campaign.State.MISSED]),
+    "review": _UNSENT & Q(review=Campaign.Review.ASKED),
+    "drafts": _UNSENT & ~Q(review=Campaign.Review.ASKED),
     "scheduled": Q(state=Campaign.State.SCHEDULED),
     "sending": Q(mailing__state=Mailing.State.RUNNING),
     "paused": Q(mailing__state__in=[Mailing.State.PAUSED, Mailing.State.HELD]),
     "sent": Q(mailing__state=Mailing.State.DONE),
     "stopped": Q(mailing__state=Mailing.State.STOPPED),
 }
+_MOVING = (Mailing.State.RUNNING,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +83,62 @@ class Page:
     after: int
 
 
-def page_of_campaigns(*, tab: str = "", q: str = "", after: int = 0) -> Page:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which campaigns. `after` is the key of the last one seen; empty and 0 ask for nothing in particular."""
+
+    tab: str = ""
+    q: str = ""
+    owner: int = 0
+    list_id: int = 0
+    tag: str = ""
+    after: int = 0
+
+    @property
+    def narrows(self) -> bool:
+        return bool(self.q or self.owner or self.list_id or self.tag)
+
+
+def page_of_campaigns(asked: Asked) -> Page:
     """Newest first, by key; five queries."""
-    found = Campaign.objects.filter(_TAB_OF.get(tab, Q()))
-    if q:
-        found = found.filter(name__icontains=q)
-    if after:
-        found = found.filter(pk__lt=after)
+    found = _in_tab(asked.tab)
+    if asked.q:
+        found = found.filter(name__icontains=asked.q)
+    if asked.owner:
+        found = found.filter(created_by=asked.owner)
+    if asked.list_id:
+        found = found.filter(included_lists=asked.list_id)
+    if asked.tag:
+        found = found.filter(tags__contains=[asked.tag])
+    if asked.after:
+        found = found.filter(pk__lt=asked.after)
     campaigns = list(_with_everything(found.order_by("-pk"))[: SIZE + 1])
     return Page(rows_of(campaigns[:SIZE]), campaigns[SIZE - 1].pk if len(campaigns) > SIZE else 0)
+
+
+def _in_tab(tab: str) -> QuerySet[Campaign]:
+    if tab == "archived":
+        return Campaign.objects.exclude(archived_at=None)
+    return Campaign.objects.filter(_TAB_OF.get(tab, Q()), archived_at=None)
+
+
+def owners() -> Sequence[User]:
+    """Who has begun a campaign."""
+    return list(User.objects.filter(pk__in=Campaign.objects.values("created_by")).order_by("first_name", "pk"))
+
+
+def tags_in_use() -> list[str]:
+    tag = Func(F("tags"), function="unnest")
+    return sorted(set(Campaign.objects.order_by().annotate(tag=tag).values_list("tag", flat=True)))
+
+
+def moving(ids: Iterable[int]) -> list[Row]:
+    """Those of these that go out now or did a moment ago: what a list shows anew while somebody looks."""
+    return rows_of(_with_everything(Campaign.objects.filter(pk__in=list(ids), mailing__isnull=False)))
+
+
+def is_moving(row: Row) -> bool:
+    return row.campaign.mailing is not None and row.campaign.mailing.state in _MOVING
 
 
 def rows_of(campaigns: Iterable[Campaign]) -> list[Row]:
@@ -92,25 +156,31 @@ def live() -> list[Campaign]:
 
 def coming() -> list[Campaign]:
     """Scheduled or missed, the next one first."""
-    waiting = Campaign.objects.filter(state__in=[Campaign.State.SCHEDULED, Campaign.State.MISSED])
+    states = [Campaign.State.SCHEDULED, Campaign.State.MISSED]
+    waiting = Campaign.objects.filter(state__in=states, archived_at=None)
     return list(_with_everything(waiting.order_by("scheduled_for", "pk"))[:10])
 
 
 def last_results() -> list[Row]:
-    done = Campaign.objects.filter(mailing__state__in=[Mailing.State.DONE, Mailing.State.STOPPED])
+    states = [Mailing.State.DONE, Mailing.State.STOPPED]
+    done = Campaign.objects.filter(mailing__state__in=states, archived_at=None)
     return rows_of(_with_everything(done.order_by("-mailing__finished_at", "-pk"))[:5])
 
 
 def tab_counts() -> dict[str, int]:
     """How many campaigns each tab holds: one query."""
-    which = Case(*(When(condition, then=Value(tab)) for tab, condition in _TAB_OF.items()), default=Value("other"))
+    tabs = [When(archived_at__isnull=False, then=Value("archived"))]
+    tabs += [When(condition, then=Value(tab)) for tab, condition in _TAB_OF.items()]
+    which = Case(*tabs, default=Value("other"))
     found = dict(Campaign.objects.order_by().annotate(tab=which).values_list("tab").annotate(n=Count("pk")))
-    return {tab: sum(found.values()) if not tab else found.get(tab, 0) for tab in TABS}
+    found[""] = sum(found.values()) - found.get("archived", 0)
+    return {tab: found.get(tab, 0) for tab in TABS}
 
 
 def _with_everything(campaigns: QuerySet[Campaign]) -> QuerySet[Campaign]:
     current = Revision.objects.filter(campaign=OuterRef("pk"), number=OuterRef("rev")).values("subject")
-    found = campaigns.select_related("mailing", "created_by").prefetch_related("included_lists", "excluded_lists")
+    found = campaigns.select_related("mailing", "created_by", "after")
+    found = found.prefetch_related("included_lists", "excluded_lists")
     return found.annotate(
         subject=Coalesce(Subquery(current), Value("")),
         when=Coalesce(F("mailing__launched_at"), F("scheduled_for"), F("updated_at")),

@@ -1,6 +1,7 @@
 """Pictures for letters: checked, stripped of what they say about their maker, stored under an unguessable name."""
 
 import hashlib
+import re
 import secrets
 import warnings
 from io import BytesIO
@@ -8,9 +9,10 @@ from typing import BinaryIO
 
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
+from django.db import transaction
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from campaigns.models import Media
+from campaigns.models import Campaign, Media
 from words import gettext as _
 
 MOST_OCTETS = 10 * 1024 * 1024
@@ -23,6 +25,10 @@ KEPT = {
     "PNG": ("png", "image/png"),
     "GIF": ("gif", "image/gif"),
 }
+
+
+# The place of a stored picture, as sources name it.
+_NAMED = re.compile(r"letters/[A-Za-z0-9_-]{16,40}\.(?:jpg|png|gif)")
 
 
 class BadPicture(ValueError):
@@ -51,6 +57,36 @@ def add(*, file: BinaryIO, name: str, by: User | None) -> Media:
     media.file.save(f"{secrets.token_urlsafe(16)}.{ending}", ContentFile(data), save=False)
     media.save(force_insert=True)
     return media
+
+
+class InUse(Exception):
+    """Letters name this picture."""
+
+    def __init__(self, campaigns: list[Campaign]) -> None:
+        super().__init__("This picture is in use.")
+        self.campaigns = campaigns
+
+
+def named_in(source: str) -> list[Media]:
+    """Our pictures that a letter shows."""
+    names = set(_NAMED.findall(source))
+    return list(Media.objects.filter(file__in=names)) if names else []
+
+
+def used_by(picture: Media) -> list[Campaign]:
+    """The campaigns any version of which shows it, the newest first."""
+    used = Campaign.objects.filter(pk__in=picture.revisions.values("campaign")).select_related("mailing")
+    return list(used.order_by("-pk"))
+
+
+def remove(*, picture: Media, sure: bool) -> None:
+    """For good: whoever opens a sent letter sees a gap. Raises InUse where letters show it and nobody is sure."""
+    campaigns = used_by(picture)
+    if campaigns and not sure:
+        raise InUse(campaigns)
+    storage, name = picture.file.storage, str(picture.file.name)
+    picture.delete()
+    transaction.on_commit(lambda: storage.delete(name))
 
 
 def _cleaned(raw: bytes) -> tuple[bytes, str, tuple[int, int]]:

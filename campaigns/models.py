@@ -1,6 +1,7 @@
 """What we say, to whom, when; and how it went."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -15,8 +16,26 @@ class Campaign(models.Model):
         LAUNCHED = "launched", _("Launched")
         MISSED = "missed", _("Missed its time")
 
+    class Review(models.TextChoices):
+        NONE = "", "Nobody was asked"
+        ASKED = "asked", "Needs review"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Sent back"
+
+    class Whom(models.TextChoices):
+        EVERYBODY = "", "everybody"
+        NOT_CLICKED = "not_clicked", "who did not click"
+        NOT_OPENED = "not_opened", "who did not open"
+        CLICKED = "clicked", "who clicked"
+        NOT_REACHED = "not_reached", "who did not get"
+
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    # What a second person said of it; every change of what is sent takes an approval back.
+    review = models.CharField(max_length=8, choices=Review, default=Review.NONE, blank=True, db_default="")
+    # The team's own words for finding it again, in lower case.
+    tags = ArrayField(models.CharField(max_length=40), default=list, blank=True, db_default=[])
+    archived_at = models.DateTimeField(null=True, blank=True)
     sending_domain = models.ForeignKey(
         "reputation.SendingDomain",
         null=True,
@@ -36,6 +55,9 @@ class Campaign(models.Model):
     )
     included_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
     excluded_lists = models.ManyToManyField("audiences.MailingList", blank=True, related_name="+")
+    # Of its lists only those who did this with an earlier mailing.
+    after = models.ForeignKey("sending.Mailing", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    whom = models.CharField(max_length=12, choices=Whom, default=Whom.EVERYBODY, blank=True, db_default="")
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
@@ -86,6 +108,10 @@ class Campaign(models.Model):
                 | models.Q(scheduled_for__isnull=False, undo_until__isnull=False),
                 name="a_scheduled_campaign_has_a_time",
             ),
+            models.CheckConstraint(
+                condition=models.Q(whom="", after__isnull=True) | (~models.Q(whom="") & models.Q(after__isnull=False)),
+                name="whom_is_about_an_earlier_mailing",
+            ),
         ]
         indexes = [
             models.Index(
@@ -121,6 +147,8 @@ class Revision(models.Model):
         related_name="+",
     )
     saved_at = models.DateTimeField()
+    # Those of our own library that the source names.
+    pictures = models.ManyToManyField("campaigns.Media", blank=True, related_name="revisions")
 
     class Meta:
         ordering = ["-number"]
@@ -128,6 +156,34 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id}, revision {self.number}"
+
+
+class Remark(models.Model):
+    """What somebody of the team said of a campaign: notes, approval, warnings ignored. Append-only."""
+
+    class Kind(models.TextChoices):
+        SAID = "said", "wrote a note"
+        ASKED = "asked", "asked for approval"
+        APPROVED = "approved", "approved it"
+        REJECTED = "rejected", "sent it back"
+        IGNORED = "ignored", "ignores a warning"
+        HEEDED = "heeded", "heeds a warning again"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="remarks")
+    kind = models.CharField(max_length=8, choices=Kind)
+    # The version they had before them, and of a warning its key and what it said.
+    rev = models.PositiveIntegerField()
+    about = models.CharField(max_length=80, blank=True)
+    said_of = models.CharField(max_length=400, blank=True)
+    words = models.TextField(max_length=2000, blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.kind}"
 
 
 class Media(models.Model):

@@ -9,12 +9,13 @@ from django.conf import settings
 
 from audiences.models import Subscriber
 from campaigns import letters, standing
-from campaigns.audience import Headcount, audience_of, headcount_of, lists_of, sample_of, without_field
+from campaigns.audience import Headcount, asleep, audience_of, headcount_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
 from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
+from campaigns.remarks import last_decision, without_ignored
 from reputation.dkim_keys import signing_key
 from reputation.domains import may_send
 from reputation.models import SendingAddress
@@ -29,6 +30,8 @@ from words import number
 
 SAMPLES = 100
 SAME_PEOPLE_WITHIN = timedelta(hours=24)
+# Who has not clicked or opened for so long sleeps; from this share of the audience on it is said.
+ASLEEP_AFTER, MANY_ASLEEP = timedelta(days=365), 0.2
 
 
 def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = None) -> list[Finding]:
@@ -38,8 +41,9 @@ def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = No
     """
     audience, content = audience_of(campaign), current(campaign)
     found = [*_of_all(now, campaign, content, audience, crowd), *_of_fields(content, audience)]
-    order = [Level.MUST_FIX, Level.SHOULD_LOOK, Level.FINE]
-    return sorted(found, key=lambda finding: order.index(finding.level))
+    found += _of_sleepers(now, audience)
+    order = list(Level)
+    return sorted(without_ignored(campaign, found), key=lambda finding: order.index(finding.level))
 
 
 def must_fix(*, now: datetime, campaign: Campaign, audience: Audience | None = None) -> list[Finding]:
@@ -61,6 +65,7 @@ def _of_all(
     """Everything but what is only worth a look and has to look at everybody."""
     routes = _active_routes(campaign)
     yield from _of_workspace()
+    yield from _of_review(campaign)
     yield from _of_sender(now, campaign)
     yield from _of_routes(campaign, routes)
     yield from standing.of_blocklists(campaign, _addresses(routes), content.letter)
@@ -92,6 +97,20 @@ def _of_workspace() -> Iterator[Finding]:
         yield fine(
             "unsubscribe.one_click", Place.CONTENT, _("One click unsubscribes, from the inbox and from the letter.")
         )
+
+
+def _of_review(campaign: Campaign) -> Iterator[Finding]:
+    last = last_decision(campaign)
+    if last is None:
+        return
+    who = (last.by.get_full_name() or last.by.get_username()) if last.by else "Somebody"
+    if campaign.review == campaign.Review.REJECTED:
+        sentence = f"{who} sent it back: “{last.words}” Change it, then ask for approval again."
+        yield must("review.rejected", Place.WHEN, sentence)
+    elif campaign.review == campaign.Review.ASKED:
+        yield should("review.asked", Place.WHEN, "It waits for approval.")
+    else:
+        yield fine("review.approved", Place.WHEN, f"{who} approved this version.")
 
 
 def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
@@ -208,8 +227,8 @@ def _of_copies(now: datetime, audience: Audience, message: CompiledMessage) -> I
     broken: dict[str, int] = {}
     for person in people:
         try:
-            if not letters.copy_for(message, person, now=now).subject.strip():
-                broken["the subject is empty"] = broken.get("the subject is empty", 0) + 1
+            if wrong := advice.wrong_in_subject(letters.copy_for(message, person, now=now).subject):
+                broken[wrong] = broken.get(wrong, 0) + 1
         except PersonalisationFailed as error:
             broken[error.reason] = broken.get(error.reason, 0) + 1
     if not broken:
@@ -241,3 +260,14 @@ def _of_fields(content: Revision, audience: Audience) -> Iterator[Finding]:
                 _("%(missing)s people have no %(key)s; they get the fallback.")
                 % {"missing": number(missing), "key": key},
             )
+
+
+def _of_sleepers(now: datetime, audience: Audience) -> Iterator[Finding]:
+    """Nothing where nobody ever clicked or opened: then nothing was counted."""
+    sleeping, awake = asleep(audience, since=now - ASLEEP_AFTER)
+    if awake and sleeping >= MANY_ASLEEP * (sleeping + awake):
+        sentence = (
+            f"{sleeping:,} people have neither clicked nor opened anything for a year. Mail to them costs reputation "
+            "first: leave them out, or ask them once whether they want to stay."
+        )
+        yield should("audience.asleep", Place.AUDIENCE, sentence)

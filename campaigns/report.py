@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from audiences.models import MailingList
 from campaigns.pure.plain_words import consequence, sentence
 from reputation.catalogue import catalogue
 from sending.doors.visits import links_of
@@ -56,6 +57,12 @@ def excluded_of(mailing: Mailing) -> list[tuple[str, str, int]]:
     """(reason, its words, people), the most frequent first; the sum is `mailing.n_excluded`."""
     rows = sorted(mailing.excluded_by.items(), key=lambda row: -row[1])
     return [(reason, str(Excluded.Reason(reason).label), n) for reason, n in rows]
+
+
+def lists_at_launch(mailing: Mailing) -> list[str]:
+    """The names of the lists it went to, as they are called today."""
+    found = MailingList.objects.filter(pk__in=mailing.included_lists).order_by("name")
+    return list(found.values_list("name", flat=True))
 
 
 def _links(mailing: Mailing) -> list[LinkRow]:

@@ -3,11 +3,12 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
 from audiences.keys import key_of
 from audiences.models import Subscriber
 from audiences.pure.addresses import BadAddress
-from campaigns.audience import few_of
+from campaigns.audience import audience_of, few_of, some_of
 from campaigns.models import Campaign
 
 SHOWN = 8
@@ -42,6 +43,12 @@ def _is_right_to_left(name: str) -> bool:
 def sample_people(campaign: Campaign) -> Sequence[Subscriber]:
     """The same few each time."""
     return list(Subscriber.objects.filter(pk__in=few_of(campaign, SHOWN)).order_by("email"))
+
+
+def some_people(campaign: Campaign, n: int) -> Sequence[Subscriber]:
+    """Others each time."""
+    ids = some_of(audience_of(campaign), n, start=uuid4())
+    return list(Subscriber.objects.filter(pk__in=ids).order_by("email"))
 
 
 def person_by_address(address: str) -> Subscriber | None:

@@ -12,6 +12,7 @@ from campaigns.launch import NotReady, decision_of, launch
 from campaigns.models import Campaign
 from campaigns.preflight import must_fix
 from campaigns.pure.wall_time import instant_of, missed
+from campaigns.remarks import CannotDecide, approve_by_sending
 from reputation.workspace import workspace
 from words import gettext as _
 
@@ -42,6 +43,10 @@ def schedule(
     at = instant_of(wall_time, zone) if wall_time else now
     if wall_time and at < now - timedelta(minutes=1):
         raise CannotSchedule(_("That time has passed. Choose a later one, or send now."))
+    try:
+        approve_by_sending(now=now, campaign=campaign, by=by)
+    except CannotDecide as reason:
+        raise CannotSchedule(str(reason)) from reason
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
     scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
         state=State.SCHEDULED,

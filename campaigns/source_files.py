@@ -26,6 +26,6 @@ def read_source(raw: bytes) -> tuple[Kind, str]:
         raise BadSource(_("The file is not UTF-8 text. Save it as UTF-8 in your editor and choose it again.")) from None
     if "\0" in source or "<" not in source:
         raise BadSource(
-            _("This is neither HTML nor MJML. Choose the .html or .mjml file itself, not a ZIP or a picture.")
+            _("This is neither HTML nor MJML. Choose a .html or .mjml file, or a ZIP with one.")
         )
     return (Kind.MJML if _MJML.match(source) else Kind.HTML), source

@@ -12,6 +12,11 @@ _OF_CAMPAIGN = {
     Campaign.State.SCHEDULED: Said("live", "clock", marked("Scheduled")),
     Campaign.State.MISSED: Said("wait", "calendar-off", marked("Missed")),
 }
+_OF_REVIEW = {
+    Campaign.Review.ASKED: Said("wait", "eye-check", marked("Needs review")),
+    Campaign.Review.APPROVED: Said("ok", "check", marked("Approved")),
+    Campaign.Review.REJECTED: Said("bad", "arrow-back-up", marked("Sent back")),
+}
 _OF_MAILING = {
     Mailing.State.RUNNING: Said("live", "send", marked("Sending")),
     Mailing.State.PAUSED: Said("wait", "player-pause", marked("Paused")),
@@ -24,6 +29,8 @@ _OF_MAILING = {
 def status_of(campaign: Campaign) -> Said:
     if campaign.mailing is not None:
         said = _OF_MAILING[Mailing.State(campaign.mailing.state)]
+    elif campaign.state == Campaign.State.DRAFT and campaign.review:
+        said = _OF_REVIEW[Campaign.Review(campaign.review)]
     else:
         said = _OF_CAMPAIGN.get(Campaign.State(campaign.state), _OF_CAMPAIGN[Campaign.State.DRAFT])
     return replace(said, word=gettext(said.word))

@@ -12,7 +12,9 @@ from campaigns.views import (
     messages,
     monitor,
     people,
+    pictures,
     preview,
+    remarks,
     report,
     review,
     source,
@@ -30,6 +32,8 @@ urlpatterns = [
     #
     path("campaigns/", listing.index, name="campaigns"),
     path("campaigns/new/", listing.new, name="campaign-new"),
+    path("campaigns/moving/", listing.moving, name="campaigns-moving"),
+    path("campaigns/archive/", listing.archive, name="campaigns-archive"),
     path("campaigns/<int:campaign_id>/", drafts.show, name="campaign"),
     path("campaigns/<int:campaign_id>/name/", drafts.name, name="campaign-name"),
     path("campaigns/<int:campaign_id>/copy/", drafts.copy, name="campaign-copy"),
@@ -49,7 +53,13 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/test/", trial.new, name="campaign-test"),
     path("campaigns/<int:campaign_id>/test/<int:mailing_id>/", trial.show, name="campaign-test-result"),
     #
+    path("campaigns/<int:campaign_id>/notes/", remarks.say, name="campaign-say"),
+    path("campaigns/<int:campaign_id>/approval/ask/", remarks.ask, name="campaign-ask"),
+    path("campaigns/<int:campaign_id>/approval/decide/", remarks.decide, name="campaign-decide"),
+    path("campaigns/<int:campaign_id>/preflight/ignore/", remarks.ignore, name="campaign-ignore"),
+    #
     path("campaigns/<int:campaign_id>/review/", review.show, name="campaign-review"),
+    path("campaigns/<int:campaign_id>/review/subjects/", review.subjects, name="campaign-subjects"),
     path("campaigns/<int:campaign_id>/schedule/", review.schedule, name="campaign-schedule"),
     path("campaigns/<int:campaign_id>/unschedule/", review.unschedule, name="campaign-unschedule"),
     path("campaigns/<int:campaign_id>/arming/", review.arming, name="campaign-arming"),
@@ -69,14 +79,21 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/guard/resume/", guard.resume, name="campaign-guard-resume"),
     path("campaigns/<int:campaign_id>/guard/rest/", guard.let_rest_go, name="campaign-first-part"),
     #
+    path("pictures/", pictures.index, name="pictures"),
+    path("pictures/<int:picture_id>/", pictures.show, name="picture"),
+    #
     path("messages/", messages.index, name="messages"),
     path("messages/<int:mailing_id>/<int:delivery_id>/", messages.show, name="message"),
     path("messages/<int:mailing_id>/<int:delivery_id>/letter/", messages.letter, name="message-letter"),
+    path("messages/<int:mailing_id>/<int:delivery_id>/letter.eml", messages.whole, name="message-eml"),
     #
     path("campaigns/<int:campaign_id>/report/", report.show, name="campaign-report"),
     path("campaigns/<int:campaign_id>/report/over-time/", report.over_time, name="campaign-over-time"),
     path("campaigns/<int:campaign_id>/report/click-map/", report.click_map, name="campaign-click-map"),
     path("campaigns/<int:campaign_id>/report/numbers.csv", report.export, name="campaign-report-csv"),
+    path("campaigns/<int:campaign_id>/report/go-on/", report.go_on, name="campaign-go-on"),
+    path("campaigns/<int:campaign_id>/report/share/", report.share, name="campaign-share"),
+    path("report/<str:token>/", report.shared, name="report-shared"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/", people.show, name="campaign-people"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/export.csv", people.export, name="campaign-people-csv"),
 ]

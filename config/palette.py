@@ -51,6 +51,7 @@ PLACES = (
     Place("lists", "Lists", "page", "list", "g l", "audience"),
     Place("fields", "Personal fields", "page", "list", "", "columns attributes custom"),
     Place("messages", "Messages", "page", "mailbox", "", "did somebody get it log timeline delivery search"),
+    Place("pictures", "Pictures", "page", "photo", "", "images media library photos"),
     Place("imports", "Imports", "page", "history", "", "upload csv"),
     Place("domains", "Sending domains", "page", "world", "g d", "dkim spf dmarc dns addresses"),
     Place("routes", "Routes and limits", "page", "arrow-up-right", "", "smtp relay pools"),

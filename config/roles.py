@@ -60,8 +60,10 @@ class Needs(NamedTuple):
 
 SEE = Needs(Role.VIEWER, Role.VIEWER)
 WORK = Needs(Role.MARKETER, Role.MARKETER)
+DECIDE = Needs(Role.APPROVER, Role.APPROVER)
 SEND = Needs(Role.MARKETER, Role.MARKETER, sends=True)
 SEE_OR_RUN = Needs(Role.VIEWER, Role.ADMIN)
+SEE_OR_WORK = Needs(Role.VIEWER, Role.MARKETER)
 RUN = Needs(Role.ADMIN, Role.ADMIN)
 
 # Strangers: recipients' doors, providers' webhooks, health, pictures in letters, the way in.
@@ -70,7 +72,7 @@ PUBLIC = frozenset(
     account_login account_logout account_inactive mfa_authenticate mfa_login_webauthn
     door-unsubscribe door-preferences door-confirm door-web door-link door-open door-privacy door-ask door-mailed
     door-forward door-share esp-hook
-    domain-records""".split()
+    domain-records report-shared""".split()
 )
 # Everybody's own account, whatever the role.
 OWN = frozenset(
@@ -86,22 +88,28 @@ ON_THE_WAY = frozenset(
     mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes help help-page""".split()
 )
 _TABLE: dict[Needs, str] = {
-    SEE: """home campaigns campaign campaign-preview campaign-versions campaign-source campaign-test-result
-        campaign-arming campaign-review campaign-monitor campaign-progress campaign-problems campaign-pace
+    SEE: """home campaigns campaigns-moving
+        campaign campaign-preview campaign-versions campaign-source campaign-test-result
+        campaign-arming campaign-review campaign-subjects campaign-monitor campaign-progress campaign-problems
+        campaign-pace
         campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
         lists list fields people person person-messages imports import import-reading import-progress
         domains domain address routes route limits warmup suppressions answers outside-report""",
-    WORK: """campaign-new campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
+    WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-say campaign-ask campaign-ignore
+        campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
         campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists person-edit person-note field-new field-edit setup-hide sample-new sample-remove
         import-new import-check import-run import-undo import-rejected""",
+    DECIDE: "campaign-decide",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
         campaign-guard-resume campaign-first-part""",
+    SEE_OR_WORK: "pictures picture",
     SEE_OR_RUN: "settings limit limits-of warmup-plan warmup-budget answer storm outside",
-    RUN: """person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
+    RUN: """message-eml
+        person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
          warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw

@@ -56,6 +56,14 @@
     document.head.append(script);
   });
 
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "emoji" || !event.target.value) return;
+    const into = last || document.getElementById("subject");
+    if (into !== letter) insert(into, event.target.value);
+    else surface.insert(event.target.value);
+    event.target.value = "";
+  });
+
   document.addEventListener("click", (event) => {
     const device = event.target.closest("[data-device]");
     if (device) {

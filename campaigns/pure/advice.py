@@ -100,6 +100,15 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
     return found
 
 
+def wrong_in_subject(subject: str) -> str:
+    """What is wrong with a subject as one person gets it; empty when it is fine."""
+    if not subject.strip():
+        return "the subject is empty"
+    if "{{" in subject or "{%" in subject:
+        return "the subject still has a tag in it"
+    return "the subject has a line break" if any(c in subject for c in "\r\n") else ""
+
+
 def of_letter(letter: str, kind: str = Kind.LETTER) -> list[Finding]:
     """Links and pictures of the source, each with its line."""
     return _of_markdown(letter) if kind == Kind.LETTER else _of_code(letter)

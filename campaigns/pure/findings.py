@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 
 class Level(StrEnum):
     MUST_FIX = "must"
     SHOULD_LOOK = "should"
     FINE = "fine"
+    # A person has said why it does not matter here.
+    IGNORED = "ignored"
 
 
 class Place(StrEnum):
@@ -28,6 +31,11 @@ class Finding:
     place: Place
     sentence: str
     line: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Of this finding while it says the same, wherever its line has moved."""
+        return f"{self.id}:{sha256(self.sentence.encode()).hexdigest()[:10]}"
 
 
 def must(id: str, place: Place, sentence: str, line: int | None = None) -> Finding:

@@ -1,6 +1,6 @@
 """Bars, paces and short times as the pages of campaigns draw them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -159,6 +159,12 @@ def place_page(finding: Finding) -> str:
 @register.filter
 def in_campaign(finding: Finding) -> bool:
     return _PAGES[finding.place].startswith("campaign-")
+
+
+@register.filter
+def of_key(rows: Mapping[str, Any], key: str) -> Any:
+    """What a mapping has under a key that only the template knows."""
+    return rows.get(key)
 
 
 @register.filter

@@ -26,6 +26,12 @@ from campaigns.samples import cast_of, person_by_address
 from sending.pure.personalise import SYSTEM_NAMES
 
 PICTURES_SHOWN = 12
+# Those that subjects are written with, each with its name for who does not see it.
+EMOJI = (
+    ("📚", "books"), ("🎉", "celebration"), ("🎁", "present"), ("⏰", "alarm clock"), ("✨", "sparkles"),
+    ("❤️", "heart"), ("👋", "waving hand"), ("🙏", "thank you"), ("☕", "coffee"), ("🌱", "seedling"), ("🌞", "sun"),
+    ("❄️", "snowflake"), ("📅", "calendar"), ("📍", "place"), ("🚚", "delivery"), ("✅", "tick"),
+)  # fmt: skip
 ELSEWHERE = ("from", "reply_to", "postal_address")
 
 
@@ -110,6 +116,7 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
         "picture_form": PictureForm(),
         "code_words": code_words(fields, shown.kind) if shown.kind != Revision.Kind.LETTER else {},
         "cast": cast_of(campaign),
+        "emoji": EMOJI,
         "subject_long": SUBJECT_LONG,
         "device": "phone" if request.GET.get("device") == "phone" else "desktop",
         **more,

@@ -12,18 +12,22 @@ from django.views.decorators.http import require_POST, require_safe
 
 from audiences.access import acting
 from audiences.models import MailingList
-from campaigns import content, edit
+from campaigns import content, edit, remarks
 from campaigns.access import campaign_or_404
 from campaigns.audience import crowd_of
 from campaigns.forecast import outlook
-from campaigns.forms import AudienceForm, NameForm, SenderForm, TrackingForm
+from campaigns.forms import AudienceForm, NameAndTagsForm, SenderForm, TrackingForm
 from campaigns.hub import marks_of
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
+from campaigns.samples import some_people
 from campaigns.status import page_of, status_of
 from reputation.models import SendingDomain
 from reputation.workspace import zone
 from sending.models import Excluded
+
+# People shown beside the number, so that one sees who it is for.
+SOME = 5
 
 
 @require_safe
@@ -41,7 +45,9 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "left_out": left_out_words(crowd.left_out),
         "content": content.current(campaign),
         "marks": marks_of(preflight(now=now, campaign=campaign, crowd=crowd)),
-        "activity": campaign.revisions.select_related("saved_by")[:5],
+        "decision": remarks.last_decision(campaign),
+        "is_own": remarks.is_own(campaign, acting(request)),
+        "story": remarks.story_of(campaign),
     }
     return render(request, "campaigns/hub.html", context)
 
@@ -53,10 +59,10 @@ def left_out_words(left_out: dict[str, int]) -> list[tuple[str, int]]:
 
 def name(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
-    form = NameForm(request.POST or None, initial={"name": campaign.name})
+    form = NameAndTagsForm(request.POST or None, initial={"name": campaign.name, "tags": ", ".join(campaign.tags)})
     if form.is_valid():
         now = timezone.now()  # clock: entry
-        edit.rename(now=now, campaign_id=campaign_id, name=form.cleaned_data["name"])
+        edit.rename(now=now, campaign_id=campaign_id, **form.cleaned_data)
         return redirect("campaign", campaign_id)
     return _form_page(request, campaign, form, "campaigns/name.html")
 
@@ -84,6 +90,7 @@ def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "left_out": left_out_words(crowd.left_out),
         "has_lists": MailingList.objects.exists(),
         "now": now,
+        "some": some_people(campaign, SOME),
         "outlook": outlook(now=now, starts_at=now, zone=zone(), campaign=campaign, crowd=crowd),
     }
     return _form_page(request, campaign, form, "campaigns/audience.html", **context)

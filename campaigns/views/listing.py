@@ -1,26 +1,95 @@
 """/campaigns/"""
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Sequence
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseStopPolling
 
 from audiences.access import acting
-from campaigns import edit
+from audiences.models import MailingList
+from campaigns import edit, listing
 from campaigns.forms import NameForm
-from campaigns.listing import TABS, page_of_campaigns, tab_counts
+from campaigns.listing import EMPTY, TABS, Asked
+
+# A page has fewer rows than that.
+MOST = 100
 
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    tab, q, after = request.GET.get("status", ""), request.GET.get("q", "").strip(), request.GET.get("after", "")
-    tab = tab if tab in TABS else ""
-    page = page_of_campaigns(tab=tab, q=q, after=int(after) if after.isdecimal() and len(after) < 19 else 0)
-    counts = tab_counts()
-    tabs = [(key, gettext(words), counts[key]) for key, words in TABS.items()]
-    context = {"nav": "campaigns", "tab": tab, "tab_words": gettext(TABS[tab]), "q": q, "page": page, "tabs": tabs}
+    """What is asked for stands in the address, so that a look can be kept and passed on."""
+    asked = _asked(request.GET)
+    page, counts = listing.page_of_campaigns(asked), listing.tab_counts()
+    context = {
+        "nav": "campaigns",
+        "asked": asked,
+        "page": page,
+        "tabs": [(key, gettext(words), counts[key]) for key, words in TABS.items()],
+        "query": _query(request.GET, without=("after",)),
+        "of_tab": _query(request.GET, without=("after", "status")),
+        "empty": EMPTY.get(asked.tab),
+        "moving": [row.campaign.pk for row in page.rows if listing.is_moving(row)],
+        "owners": listing.owners(),
+        "lists": MailingList.objects.in_use(),
+        "tags": listing.tags_in_use(),
+    }
     return render(request, "campaigns/list.html", context)
+
+
+def _query(given: QueryDict, without: Sequence[str]) -> str:
+    kept = given.copy()
+    for name in without:
+        kept.pop(name, None)
+    return kept.urlencode()
+
+
+def _asked(given: QueryDict) -> Asked:
+    tab = given.get("status", "")
+    return Asked(
+        tab=tab if tab in TABS else "",
+        q=given.get("q", "").strip()[:200],
+        owner=_number(given.get("owner", "")),
+        list_id=_number(given.get("list", "")),
+        tag=given.get("tag", "").strip().lower()[:40],
+        after=_number(given.get("after", "")),
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+@require_safe
+def moving(request: HttpRequest) -> HttpResponse:
+    """The cells of rows under way, each put in its place; what has the focus is not among them. 286 ends it."""
+    ids = [number for text in request.GET.get("ids", "").split(",")[:MOST] if (number := _number(text))]
+    rows = listing.moving(ids)
+    part = render(request, "campaigns/list.html#cells", {"rows": rows})
+    return part if any(map(listing.is_moving, rows)) else HttpResponseStopPolling(part.content)
+
+
+@require_POST
+def archive(request: HttpRequest) -> HttpResponse:
+    """Those ticked: out of the way, or back."""
+    ids = [number for text in request.POST.getlist("campaign")[:MOST] if (number := _number(text))]
+    now = timezone.now()  # clock: entry
+    back = "back" in request.POST
+    n = edit.bring_back(campaign_ids=ids) if back else edit.archive(now=now, campaign_ids=ids)
+    kept = len(ids) - n
+    if not ids:
+        messages.info(request, "Tick some campaigns first.")
+    elif back:
+        messages.success(request, f"{n} {'is' if n == 1 else 'are'} back.")
+    else:
+        rest = " What is scheduled or under way was left where it is." if kept else ""
+        messages.success(request, f"{n} archived. The numbers stay.{rest}")
+    return redirect(f"{reverse('campaigns')}?{request.POST.get('query', '')[:500]}")
 
 
 def new(request: HttpRequest) -> HttpResponse:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from campaigns import messages
 from campaigns.models import Campaign
 from campaigns.views.preview import POLICY
+from sending.copies import copy_of
 from sending.doors import web
 from sending.message_story import Story, story_of
 
@@ -41,6 +42,20 @@ def letter(request: HttpRequest, mailing_id: int, delivery_id: int) -> HttpRespo
     page["Content-Security-Policy"] = POLICY.format(images=f"'self' {settings.PUBLIC_URL} https: data:")
     page["Cache-Control"] = "no-store"
     return page
+
+
+@require_safe
+def whole(request: HttpRequest, mailing_id: int, delivery_id: int) -> HttpResponse:
+    """The message as a file, headers and signature and all; for admins, since its links act for the person."""
+    story = _story_or_404(mailing_id, delivery_id)
+    now = timezone.now()  # clock: entry
+    raw = copy_of(story, at=story.outcome.at if story.outcome else now)
+    if raw is None:
+        raise Http404("This letter is no longer kept.")
+    file = HttpResponse(raw, content_type="message/rfc822")
+    file["Content-Disposition"] = f'attachment; filename="message-{mailing_id}-{delivery_id}.eml"'
+    file["Cache-Control"] = "no-store"
+    return file
 
 
 def _story_or_404(mailing_id: int, delivery_id: int) -> Story:

@@ -1,16 +1,21 @@
 """/campaigns/7/report/: how it went."""
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from audiences.access import acting
+from campaigns import follow_up, shared_report
 from campaigns.access import launched_or_404
 from campaigns.blocked import blocked_of
+from campaigns.models import Campaign
 from campaigns.people_lists import Asked, people_of
-from campaigns.report import meanings_of, report_of
+from campaigns.report import lists_at_launch, meanings_of, report_of
 from campaigns.results import click_map_of, comparison_of, numbers_csv, standing_of, visits_chart
 from campaigns.status import status_of
 from campaigns.views.preview import POLICY
@@ -35,9 +40,48 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "comparison": comparison_of(campaign, report),
         "meanings": meanings_of(mailing),
         "unknown": people_of(mailing=mailing, asked=Asked(topic="unknown")),
+        "offers": follow_up.offers(campaign, report),
+        "lists": lists_at_launch(mailing),
         "on_the_mail": request.GET.get("links") == "mail",
     }
     return render(request, "campaigns/report.html", context)
+
+
+@require_POST
+def go_on(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """A draft to those of its people who did, or did not do, something."""
+    campaign, mailing = launched_or_404(campaign_id)
+    now, whom = timezone.now(), request.POST.get("whom", "")  # clock: entry
+    if whom not in Campaign.Whom or not whom:
+        raise Http404
+    made = follow_up.begin(now=now, campaign=campaign, mailing=mailing, whom=whom, by=acting(request))
+    messages.success(request, "A draft with the same letter. Give it a subject of its own; it is not scheduled.")
+    return redirect("campaign", made.pk)
+
+
+@require_safe
+def share(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """A link for people without an account: numbers, and nobody's name."""
+    campaign, _ = launched_or_404(campaign_id)
+    link = settings.PUBLIC_URL + reverse("report-shared", args=[shared_report.link_token(campaign.pk)])
+    context = {"nav": "campaigns", "campaign": campaign, "link": link, "days": shared_report.LINK_DAYS}
+    return render(request, "campaigns/share.html", context)
+
+
+@require_safe
+def shared(request: HttpRequest, token: str) -> HttpResponse:
+    campaign_id = shared_report.campaign_of(token)
+    known = campaign_id is not None and Campaign.objects.filter(pk=campaign_id, mailing__isnull=False).exists()
+    if campaign_id is None or not known:
+        return render(request, "campaigns/shared_gone.html", status=404)
+    campaign, mailing = launched_or_404(campaign_id)
+    report = report_of(mailing)
+    context = {"campaign": campaign, "mailing": mailing, "report": report, "status": status_of(campaign)}
+    context["lanes"] = [(lane, standing_of(lane)) for lane in report.progress.lanes]
+    answer = render(request, "campaigns/shared.html", context)
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    answer.headers["X-Robots-Tag"] = "noindex"
+    return answer
 
 
 @require_safe

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from audiences.access import acting
-from campaigns import content, edit
+from campaigns import content, edit, letters, remarks
 from campaigns import schedule as scheduling
 from campaigns.access import campaign_or_404
-from campaigns.audience import crowd_of
+from campaigns.audience import Crowd, crowd_of
+from campaigns.compile import CompileError
 from campaigns.forecast import outlook
 from campaigns.forms import TYPE_THE_NUMBER_ABOVE, ScheduleForm, WhenForm
 from campaigns.letters import inbox_subject
@@ -25,8 +26,11 @@ from campaigns.models import Campaign
 from campaigns.preflight import preflight
 from campaigns.pure.findings import Finding, Level
 from campaigns.pure.wall_time import BadWallTime, instant_of, is_skipped, is_twice
+from campaigns.samples import some_people
 from campaigns.status import page_of, status_of
 from reputation.workspace import workspace, zone
+
+SUBJECT_PEOPLE = 20
 
 
 @require_safe
@@ -41,6 +45,8 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, status: int = 200) -> HttpResponse:
     now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
     start = _start(campaign, form, now)
+    if form is not None and form.is_valid():
+        campaign.per_hour = form.hourly(crowd.recipients)
     context = {
         "nav": "campaigns",
         "now": now,
@@ -49,14 +55,23 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "content": content.current(campaign),
         "inbox_subject": inbox_subject(campaign, now=now),
         "crowd": crowd,
+        "subject_people": SUBJECT_PEOPLE,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
         "form": form or WhenForm(initial={"per_hour": campaign.per_hour}),
         **start,
-        "outlook": outlook(now=now, starts_at=start["starts_at"], zone=zone(), campaign=campaign, crowd=crowd),
-        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd)),
-        **_countdown(campaign, now),
+        **_judged(now, campaign, crowd, start["starts_at"]),
     }
     return render(request, "campaigns/review.html", context, status=status)
+
+
+def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime) -> dict[str, object]:
+    return {
+        "outlook": outlook(now=now, starts_at=starts_at, zone=zone(), campaign=campaign, crowd=crowd),
+        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd)),
+        "ignored_because": remarks.ignored(campaign),
+        "seen": _stamp(campaign),
+        **_countdown(campaign, now),
+    }
 
 
 def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> dict[str, Any]:
@@ -74,6 +89,11 @@ def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> dict[str
     return {"starts_at": instant_of(wall, place), "note": note}
 
 
+def _stamp(campaign: Campaign) -> str:
+    """Another one after every change: nobody sends what they have not seen."""
+    return f"{campaign.rev}-{campaign.updated_at.timestamp():.6f}"
+
+
 def _by_level(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
     return {level.value: [row for row in findings if row.level is level] for level in Level}
 
@@ -85,17 +105,33 @@ def _countdown(campaign: Campaign, now: datetime) -> dict[str, object]:
     return {"seconds_left": left, "armed": left > 0, "starting": due, "undo_seconds": workspace().undo_seconds}
 
 
+@require_safe
+def subjects(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The subject as some recipients get it; each of their copies is composed, so it comes when it is asked for."""
+    campaign = campaign_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    try:
+        rows = letters.subjects_for(campaign, some_people(campaign, SUBJECT_PEOPLE), now=now)
+    except CompileError as error:
+        rows, problem = [], str(error)
+    else:
+        problem = ""
+    return render(request, "campaigns/_subjects.html", {"rows": rows, "problem": problem})
+
+
 @require_POST
 def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     if campaign.state not in edit.EDITABLE:
         return redirect(page_of(campaign) if campaign.mailing else "campaign-review", campaign_id)
     form = ScheduleForm(request.POST, people=crowd_of(campaign).recipients)
+    if form.is_valid() and request.POST.get("seen", _stamp(campaign)) != _stamp(campaign):
+        form.add_error(None, "It was changed since you looked. This is how it is now: look once more, then send.")
     if not form.is_valid():
         return _page(request, campaign, form, status=422)
     now, chosen = timezone.now(), form.cleaned_data  # clock: entry
     try:
-        edit.set_speed(now=now, campaign_id=campaign_id, per_hour=chosen["per_hour"])
+        edit.set_speed(now=now, campaign_id=campaign_id, per_hour=form.hourly(form.people))
         scheduling.schedule(
             now=now, campaign_id=campaign_id, by=acting(request), wall_time=chosen["wall_time"], zone=chosen["zone"]
         )

@@ -1,6 +1,7 @@
 """/campaigns/7/letter/…: how it is written, and the source as a file."""
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -12,8 +13,10 @@ from campaigns import content, edit
 from campaigns.access import campaign_or_404
 from campaigns.forms import KindForm, SourceFileForm
 from campaigns.models import Campaign, Revision
+from campaigns.packages import Package, is_package, read_package
 from campaigns.source_files import BadSource, read_source
-from sending.pure.liquid_scan import MAX_SOURCE
+
+MOST_PACKED = 20 * 1024 * 1024
 
 
 def kind(request: HttpRequest, campaign_id: int) -> HttpResponse:
@@ -44,25 +47,42 @@ def upload(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _take(request: HttpRequest, campaign: Campaign, form: SourceFileForm) -> bool:
     file, before = form.cleaned_data["file"], content.current(campaign)
     try:
-        kind, source = read_source(file.read(MAX_SOURCE + 1))
+        taken = _read(file.read(MOST_PACKED + 1), acting(request))
         content.save_letter(
             now=timezone.now(),  # clock: entry
             campaign_id=campaign.pk,
             based_on=form.cleaned_data["based_on"],
             subject=before.subject,
             preheader=before.preheader,
-            letter=source,
+            letter=taken.source,
             by=acting(request),
-            kind=kind,
+            kind=taken.kind,
         )
     except (BadSource, content.Conflict, content.NotADraft) as error:
         form.add_error("file", str(error))
         return False
-    messages.success(
-        request,
-        _("“%(name)s” is the newest version now. What you wrote before is among the versions.") % {"name": file.name},
-    )
+    _tell(request, file.name, taken)
     return True
+
+
+def _tell(request: HttpRequest, name: str, taken: Package) -> None:
+    told = _("“%(name)s” is the newest version now. What you wrote before is among the versions.") % {"name": name}
+    messages.success(request, told)
+    if taken.taken:
+        messages.success(request, _("%(n)s of its pictures came along.") % {"n": taken.taken})
+    if taken.missing:
+        names = ", ".join(taken.missing[:5]) + (" …" if len(taken.missing) > 5 else "")
+        messages.error(request, f"Not in the file, though the page shows them: {names}. Upload them under the letter.")
+
+
+def _read(raw: bytes, by: User) -> Package:
+    """One page, or a ZIP of a page with its pictures. Raises BadSource."""
+    if len(raw) > MOST_PACKED:
+        raise BadSource("The file is larger than 20 MB. Pack only the page and its pictures.")
+    if is_package(raw):
+        return read_package(raw, by=by)
+    kind, source = read_source(raw)
+    return Package(kind, source, 0, ())
 
 
 @require_safe

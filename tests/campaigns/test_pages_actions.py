@@ -337,7 +337,7 @@ def test_the_list_and_home_cost_few_queries(client, running, django_assert_max_n
     now: datetime = timezone.now()
     for number in range(30):
         ready_campaign(now, name=f"Campaign {number}")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         page = client.get("/campaigns/").content.decode()
     assert "Older" in page
     client.get("/")

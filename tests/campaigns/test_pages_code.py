@@ -82,7 +82,7 @@ def test_pasted_html_is_shown_in_the_textarea_as_it_is(client, campaign) -> None
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"PK\x03\x04\x00\x00<", "neither HTML nor MJML"),
+        (b"PK\x03\x04\x00\x00<", "The ZIP file cannot be opened."),
         ("<p>Café</p>".encode("latin-1"), "not UTF-8"),
         (b"<p>" + b"x" * 200_001, "larger than 200 KB"),
         (b"just words", "neither HTML nor MJML"),
