@@ -38,12 +38,14 @@
   const problems = () => [...document.querySelectorAll("#checked [data-problem]")].map((one) => ({
     line: Number(one.dataset.problem), message: one.querySelector("span").textContent.trim(), blocks: one.matches(".bad"),
   }));
-  // The code editor comes when the page is there already, and the textarea holds the text all the while.
-  window.addEventListener("load", () => {
-    if (!letter.dataset.code) return;
+  // The code editor is more than all the rest of the page. It comes when somebody is about to write; until then, and
+  // where it can't come, the textarea is there.
+  const bringCode = () => {
     const script = document.createElement("script");
     script.src = letter.dataset.code;
     script.addEventListener("load", () => {
+      const writing = document.activeElement === letter;
+      const [from, to] = [letter.selectionStart, letter.selectionEnd];
       surface = window.LetterpaceCode(letter, {
         nonce: letter.dataset.nonce,
         label: document.querySelector("label[for=letter]").textContent,
@@ -52,9 +54,17 @@
         readOnly: letter.readOnly,
       });
       surface.show(problems());
+      if (writing) surface.select(from, to);
     });
     document.head.append(script);
-  });
+  };
+  if (letter.dataset.code) {
+    const about = new AbortController();
+    ["pointerenter", "focus", "touchstart"].forEach((name) => letter.addEventListener(name, () => {
+      about.abort();
+      bringCode();
+    }, { signal: about.signal, passive: true }));
+  }
 
   document.addEventListener("change", (event) => {
     if (event.target.id !== "emoji" || !event.target.value) return;

@@ -114,7 +114,7 @@ window.LetterpaceCode = (area, { nonce, label, describedBy, words, readOnly }) =
   area.hidden = true;
   const at = (line) => view.state.doc.line(Math.max(1, Math.min(line, view.state.doc.lines)));
   return {
-    focus: () => view.focus(),
+    select: (from, to) => { view.dispatch({ selection: { anchor: from, head: to }, scrollIntoView: true }); view.focus(); },
     insert: (text) => { view.dispatch(view.state.replaceSelection(text), { scrollIntoView: true }); view.focus(); },
     toLine: (number) => {
       const line = at(number);
