@@ -72,7 +72,7 @@ def _page(request: HttpRequest, budget: Budget, status: int = 200, **forms: obje
         "scope": limits_page.Scope(budget.kind, budget.scope),
         "sentences": budgets.explain(budget, now=now, zone=here),
         "changes": budget.changes.select_related("actor")[:50],
-        "hold_form": HoldForm(),
+        "hold_form": HoldForm(auto_id="hold_%s"),
         "release_form": ReasonForm(auto_id="release_%s"),
         **forms,
     }
@@ -82,7 +82,7 @@ def _page(request: HttpRequest, budget: Budget, status: int = 200, **forms: obje
 @require_POST
 def hold(request: HttpRequest, budget_id: int) -> HttpResponse:
     budget = get_object_or_404(Budget.objects.select_related("warmup"), pk=budget_id)
-    form = HoldForm(request.POST)
+    form = HoldForm(request.POST, auto_id="hold_%s")
     if not form.is_valid():
         return _page(request, budget, 422, form=_edit_form(budget), hold_form=form)
     now, hours = timezone.now(), form.cleaned_data["hours"]  # clock: entry
