@@ -416,3 +416,17 @@ class PersonNote(models.Model):
 
     def __str__(self) -> str:
         return self.text[:40]
+
+
+class ListAge(models.Model):
+    """How many people are subscribed, and how many of them were quiet for a year. A single row."""
+
+    counted_at = models.DateTimeField()
+    people = models.PositiveIntegerField()
+    quiet = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="there_is_one_list_age")]
+
+    def __str__(self) -> str:
+        return f"{self.quiet} of {self.people}"

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from audiences import bulk, imports, pause, trials
+from audiences import bulk, imports, pause, quiet, trials
 
 
 # A file takes as long as it takes; a run that is cut off goes on with the next sweep.
@@ -41,3 +41,9 @@ def resume_bulk() -> None:
     for job_id in bulk.due():
         run_bulk.delay(job_id)
     bulk.forget_files(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def count_quiet() -> None:
+    """Count who has been quiet for a year."""
+    quiet.count_quiet(now=timezone.now())  # clock: entry

@@ -26,6 +26,7 @@ TOPICS = {
     "everyone": marked("Everybody it goes to"),
     "accepted": marked("Accepted by the receiver"),
     "bounced": marked("Bounced"),
+    "bounced_hard": marked("The mailbox does not exist"),
     "not_sent": marked("Not sent"),
     "unknown": marked("The answer was lost"),
     "waiting": marked("Still to go"),
@@ -43,6 +44,7 @@ TOPICS = {
 _OUTCOMES = {
     "accepted": ["accepted"],
     "bounced": ["bounced_hard", "bounced_soft", "bounced_policy"],
+    "bounced_hard": ["bounced_hard"],
     "not_sent": ["skipped", "refused", "blocked"],
     "unknown": ["unknown"],
 }

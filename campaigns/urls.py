@@ -4,6 +4,7 @@ from django.urls import path
 
 from campaigns.views import (
     compose,
+    deliverability,
     drafts,
     fields,
     guard,
@@ -81,6 +82,10 @@ urlpatterns = [
     #
     path("pictures/", pictures.index, name="pictures"),
     path("pictures/<int:picture_id>/", pictures.show, name="picture"),
+    #
+    path("deliverability/", deliverability.index, name="deliverability"),
+    path("deliverability/thresholds/", deliverability.thresholds, name="deliverability-thresholds"),
+    path("deliverability/at/<str:provider>/", deliverability.provider, name="deliverability-at"),
     #
     path("messages/", messages.index, name="messages"),
     path("messages/<int:mailing_id>/<int:delivery_id>/", messages.show, name="message"),

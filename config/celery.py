@@ -50,6 +50,7 @@ SCHEDULE = {
     "go on with imports that were cut off": ("audiences.tasks.resume_imports", 30.0),
     "go on with bulk jobs": ("audiences.tasks.resume_bulk", 30.0),
     "take back imports": ("sending.tasks.undo_imports", 10.0),
+    "count who is quiet": ("audiences.tasks.count_quiet", 3600.0),
     "write again to those whose pause is over": ("audiences.tasks.end_pauses", 300.0),
 }
 

@@ -95,7 +95,8 @@ _TABLE: dict[Needs, str] = {
         campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
         lists list fields people person person-messages imports import import-reading import-progress
-        domains domain address routes route limits warmup suppressions answers outside-report""",
+        domains domain address routes route limits warmup suppressions answers outside-report
+        deliverability deliverability-at""",
     WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-say campaign-ask campaign-ignore
         campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
@@ -112,9 +113,9 @@ _TABLE: dict[Needs, str] = {
         person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
-         warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
-         outside-refused suppression-export person-export person-consent field-delete
-         bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file""",
+        warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
+        outside-refused deliverability-thresholds suppression-export person-export person-consent field-delete
+        bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}
 

@@ -11,7 +11,7 @@ WHOM = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0005_pictures_of_revisions"), ("sending", "0015_changes_by_people")]
+    dependencies = [("campaigns", "0005_pictures_of_revisions"), ("sending", "0016_changes_by_people")]
 
     operations = [
         migrations.AddField(

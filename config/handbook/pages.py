@@ -43,6 +43,12 @@ def anchor_of(words: str) -> str:
     return re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
 
 
+def title_of(name: str) -> str:
+    """The first line of a page, without reading the rest."""
+    with (FOLDER / f"{name}.md").open(encoding="utf-8") as file:
+        return file.readline().lstrip("# ").strip()
+
+
 def read(name: str) -> Page:
     """One of PAGES. Read anew when its file has changed."""
     return _read(name, (FOLDER / f"{name}.md").stat().st_mtime_ns)

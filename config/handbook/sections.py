@@ -41,6 +41,7 @@ _TABLE: dict[str, str] = {
         warmup-put-back warmup-budget""",
     "admins#answers": "answers answer answer-undo",
     "admins#storms": "storm",
+    "marketers#deliverability": "deliverability deliverability-at deliverability-thresholds",
     "admins#reports-from-outside": "outside outside-report outside-refused",
     "admins#suppressions": "suppressions suppression-new suppression-lift person-suppress",
 }

@@ -11,6 +11,5 @@ from config.handbook import pages
 def show(request: HttpRequest, name: str = pages.FIRST) -> HttpResponse:
     if name not in pages.PAGES:
         raise Http404
-    others = [pages.read(other) for other in pages.PAGES]
-    tabs = [(page.title, pages.address(page.name), page.name == name) for page in others]
+    tabs = [(pages.title_of(other), pages.address(other), other == name) for other in pages.PAGES]
     return render(request, "handbook/page.html", {"page": pages.read(name), "tabs": tabs})

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sending", "0014_recipients_ask_by_mail")]
+    dependencies = [("sending", "0015_mail_nobody_could_read")]
 
     operations = [
         migrations.AlterField(
