@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('campaigns', '0002_revision_kind'),
+        ('campaigns', '0006_after_an_earlier_mailing'),
     ]
 
     operations = [
