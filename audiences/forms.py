@@ -44,6 +44,7 @@ class ListForm(forms.ModelForm[MailingList]):
         labels = {
             "name": _("Name for your team"),
             "public_name": _("Name that recipients see"),
+            "description": _("Description"),
             "opt_in": _("How people join"),
             "wording": _("What people agree to"),
         }

@@ -233,6 +233,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
         ]
         labels = {
             "name": _("Name of the sender"),
+            "postal_address": _("Postal address"),
             "undo_seconds": _("Undo window, seconds"),
             "missed_grace_minutes": _("A late campaign still starts within, minutes"),
             "reply_forward_to": _("Answers to letters are forwarded to"),

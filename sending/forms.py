@@ -58,7 +58,13 @@ class RelayForm(forms.ModelForm[Route]):
     class Meta:
         model = Route
         fields = ["name", "host", "port", "security", "username"]
-        labels = {"host": _("Server"), "port": _("Port"), "security": _("Encryption"), "username": _("User name")}
+        labels = {
+            "name": _("Name"),
+            "host": _("Server"),
+            "port": _("Port"),
+            "security": _("Encryption"),
+            "username": _("User name"),
+        }
         help_texts = {"port": _("Empty: 587 for STARTTLS, 465 for TLS from the start.")}
         widgets = {name: forms.TextInput(attrs=PLAIN) for name in ("host", "username")}
 
@@ -119,6 +125,7 @@ class EspForm(forms.ModelForm[Route]):
     class Meta:
         model = Route
         fields = ["name"]
+        labels = {"name": _("Name")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -172,7 +179,7 @@ class PoolForm(forms.ModelForm[Pool]):
     class Meta:
         model = Pool
         fields = ["name", "overflow"]
-        labels = {"overflow": _("The next route may take what the first can’t")}
+        labels = {"name": _("Name"), "overflow": _("The next route may take what the first can’t")}
         help_texts = {
             "overflow": _("Receivers then see mail from more than one address. Off: mail waits for its route.")
         }
