@@ -63,7 +63,7 @@ def _plan_page(request: HttpRequest, plan: WarmupPlan, form: AttachForm) -> Http
         "nav": "warmup",
         "plan": plan,
         "table": plans.table(plan, providers=providers),
-        "curve": curve(drawn),
+        "curve": curve(drawn, by_tens=True),
         "users": [limits_page.Scope(kind, scope) for kind, scope in users],
         "form": form,
         "versions": plan.versions.select_related("actor")[:30],
@@ -84,7 +84,7 @@ def series(request: HttpRequest, plan_id: int, provider: str) -> HttpResponse:
         )
         return redirect("warmup-plan", plan_id)
     context = {"nav": "warmup", "plan": plan, "provider": provider, "form": form}
-    context |= {"curve": curve({provider: plan.days[provider]})}
+    context |= {"curve": curve({provider: plan.days[provider]}, by_tens=True)}
     return render(request, "reputation/warmup_series.html", context, status=422 if form.errors else 200)
 
 

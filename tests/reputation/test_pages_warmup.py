@@ -142,3 +142,11 @@ def test_a_curve_ends_at_the_edges_of_its_box():
     assert [line.points for line in drawn.lines] == ["84.0,216.0 712.0,8.0", "84.0,112.0"]
     assert [mark.label for mark in drawn.levels] == [0, 10, 20, 30, 40]
     assert curve({}).lines == []
+
+
+def test_steady_growth_is_a_straight_line_where_each_level_is_ten_times_the_one_below():
+    drawn = curve({"a": [10, 100, 1000], "b": [50]}, by_tens=True)
+    assert [mark.label for mark in drawn.levels] == [10, 100, 1000]
+    assert drawn.lines[0].points == "84.0,216.0 398.0,112.0 712.0,8.0"
+    assert [mark.label for mark in curve({"a": [1]}, by_tens=True).levels] == [1, 10]
+    assert [mark.label for mark in curve({}, by_tens=True).levels] == [1, 10]
