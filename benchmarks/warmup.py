@@ -13,7 +13,8 @@ again every five minutes.
 
 `over_plan`: provider and day on which more was offered than the lower of the two ladders allowed, by the receivers' own
 count. `reached`: share of all letters that were taken in the end. `doors_closed`: how often a receiver closed its door
-to us; `pushed`: tries while it was closed.
+to us; `pushed`: tries while it was closed. With fewer than 10,000 people Yahoo has no first part, which the guard needs
+to stop it in time; the night's step back is asked for all the same.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from zoneinfo import ZoneInfo
 from benchmarks import _world
 from lab.persona import load_personas
 from lab.reputation import Opinion, Temper
+from sending.pure.guard import first_part
 from tests.scenarios.virtual import Naive, Post, Receiver
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -259,9 +261,11 @@ def report(people: int, days: int, preset: str) -> dict[str, Any]:
 def held(found: dict[str, Any]) -> list[str]:
     """What does not hold, in sentences; nothing when all does."""
     problems = [f"more than the plan: {one}" for one in found["over_plan"]]
-    if found["held_by_the_guard"] != [found["spike_at"]]:
-        problems.append(f"the guard held {found['held_by_the_guard']}, not {found['spike_at']} alone")
-    if set(found["stepped_back_at"]) - {found["spike_at"]}:
+    # A smaller list has no first part there, and is through before anybody has complained.
+    guarded = [found["spike_at"]] if first_part(round(found["people"] * PROVIDERS[found["spike_at"]][1])) else []
+    if found["held_by_the_guard"] != guarded:
+        problems.append(f"the guard held {found['held_by_the_guard']}, not {guarded}")
+    if found["stepped_back_at"] != [found["spike_at"]]:
         problems.append(f"warm-ups stepped back at {found['stepped_back_at']}")
     problems += [
         f"{provider} closed its door to us {row['doors_closed']} times"
