@@ -113,7 +113,8 @@ def said_in(path: Path) -> Iterator[Said]:
         text = "\n".join(_CALLS.findall(templatize(text)))
     for _line, message, _comments, context in extract("python", io.BytesIO(text.encode()), _KEYWORDS):
         one, many = message if isinstance(message, tuple) else (message, "")
-        yield Said(path.relative_to(BASE_DIR).as_posix(), str(one), str(many), context)
+        if one:
+            yield Said(path.relative_to(BASE_DIR).as_posix(), str(one), str(many), context)
 
 
 def update_all() -> None:
