@@ -7,6 +7,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_
 from django.conf import settings
 from django.contrib.auth.models import User
 
+from audiences.models import PersonField
 from campaigns.models import Campaign
 from config.roles import Role
 from tests.campaigns.test_pages_report import sent_campaign, visited
@@ -38,6 +39,7 @@ def full(now: datetime) -> dict[str, Any]:
     member("vera", Role.VIEWER, PASSWORD)
     sent = sent_campaign(now - timedelta(days=3))
     visited(sent, now - timedelta(days=2))
+    assert sent.mailing
     first = deliveries(sent.mailing)[8]
     return {
         "sent": sent.pk,
@@ -45,6 +47,7 @@ def full(now: datetime) -> dict[str, Any]:
         "delivery_id": first.id,
         "person_id": first.subscriber_id,
         "list_id": newsletter().pk,
+        "field_id": PersonField.objects.earliest("pk").pk,
         "totp": _second_factor(member("ola", Role.ADMIN, PASSWORD)),
         **_campaigns(now),
         **_people(now),
@@ -58,7 +61,7 @@ def _second_factor(user: User) -> str:
     from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
     from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 
-    secret = generate_totp_secret()
+    secret: str = generate_totp_secret()
     TOTP.activate(user, secret)
     RecoveryCodes.activate(user)
     return secret
@@ -66,7 +69,8 @@ def _second_factor(user: User) -> str:
 
 def code_of(secret: str) -> str:
     """What an authenticator app shows now."""
-    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    code: str = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    return code
 
 
 def _campaigns(now: datetime) -> dict[str, Any]:
@@ -114,9 +118,10 @@ def _stopped_early(now: datetime) -> Campaign:
     from sending.models import MailingCount, MailingLane
 
     campaign = _running(now, "Old addresses")
-    MailingLane.objects.filter(mailing_id=campaign.mailing_id, provider="google").update(total=8_000)
+    assert campaign.mailing
+    MailingLane.objects.filter(mailing=campaign.mailing, provider="google").update(total=8_000)
     for kind, n in (("accepted", 40), ("bounced_hard", 60)):
-        MailingCount.objects.create(mailing_id=campaign.mailing_id or 0, provider="google", kind=kind, n=n)
+        MailingCount.objects.create(mailing=campaign.mailing, provider="google", kind=kind, n=n)
     guard.watch(now=now)
     return campaign
 
@@ -136,7 +141,7 @@ def _people(now: datetime) -> dict[str, Any]:
 
 
 def _reputation(now: datetime) -> dict[str, Any]:
-    from reputation import budgets, handing_on, taking_reports, warmup
+    from reputation import budgets, handing_on, plans, taking_reports, warmup
     from reputation.add_domain import add_domain
     from reputation.models import MailboxVerdict, Storm, UnreadReply
     from reputation.workspace import zone
@@ -146,7 +151,7 @@ def _reputation(now: datetime) -> dict[str, Any]:
     fresh = add_domain(now=now, name="letters.harbour.example", return_path_host="bounce.letters.harbour.example")
     route = direct_route()
     assert route.address
-    plan = warmup.make_plan(name="Winter", preset="standard")
+    plan = plans.make(name="Winter", preset="standard")
     [budget] = budgets.budgets_for(now=now, kind_scopes=[("ip", route.address.ip)], provider="google")
     warmup.start(now=now, zone=zone(), plan=plan, kind="ip", scope=route.address.ip, day=3)
     meet(
@@ -166,7 +171,7 @@ def _reputation(now: datetime) -> dict[str, Any]:
     assert report
     relay = Route.objects.create(name="Office relay", kind=Route.Kind.RELAY, host="127.0.0.1", port=2525)
     return {
-        "domain_id": fresh.pk, "address_id": route.address.pk, "route_id": route.pk, "relay": relay.pk,
+        "domain_id": fresh.pk, "address_id": route.address.pk, "route_id": route.pk, "relayed": relay.pk,
         "pool_id": pool_of(route).pk, "plan_id": plan.pk, "budget_id": budget.pk, "scope": route.address.ip,
         "reply_id": UnreadReply.objects.latest("pk").pk, "storm_id": storm.pk,
         "report": report.pk, "records": handing_on.link_token(fresh.pk),
