@@ -5,24 +5,33 @@ from config.handbook.pages import FIRST, address
 _TABLE: dict[str, str] = {
     FIRST: "palette help help-page",
     "marketers#lists-and-consent": """lists list list-new list-edit list-archive list-restore people person-new
-        person-lists person-unsubscribe person-erase""",
-    "marketers#import": "imports import import-new import-run import-reading import-progress import-rejected",
+        person-lists person-unsubscribe person-erase person-edit person-note person-export person-consent""",
+    "marketers#many-people-at-once": """bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file
+        sample-new sample-remove""",
+    "marketers#import": """imports import import-new import-check import-run import-undo import-reading import-progress
+        import-rejected""",
+    "marketers#personal-fields": "fields field-new field-edit field-delete",
+    "marketers#finding-a-campaign": "campaigns campaigns-archive campaigns-moving campaign-subjects",
+    "marketers#pictures": "pictures picture",
+    "marketers#notes-and-approval": "campaign-say campaign-ask campaign-decide",
+    "marketers#preflight": "campaign-ignore",
     "marketers#the-letter": """campaign-letter campaign-check campaign-kind campaign-file campaign-pictures
         campaign-preview campaign-source""",
     "marketers#look-save-go-back": "campaign-versions campaign-restore",
     "marketers#links-and-tracking": "campaign-tracking",
     "marketers#test-and-preflight": "campaign-test campaign-test-result campaign-sender",
-    "marketers#send-schedule-undo": """campaigns campaign campaign-new campaign-name campaign-copy campaign-audience
+    "marketers#send-schedule-undo": """campaign campaign-new campaign-name campaign-copy campaign-audience
         campaign-review campaign-schedule campaign-unschedule campaign-arming""",
     "marketers#the-monitor": """campaign-monitor campaign-progress campaign-problems campaign-pace campaign-pause
         campaign-resume campaign-stop campaign-lane-pause campaign-lane-resume campaign-speed""",
     "marketers#when-a-list-is-bad": "campaign-guard campaign-guard-resume campaign-first-part",
     "marketers#the-report": """campaign-report campaign-report-csv campaign-over-time campaign-click-map
+        campaign-share campaign-go-on
         campaign-people campaign-people-csv""",
     "marketers#send-to-the-blocked-again": "campaign-resend-blocked",
-    "marketers#did-somebody-get-it": "messages message message-letter person-messages",
+    "marketers#did-somebody-get-it": "messages message message-letter message-eml person-messages",
     "marketers#why-somebody-gets-nothing": "person",
-    "admins#first-steps": "home",
+    "admins#first-steps": "home setup-hide",
     "admins#settings": "settings",
     "admins#the-team": """team team-role team-link team-remove team-withdraw profile account_reauthenticate
         account_change_password account_set_password mfa_index mfa_reauthenticate mfa_activate_totp
@@ -43,7 +52,7 @@ _TABLE: dict[str, str] = {
     "admins#storms": "storm",
     "marketers#deliverability": "deliverability deliverability-at deliverability-thresholds",
     "admins#reports-from-outside": "outside outside-report outside-refused",
-    "admins#suppressions": "suppressions suppression-new suppression-lift person-suppress",
+    "admins#suppressions": "suppressions suppression-new suppression-lift suppression-export person-suppress",
 }
 SECTIONS: dict[str, str] = {route: section for section, routes in _TABLE.items() for route in routes.split()}
 
