@@ -127,6 +127,7 @@ def _run(
         demand=[one for one in demand if one.demand.lanes],
         zone=zone,
         ladders=ladders,
+        beside=OTHERS,
     )
 
 

@@ -85,7 +85,7 @@ def _read(now: datetime, zone: ZoneInfo, keys: Sequence[Key]) -> dict[Key, Stand
 @lru_cache(maxsize=10_000)
 def _lasting_limits(rules: _Row) -> Limits:
     """Of a budget without trouble or warm-up: time changes nothing about it."""
-    return limits_of(_budget(rules), now=datetime.min.replace(tzinfo=UTC), zone=ZoneInfo("UTC"))
+    return limits_of(_budget(rules), now=datetime(2000, 1, 1, tzinfo=UTC), zone=ZoneInfo("UTC"))
 
 
 @lru_cache(maxsize=10_000)

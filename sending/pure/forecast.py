@@ -1,7 +1,7 @@
 """When will it be done? The planner's arithmetic (windows.py) on a simulated clock, in steps instead of batches."""
 
 import math
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
@@ -23,9 +23,11 @@ from sending.pure.windows import (
 )
 
 STEP = timedelta(minutes=10)
-# First parts wait for minutes: the first hours of whoever begins are looked at more closely.
+# First parts wait for minutes: the first hours of whoever has one are looked at more closely.
 CLOSE_STEP, CLOSELY_FOR = timedelta(minutes=1), timedelta(hours=2)
 HOUR = timedelta(hours=1)
+# Nobody asks for minutes of the day after tomorrow.
+FAR_STEP, FAR_FROM = HOUR, timedelta(days=1)
 HORIZON = timedelta(days=60)
 # From a batch's last reply to the planning of the next one: the planner runs twice a second.
 BETWEEN_BATCHES = 0.5
@@ -86,19 +88,21 @@ def forecast(
     zone: tzinfo,
     ladders: Mapping[int, Ladder] | None = None,
     horizon: timedelta = HORIZON,
+    beside: str = "",
 ) -> tuple[ProviderForecast, ...]:
     """How the waiting mail of `demand` will leave, one row per provider, sorted by name.
 
     `ladders`: of the budgets that warm up, in place of their `limits.per_day`. Deferrals are not foreseen, and no day
     of a warm-up that goes wrong; a hold without an end lasts to the horizon, which counts from the last beginning.
+    `beside`: the "provider" of those whose end nobody asks for. What they have left when all others are done is unsent.
     """
     sources = {budget.id: _Source(budget, zone, (ladders or {}).get(budget.id), now) for budget in budgets}
     coming = [one if isinstance(one, Coming) else Coming(one) for one in demand]
-    flows = [_Flow(one, sources, now) for one in coming if _waiting(one.demand)]
+    flows = [_Flow(members, sources, now) for members in _alike(coming)]
     for flow in flows:
         for source in flow.sources:
             source.meet(flow)
-    for at, length in _steps(now, flows, horizon):
+    for at, length in _steps(now, flows, horizon, beside):
         _pass_step(at, length, sources, [flow for flow in flows if flow.begins <= at])
     by_provider: defaultdict[str, list[_Flow]] = defaultdict(list)
     for flow in flows:
@@ -106,15 +110,31 @@ def forecast(
     return tuple(_row(provider, members, now, zone) for provider, members in sorted(by_provider.items()))
 
 
-def _steps(now: datetime, flows: Sequence["_Flow"], horizon: timedelta) -> Iterator[tuple[datetime, timedelta]]:
+def _alike(coming: Sequence[Coming]) -> list[list[Coming]]:
+    """Those that take the same ways: a thousand mailings of a few senders are a few dozen flows."""
+    found: defaultdict[tuple[object, ...], list[Coming]] = defaultdict(list)
+    for one in coming:
+        demand = one.demand
+        alone = demand.mailing if one.first_part else None
+        if _waiting(demand):
+            found[id(demand.lanes), demand.overflow, demand.stream, demand.provider, one.begins, alone].append(one)
+    return list(found.values())
+
+
+def _steps(
+    now: datetime, flows: Sequence["_Flow"], horizon: timedelta, beside: str
+) -> Iterator[tuple[datetime, timedelta]]:
     """Until nobody waits any more: (begin, length). Time in which nobody waits is leapt over."""
     beginnings = sorted({flow.begins for flow in flows})
+    delicate = [begin for begin in beginnings if any(flow.first for flow in flows if flow.begins == begin)]
     end = max(beginnings, default=now) + horizon
     at = now
-    while at < end and (waiting := [flow for flow in flows if flow.left > ENOUGH]):
+    while at < end and any(flow.left > ENOUGH for flow in flows if flow.demand.provider != beside):
+        waiting = [flow for flow in flows if flow.left > ENOUGH]
         at = max(at, min(flow.begins for flow in waiting))
-        closely = any(begin <= at < begin + CLOSELY_FOR for begin in beginnings)
-        length = min([CLOSE_STEP if closely else STEP, *(begin - at for begin in beginnings if begin > at)])
+        closely = any(begin <= at < begin + CLOSELY_FOR for begin in delicate)
+        step = CLOSE_STEP if closely else STEP if at < beginnings[-1] + FAR_FROM else FAR_STEP
+        length = min([step, *(begin - at for begin in beginnings if begin > at)])
         yield at, length
         at += length
 
@@ -231,10 +251,12 @@ def _pace(kind: str, limits: Limits, seconds: float) -> tuple[float, int]:
 
 
 class _Flow:
-    """One demand's mail on its way out."""
+    """Mail on its way out, of mailings that take the same ways: in a round each has as much as the others, or all it
+    wants."""
 
-    def __init__(self, coming: Coming, sources: Mapping[int, _Source], now: datetime) -> None:
-        self.coming, self.demand = coming, coming.demand
+    def __init__(self, members: Sequence[Coming], sources: Mapping[int, _Source], now: datetime) -> None:
+        self.coming = coming = members[0]
+        self.demand = coming.demand
         self.begins = max(now, coming.begins or now)
         lanes: Sequence[Lane] = self.demand.lanes if self.demand.overflow else self.demand.lanes[:1]
         self.ways = [[sources[key] for key in lane.budgets] for lane in lanes]
@@ -242,12 +264,21 @@ class _Flow:
         self.seconds = max((lane.seconds for lane in lanes), default=0.0)
         limits = [source.budget.limits for source in self.sources]
         self.size = min((min(x.batch_size or math.inf, x.per_connection or math.inf) for x in limits), default=math.inf)
-        self.left = float(_waiting(self.demand))
+        self.budgets = [source.budget.id for source in self.sources]
+        # What each wants in all, the least first; `served` of them have it, and each of the others has had `had`.
+        self.wanted = sorted(float(_waiting(one.demand)) for one in members)
+        self.served, self.had = 0, 0.0
+        self.total = self.left = sum(self.wanted)
         # What of the first part is still to go; the rest waits for `free_at`.
         self.first = float(min(coming.first_part, self.left))
         self.free_at = self.begins if not self.first else None
         self.sent: list[tuple[datetime, float]] = []
         self.done_at: datetime | None = None
+
+    @property
+    def mailings(self) -> int:
+        """How many still want something."""
+        return len(self.wanted) - self.served
 
     def may_take(self, at: datetime) -> float:
         """How many may leave from `at` on."""
@@ -256,16 +287,26 @@ class _Flow:
         return self.first
 
     def take(self, at: datetime, users: Mapping[int, int]) -> None:
-        """Take a fair part of what each open way has left. `users`: who still shares each budget in this round."""
+        """Take a fair part of what each open way has left. `users`: how many still share each budget in this round."""
         for way in self.ways:
-            part = min((source.left / users[source.budget.id] for source in way), default=0.0)
-            part = min(part, self.may_take(at))
-            if part > ENOUGH:
+            each = min((source.left / users[source.budget.id] for source in way), default=0.0)
+            most = self.may_take(at)
+            if min(each * self.mailings, most) > ENOUGH:
+                part = self._give(min(each, most))
                 for source in way:
                     source.left -= part
                     source.used += part
-                self.left -= part
+                self.left = self.left - part if self.mailings else 0.0
                 self.first = max(0.0, self.first - part)
+
+    def _give(self, each: float) -> float:
+        """At most `each` to everyone; what they took together."""
+        took = 0.0
+        while self.mailings and self.wanted[self.served] <= self.had + each:
+            took += self.wanted[self.served] - self.had
+            self.served += 1
+        self.had += each
+        return took + each * self.mailings
 
     def note(self, at: datetime, length: timedelta, n: float) -> None:
         """Remember what left in a step. The last one is used only as far as its pace needs."""
@@ -304,15 +345,20 @@ def _pass_step(at: datetime, length: timedelta, sources: Mapping[int, _Source], 
 def _share_out(at: datetime, flows: Sequence[_Flow]) -> bool:
     """One round; did anything leave?"""
     before = sum(flow.left for flow in flows)
-    users = Counter(source.budget.id for flow in flows for source in flow.sources)
+    users: defaultdict[int, int] = defaultdict(int)
     for flow in flows:
+        for budget in flow.budgets:
+            users[budget] += flow.mailings
+    for flow in flows:
+        mailings = flow.mailings
         flow.take(at, users)
-        users.subtract(source.budget.id for source in flow.sources)
+        for budget in flow.budgets:
+            users[budget] -= mailings
     return before - sum(flow.left for flow in flows) > ENOUGH
 
 
 def _row(provider: str, flows: Sequence[_Flow], now: datetime, zone: tzinfo) -> ProviderForecast:
-    total = sum(_waiting(flow.demand) for flow in flows)
+    total = round(sum(flow.total for flow in flows))
     hours: defaultdict[datetime, float] = defaultdict(float)
     days: defaultdict[date, float] = defaultdict(float)
     for flow in flows:

@@ -262,3 +262,33 @@ def test_a_hundred_thousand_over_thirty_days_take_about_a_second() -> None:
     assert sum(row.total for row in rows) == 100_008
     assert all(row.finishes_at and 15 <= (row.finishes_at - START) // DAY <= 30 for row in rows)
     assert took < 3
+
+
+def test_a_thousand_mailings_that_take_the_same_ways_are_foreseen_as_they_are_one_by_one() -> None:
+    budgets = [Budget(1, "ip", Limits(per_minute=300, connections=5)), Budget(2, "dkim_domain", Limits(per_hour=9000))]
+    together = lane(1, 2)
+    sizes = [40 + 7 * number % 300 for number in range(60)]
+
+    def finishes(shared: bool) -> list[ProviderForecast]:
+        beside = [
+            Demand(mailing=n, provider="(others)", lanes=together if shared else lane(1, 2), fresh=size)
+            for n, size in enumerate(sizes, 2)
+        ]
+        ours = Demand(mailing=1, provider="google", lanes=lane(1, 2), fresh=700)
+        return list(foreseen(budgets, [ours, *beside]))
+
+    for one, other in zip(finishes(True), finishes(False), strict=True):
+        assert (one.total, one.unsent) == (other.total, other.unsent)
+        assert one.finishes_at is not None
+        assert other.finishes_at is not None
+        assert abs(one.finishes_at - other.finishes_at) < timedelta(minutes=10)
+
+
+def test_it_ends_with_those_whose_end_is_asked_for() -> None:
+    budgets = [Budget(1, "ip", Limits(per_minute=300, connections=5)), Budget(2, "ip", Limits(per_day=1))]
+    ours = Demand(mailing=1, provider="google", lanes=lane(1), fresh=100)
+    # Would last years.
+    theirs = Demand(mailing=2, provider="(others)", lanes=lane(2), fresh=100_000)
+    others, google = foreseen(budgets, [ours, theirs], beside="(others)")
+    assert google.finishes_at == foreseen(budgets, [ours])[0].finishes_at
+    assert (others.finishes_at, others.unsent > 99_000) == (None, True)
