@@ -280,7 +280,7 @@ LANGUAGES = [
     ("zh-hans", "简体中文"),
 ]
 # What the team's pages speak: languages whose `locale/*/LC_MESSAGES/site.po` is complete.
-SITE_LANGUAGES = ["en", "de", "fr"]
+SITE_LANGUAGES = ["en", "de", "es", "fr"]
 # Recipients' words come first: they win where both say the same.
 LOCALE_PATHS = [VAR_DIR / "locale", VAR_DIR / "locale" / "site"]
 

@@ -106,7 +106,7 @@ def unmarked(template: str) -> Iterator[str]:
     plain = re.sub(r"\{%\s*(blocktranslate|comment)\b.*?\{%\s*end\1\s*%\}", "", template, flags=re.DOTALL)
     for tag in re.findall(r"\{%\s*include (.*?)%\}", plain):
         yield from re.findall(r"""\b(?:word|title|say|action|label|caption|summary|heading|column)=["']([^"']+)""", tag)
-    yield from re.findall(r"""\|default:["']([^"']+)["']""", plain)
+    yield from re.findall(r"""\{\{[^}]*?\|default:["']([^"']+)["']""", plain)
     words = _Words()
     words.feed(re.sub(r"\{[{%#].*?[}%#]\}", "", plain, flags=re.DOTALL))
     yield from words.found
