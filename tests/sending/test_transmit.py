@@ -2,10 +2,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
+from reputation.models import Budget
 from sending import draining, here, takeover, workers
 from sending.claim import claim
 from sending.models import Batch, Outcome, Requeue
+from sending.transmit import transmit
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, send, send_the_rest, wait_for
 from tests.sending.scripted_receiver import Script, receiving
 
@@ -96,3 +99,17 @@ def test_when_the_books_cant_be_closed_only_the_last_one_asked_about_is_testifie
     assert kinds(mailing) == {"accepted": 1}
     assert set(Requeue.objects.values_list("attempt", "counted")) == {(1, 0)} and Requeue.objects.count() == 4
     assert_books_balance(mailing)
+
+
+def test_what_all_batches_write_is_written_last_and_in_one_trip(now: datetime, settings) -> None:
+    """Each waits for whoever wrote these rows until that one commits."""
+    budget = Budget.objects.create(kind="ip", scope="127.0.1.1", provider="microsoft")
+    (batch,) = cut(mailing_to(3, now=now, domain="hotmail.com"), now=now, budget_ids=[budget.pk])
+    with receiving() as receiver, CaptureQueriesContext(connection) as seen:
+        settings.SMTP_PORT = receiver.port
+        assert transmit(now=now, batch_id=batch.pk)
+
+    said = [query["sql"] for query in seen]
+    (place,) = [n for n, sql in enumerate(said) if "INSERT INTO sending_mailingcount" in sql]
+    assert "reputation_daytally" in said[place] and "last_dot_at" in said[place] and "lanespeed" in said[place]
+    assert said[place + 1] == "COMMIT"
