@@ -1,8 +1,12 @@
 """What a preflight says: a stable id, how serious, a sentence, and the place to go to."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+
+_QUOTED = re.compile(r"[“„«]\s*([^“”„«»]+?)\s*[”“»]")
+_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_][\w-]+")
 
 
 class Level(StrEnum):
@@ -34,8 +38,13 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """Of this finding while it says the same, wherever its line has moved."""
-        return f"{self.id}:{sha256(self.sentence.encode()).hexdigest()[:10]}"
+        """Of this finding while it says the same, in whatever language, and wherever its line has moved.
+
+        By what no translation changes: numbers, names of hosts, and what stands between quotation marks.
+        """
+        quoted, hosts = _QUOTED.findall(self.sentence), _HOST.findall(self.sentence)
+        digits = re.sub(r"\D", "", _HOST.sub(" ", self.sentence))
+        return f"{self.id}:{sha256(repr((quoted, hosts, digits)).encode()).hexdigest()[:10]}"
 
 
 def must(id: str, place: Place, sentence: str, line: int | None = None) -> Finding:
