@@ -22,10 +22,8 @@ COLUMNS = ("complained", "bounced", "deferred", "left", "clicked")
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()  # clock: entry
-    domain = _domain(request)
-    house = zone()
-    limits = limits_of(workspace().thresholds)
+    now, house = timezone.now(), zone()  # clock: entry
+    domain, limits = _domain(request), limits_of(workspace().thresholds)
     found = deliverability.dashboard(now=now, zone=house, today=today(now, house), limits=limits, domain=domain)
     points = [
         Point(f"{day:%-d %b}", value, f"{value}", f"{day:%-d %b}: {value}") for day, value in found.over_time if value
