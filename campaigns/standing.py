@@ -12,8 +12,9 @@ from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from reputation import blocklists
+from reputation.catalogue import registrable
 from reputation.models import Finding as Fact
-from reputation.models import SendingAddress
+from reputation.models import SendingAddress, SendingDomain
 from words import gettext as _
 
 # A draft that nobody touched for so long is not asked about; it is again after its next save.
@@ -52,6 +53,17 @@ def of_names(addresses: Sequence[SendingAddress]) -> Iterator[Finding]:
                 Place.DOMAIN,
                 _("%(ip)s and its name point to each other.") % {"ip": address.ip},
             )
+
+
+def of_stream(domain: SendingDomain) -> Iterator[Finding]:
+    """Marketing mail under a name of its own: what it does to the name, it does not do to office mail and invoices."""
+    if registrable(domain.name) == domain.name:
+        sentence = _("Office mail bears the name %(name)s too. Send from a part of it, such as news.%(name)s.")
+        sentence %= {"name": domain.name}
+        yield should("sender.shared_name", Place.DOMAIN, sentence)
+    else:
+        sentence = _("%(name)s keeps its name apart from that of office mail.") % {"name": domain.name}
+        yield fine("sender.own_name", Place.DOMAIN, sentence)
 
 
 def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], letter: str) -> Iterator[Finding]:

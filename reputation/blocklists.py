@@ -1,7 +1,8 @@
 """Asking blocklists about our addresses and names, and about the hosts in letters.
 
 A list is believed only after its own test entries came out right (RFC 5782), in the same round. Each thing is asked
-about hourly, sooner while a listing is not sure yet; a listing counts once it was seen twice, ten minutes apart.
+about hourly, sooner while a listing is not sure yet, and at once when a receiver names a blocklist. A listing counts
+once it was seen twice, ten minutes apart.
 """
 
 import zlib
@@ -15,11 +16,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from reputation import findings, resolver
 from reputation.catalogue import registrable
 from reputation.findings import Check, Owner
-from reputation.models import Finding, LinkHost, SendingAddress, SendingDomain
+from reputation.models import BudgetChange, Finding, LinkHost, SendingAddress, SendingDomain
 from reputation.pure import blocklists
 from reputation.pure.blocklists import Blocklist, Verdict
 from reputation.resolver import CouldNotLookUp, Found
@@ -74,15 +76,25 @@ def check_all(*, now: datetime) -> None:
         *SendingDomain.objects.prefetch_related("findings").order_by("id"),
         *LinkHost.objects.filter(wanted_until__gte=now).prefetch_related("findings"),
     ]
-    due = [thing for thing in things if _is_due(thing, now)]
+    told = _told_lately(now)
+    due = [thing for thing in things if _is_due(thing, now, told.get(str(thing)))]
     _check(now, due[:MOST_AT_ONCE])
 
 
-def _is_due(about: Owner, now: datetime) -> bool:
+def _told_lately(now: datetime) -> dict[str, datetime]:
+    """Scope → when a receiver last refused us because of a blocklist. Which one it meant, the lists say at once."""
+    told = BudgetChange.objects.filter(at__gt=now - CHECK_EVERY, evidence__contains={"class": "blocklist"})
+    return dict(told.values_list("budget__scope").annotate(last=Max("at")))
+
+
+def _is_due(about: Owner, now: datetime, told_at: datetime | None = None) -> bool:
+    """Hourly; sooner while a listing is not sure, and when a receiver spoke of one since."""
     rows = [row for row in about.findings.all() if row.check_name.startswith(PREFIX)]
     if not rows:
         return any(_subjects(about, row) for row in asked())
     unsure = any(row.result == Finding.Result.FAIL and not row.confirmed for row in rows)
+    if told_at is not None and min(row.checked_at for row in rows) < told_at:
+        return True
     jitter = timedelta(minutes=zlib.crc32(str(about).encode()) % SPREAD_MINUTES)
     return now - min(row.checked_at for row in rows) >= (WHILE_UNSURE if unsure else CHECK_EVERY + jitter)
 

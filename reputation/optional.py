@@ -4,11 +4,12 @@ Nothing here decides whether mail leaves. Three results, as everywhere: what cou
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from reputation import resolver
+from reputation import mta_sts, resolver
 from reputation.findings import Check
 from reputation.models import Finding
-from reputation.pure import dmarc, optional_records, spf
+from reputation.pure import dmarc, mta_sts_policy, optional_records, spf
 from reputation.pure.optional_records import NOT_THERE
 from reputation.resolver import CouldNotLookUp, Found
 
@@ -23,7 +24,7 @@ def checks(*, domain: str, host: str, txt: Txt) -> list[Callable[[], Check]]:
     reports_to = f"v=TLSRPTv1; rua=mailto:tls@{domain}"
     return [
         lambda: _reports(domain, txt),
-        lambda: _record("mta_sts", f"_mta-sts.{host}", "v=STSv1; id=1", optional_records.mta_sts),
+        lambda: _policy(host),
         lambda: _record("tls_rpt", f"_smtp._tls.{host}", reports_to, optional_records.tls_rpt),
         lambda: _logo(domain, txt),
     ]
@@ -54,6 +55,20 @@ def _reports(domain: str, txt: Txt) -> Check:
     except dmarc.Wrong as error:
         return check(FAIL, str(error))
     return check(PASS, found=policy.record)
+
+
+def _policy(host: str) -> Check:
+    """MTA-STS: where the record is right, the policy it speaks of has to be there and to allow our MX."""
+    record = _record("mta_sts", f"_mta-sts.{host}", "v=STSv1; id=1", optional_records.mta_sts)
+    if record.result != PASS:
+        return record
+    try:
+        wrong = mta_sts.wrong_with(mta_sts.fetch(host), host)
+    except mta_sts.CouldNotFetch as error:
+        return replace(record, result=UNKNOWN, detail=str(error))
+    except mta_sts_policy.Wrong as error:
+        wrong = str(error)
+    return replace(record, result=FAIL, detail=wrong) if wrong else record
 
 
 def _record(kind: str, name: str, expected: str, read: Callable[[Sequence[str], str], str]) -> Check:

@@ -2,15 +2,10 @@
 
 import ipaddress
 import socket
-from typing import TypeAlias
 
 from django.db import connections
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-# RFC 6598: carriers' private space. `is_private` does not cover it on all versions of Python.
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+from reputation.pure.public_address import is_public, unwrapped
 
 
 class EgressRefused(OSError):
@@ -27,26 +22,13 @@ def check_target(ip: str, *, lab: bool, is_mx: bool) -> None:
     In the lab: only loopback. Otherwise: a recipient's MX must be a public address; a relay that an admin entered may
     also be on our own network.
     """
-    address = _unwrapped(ipaddress.ip_address(ip))
+    address = unwrapped(ipaddress.ip_address(ip))
     if lab:
         if not address.is_loopback:
             raise EgressRefused(f"{ip} is not on this machine, and LAB is on: nothing may leave it.")
         return
-    if is_mx and not _is_public(address):
+    if is_mx and not is_public(address):
         raise EgressRefused(f"{ip} is not a public address; an MX must not lead into a private network.")
-
-
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one, where there is one."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
-            return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        return address.ipv4_mapped or address.sixtofour or address
-    return address
-
-
-def _is_public(address: Address) -> bool:
-    return address.is_global and not address.is_multicast and not (address.version == 4 and address in _SHARED)
 
 
 def refuse_inside_transaction() -> None:

@@ -72,6 +72,11 @@ def listing(about: str, **fields: object) -> Change:
     return act
 
 
+def under_the_main_name(now: datetime, campaign: Campaign) -> None:
+    SendingDomain.objects.update(name="harbour.example")
+    update(from_address="hello@harbour.example")(now, campaign)
+
+
 MUST: dict[str, Change] = {
     "footer.address": workspace(postal_address=" "),
     "sending.stopped": lambda now, campaign: Workspace.objects.update(sending_stopped_at=now),
@@ -101,6 +106,7 @@ MUST: dict[str, Change] = {
 SHOULD: dict[str, Change] = {
     "unsubscribe.https": lambda now, campaign: None,
     "sender.unsure": lambda now, campaign: SendingDomain.objects.update(state="unsure", last_pass_at=now),
+    "sender.shared_name": lambda now, campaign: under_the_main_name(now, campaign),
     "sender.noreply": update(reply_to="noreply@news.harbour.example"),
     "route.reverse_name_unknown": lambda now, campaign: Finding.objects.all().delete(),
     "audience.again": launched_yesterday,
@@ -124,7 +130,8 @@ LISTED_AND_NO_MUST: dict[str, Change] = {
     "lists.unknown": listing("address", result="unknown", failing_since=None, confirmed=False),
 }
 FINE = {
-    "sender.verified", "sender.aligned", "route.reverse_name_ok", "audience.counted", "size.ok", "copies.ok",
+    "sender.verified", "sender.own_name", "sender.aligned",
+    "route.reverse_name_ok", "audience.counted", "size.ok", "copies.ok",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pytest_django import Settings
 
 from reputation import blocklists, domains, findings, resolver
 from reputation.checks import data_files
-from reputation.models import Finding, LinkHost, SendingAddress, SendingDomain
+from reputation.models import Budget, BudgetChange, Finding, LinkHost, SendingAddress, SendingDomain
 from tests.reputation.conftest import Zones
 
 pytestmark = pytest.mark.django_db
@@ -184,6 +184,26 @@ def test_the_round_asks_hourly_and_sooner_while_a_listing_is_not_sure(
     zones.add(f"{ZEN} 60 IN A 127.0.0.2")
     assert [asks(182), asks(185), asks(192)] == [True, False, True]
     assert address.findings.get(check_name="list_zen").confirmed
+
+
+def test_a_receiver_that_names_a_blocklist_has_us_ask_at_once_and_once(
+    now: datetime, address: SendingAddress, zones: Zones
+) -> None:
+    def asks(minutes: int) -> bool:
+        zones.asked.clear()
+        blocklists.check_all(now=now + timedelta(minutes=minutes))
+        return bool(zones.asked)
+
+    def told(minutes: int, class_name: str) -> None:
+        budget, _ = Budget.objects.get_or_create(kind=Budget.Kind.IP, scope=address.ip, provider="yahoo")
+        at = now + timedelta(minutes=minutes)
+        BudgetChange.objects.create(budget=budget, at=at, what="held", evidence={"class": class_name})
+
+    assert asks(0)
+    told(5, "reputation")
+    assert not asks(6)
+    told(7, "blocklist")
+    assert [asks(8), asks(9)] == [True, False]
 
 
 def test_the_checks_of_records_and_of_lists_leave_each_other_alone(now: datetime, address: SendingAddress) -> None:

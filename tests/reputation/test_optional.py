@@ -2,9 +2,10 @@
 
 import pytest
 
-from reputation import authentication, optional
+from reputation import authentication, mta_sts, optional
 from reputation.authentication import Subject
 from reputation.findings import Check
+from reputation.pure.mta_sts_policy import Policy
 from tests.reputation.conftest import Zones
 
 NAME, HOST = "news.shop.example", "bounce.news.shop.example"
@@ -24,6 +25,12 @@ WRONG = {
     "tls_rpt": ({f"_smtp._tls.{HOST}": "v=TLSRPTv1; rua=ftp://shop.example"}, "needs rua="),
     "bimi": ({**RIGHT["bimi"], DMARC: "v=DMARC1; p=none"}, "p=quarantine or p=reject"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _policy_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of MTA-STS has tests of its own."""
+    monkeypatch.setattr(mta_sts, "fetch", lambda host: Policy("testing", ("mail.shop.example",), 86400))
 
 
 def publish(zones: Zones, records: dict[str, str]) -> None:
