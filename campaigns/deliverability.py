@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from audiences.quiet import quiet_share
+from campaigns.pure.chart import Chart, Point, chart_of
 from campaigns.pure.score import Counts, Limits, Score, score_of
 from reputation import outside_figures
 from reputation.models import Budget, DayTally, SendingDomain
@@ -149,6 +150,12 @@ class Dashboard:
     def change(self) -> int:
         """Points since a week ago; 0 where there was no score."""
         return self.score.value - self.before.value if self.score and self.before else 0
+
+    @property
+    def chart(self) -> Chart:
+        """The score by day, from the first day that has one."""
+        told = [(f"{day:%-d %b}", value) for day, value in self.over_time if value is not None]
+        return chart_of([Point(day, value, f"{value}", f"{day}: {value}") for day, value in told])
 
     @property
     def by_day(self) -> list[tuple[date, list[int]]]:

@@ -59,6 +59,7 @@ PLACES = (
     Place("suppressions", "Suppressions", "page", "shield-x", "", "blocked bounced complained"),
     Place("answers", "Answers", "page", "arrow-down-left", "", "receivers replies unclassified storms rules"),
     Place("deliverability", "Deliverability", "page", "heart-rate-monitor", "", "score reputation complaints bounces"),
+    Place("outside-figures", "Postmaster figures", "page", "file-analytics", "", "snds google yahoo spam rate csv"),
     Place("outside", "Reports from outside", "page", "file-analytics", "", "dmarc tls-rpt aggregate evidence rua"),
     Place("team", "Team", "page", "users", "", "invite roles members"),
     Place("settings", "Settings", "page", "settings", "", "time zone postal address tracking"),

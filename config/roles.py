@@ -108,7 +108,8 @@ _TABLE: dict[Needs, str] = {
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
         campaign-guard-resume campaign-first-part""",
     SEE_OR_WORK: "pictures picture",
-    SEE_OR_RUN: "settings limit limits-of warmup-plan warmup-budget answer storm outside",
+    SEE_OR_RUN: """settings limit limits-of warmup-plan warmup-budget answer storm outside
+        outside-figures""",
     RUN: """message-eml
         person-unsubscribe person-suppress person-erase suppression-new suppression-lift domain-new domain-check
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new

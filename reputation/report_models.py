@@ -74,3 +74,33 @@ class RefusedFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
+
+
+class PostmasterFigure(models.Model):
+    """What a provider tells its senders of one day, about one of our addresses or domains. The latest word counts."""
+
+    class Source(models.TextChoices):
+        SNDS = "snds", "Microsoft SNDS"
+        GOOGLE = "google", "Google Postmaster Tools"
+        YAHOO = "yahoo", "Yahoo Sender Hub"
+
+    source = models.CharField(max_length=6, choices=Source)
+    subject = models.CharField(max_length=255, help_text="An IP address or a domain")
+    day = models.DateField()
+    complaints = models.FloatField(null=True, help_text="Per cent, at most")
+    messages = models.BigIntegerField(null=True)
+    colour = models.CharField(max_length=6, blank=True)
+    traps = models.IntegerField(null=True)
+    taken_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["source", "subject", "-day"]
+        constraints = [models.UniqueConstraint(fields=["source", "subject", "day"], name="one_postmaster_figure_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} on {self.day}"
+
+    @property
+    def short_source(self) -> str:
+        """Microsoft, Google or Yahoo."""
+        return str(self.get_source_display()).split()[0]

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from reputation import blocklists, domains, findings, ledger, recipients, taking_reports, warmup
+from reputation import blocklists, domains, forgetting, ledger, recipients, warmup
 from reputation.workspace import zone
 
 
@@ -24,9 +24,7 @@ def ask_blocklists() -> None:
 
 @shared_task
 def prune_findings() -> None:
-    now = timezone.now()  # clock: entry
-    findings.prune(now=now)
-    taking_reports.prune(now=now)
+    forgetting.forget(now=timezone.now())  # clock: entry
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reputation.views import domains, limits, outside, settings, warmup
+from reputation.views import domains, limits, outside, postmaster, settings, warmup
 
 urlpatterns = [
     path("domains/", domains.index, name="domains"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("warmup/budgets/<int:budget_id>/", warmup.budget, name="warmup-budget"),
     #
     path("outside/", outside.index, name="outside"),
+    path("outside/figures/", postmaster.index, name="outside-figures"),
     path("outside/<int:report_id>/", outside.report, name="outside-report"),
     path("outside/refused/<int:file_id>/", outside.refused, name="outside-refused"),
     #

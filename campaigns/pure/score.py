@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
+from words import marked
+
 # There is no score of fewer messages in 30 days.
 ENOUGH = 1000
 HEALTHY, FAIR = 80, 60
@@ -29,14 +31,25 @@ class Factor(NamedTuple):
 
 
 FACTORS = (
-    Factor("complained", "Complaints", "of the accepted, at providers that tell", 25, 0.1, 0.3, "O", True),
-    Factor("authenticated", "Authentication", "of our messages, in receivers' reports", 20, 99, 90, "P", True),
-    Factor("bounced", "Hard bounces", "of those tried", 15, 1, 2, "2", True),
-    Factor("deferred", "Told to wait", "of all attempts", 12, 5, 15, "P"),
-    Factor("left", "Unsubscribed", "of the accepted", 10, 0.3, 1, "2"),
-    Factor("clicked", "Clicked", "of the accepted", 10, 2, 0.2, "P"),
-    Factor("quiet", "Age of the list", "of the people: no sign of life for a year", 5, 20, 70, "P"),
-    Factor("opened", "Opened", "of the accepted, programs not counted", 3, 15, 5, "P"),
+    Factor(
+        "complained", marked("Complaints"), marked("of the accepted, at providers that tell"), 25, 0.1, 0.3, "O", True
+    ),
+    Factor(
+        "authenticated",
+        marked("Authentication"),
+        marked("of our messages, in receivers' reports"),
+        20,
+        99,
+        90,
+        "P",
+        True,
+    ),
+    Factor("bounced", marked("Hard bounces"), marked("of those tried"), 15, 1, 2, "2", True),
+    Factor("deferred", marked("Told to wait"), marked("of all attempts"), 12, 5, 15, "P"),
+    Factor("left", marked("Unsubscribed"), marked("of the accepted"), 10, 0.3, 1, "2"),
+    Factor("clicked", marked("Clicked"), marked("of the accepted"), 10, 2, 0.2, "P"),
+    Factor("quiet", marked("Age of the list"), marked("of the people: no sign of life for a year"), 5, 20, 70, "P"),
+    Factor("opened", marked("Opened"), marked("of the accepted, programs not counted"), 3, 15, 5, "P"),
 )
 BY_KEY = {factor.key: factor for factor in FACTORS}
 

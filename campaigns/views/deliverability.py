@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from campaigns import deliverability
-from campaigns.pure.chart import Point, chart_of
 from campaigns.pure.next_steps import WORDS
 from campaigns.pure.score import ENOUGH, FACTORS, limits_of
 from campaigns.trouble import broken_checks, troubled_budgets
@@ -25,9 +24,6 @@ def index(request: HttpRequest) -> HttpResponse:
     now, house = timezone.now(), zone()  # clock: entry
     domain, limits = _domain(request), limits_of(workspace().thresholds)
     found = deliverability.dashboard(now=now, zone=house, today=today(now, house), limits=limits, domain=domain)
-    points = [
-        Point(f"{day:%-d %b}", value, f"{value}", f"{day:%-d %b}: {value}") for day, value in found.over_time if value
-    ]
     context: dict[str, Any] = {
         "nav": "deliverability",
         "found": found,
@@ -36,7 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "factors": COLUMNS,
         "formula": [(factor, *limits[factor.key]) for factor in FACTORS],
         "steps": [(step, WORDS[step.key]) for step in found.steps],
-        "chart": chart_of(points),
+        "chart": found.chart,
         "troubled": troubled_budgets(now=now),
         "broken": broken_checks(),
     }
