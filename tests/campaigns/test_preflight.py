@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from audiences.models import Subscriber, Subscription
+from campaigns import standing
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.preflight import must_fix, preflight, stops_a_test
@@ -72,11 +73,6 @@ def listing(about: str, **fields: object) -> Change:
     return act
 
 
-def under_the_main_name(now: datetime, campaign: Campaign) -> None:
-    SendingDomain.objects.update(name="harbour.example")
-    update(from_address="hello@harbour.example")(now, campaign)
-
-
 MUST: dict[str, Change] = {
     "footer.address": workspace(postal_address=" "),
     "sending.stopped": lambda now, campaign: Workspace.objects.update(sending_stopped_at=now),
@@ -106,7 +102,6 @@ MUST: dict[str, Change] = {
 SHOULD: dict[str, Change] = {
     "unsubscribe.https": lambda now, campaign: None,
     "sender.unsure": lambda now, campaign: SendingDomain.objects.update(state="unsure", last_pass_at=now),
-    "sender.shared_name": lambda now, campaign: under_the_main_name(now, campaign),
     "sender.noreply": update(reply_to="noreply@news.harbour.example"),
     "route.reverse_name_unknown": lambda now, campaign: Finding.objects.all().delete(),
     "audience.again": launched_yesterday,
@@ -161,6 +156,19 @@ def test_what_should_be_looked_at_is_found_and_does_not_block(now: datetime, rul
     SHOULD[rule](now, campaign)
     assert rule in ids(now, campaign, Level.SHOULD_LOOK)
     assert ids(now, campaign, Level.MUST_FIX) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("harbour.example", "sender.shared_name"),
+        ("harbour.co.uk", "sender.shared_name"),
+        ("news.harbour.example", "sender.own_name"),
+        ("news.harbour.co.uk", "sender.own_name"),
+    ],
+)
+def test_marketing_mail_is_advised_to_have_a_name_of_its_own(name: str, rule: str) -> None:
+    assert [row.id for row in standing.of_stream(SendingDomain(name=name))] == [rule]
 
 
 def test_outside_the_lab_one_click_needs_https(now: datetime, settings) -> None:
