@@ -29,17 +29,19 @@ class NameForm(forms.Form):
 
 class NameAndTagsForm(NameForm):
     tags = forms.CharField(
-        label="Tags",
+        label=_("Tags"),
         required=False,
         max_length=400,
-        help_text="With commas, such as “spring, shop”. They help your team to find it again.",
+        help_text=_("With commas, such as “spring, shop”. They help your team to find it again."),
     )
 
     def clean_tags(self) -> list[str]:
         tags = dict.fromkeys(tag.strip().lower() for tag in str(self.cleaned_data["tags"]).split(","))
         tags.pop("", None)
         if too_long := [tag for tag in tags if len(tag) > 40]:
-            raise forms.ValidationError(f"“{too_long[0][:40]}…” is too long for a tag; 40 characters are enough.")
+            raise forms.ValidationError(
+                _("“%(too_long)s…” is too long for a tag; 40 characters are enough.") % {"too_long": too_long[0][:40]}
+            )
         return list(tags)
 
 
@@ -53,7 +55,7 @@ class AudienceForm(forms.Form):
         queryset=MailingList.objects.none(), required=False, label=_("But not to"), widget=forms.CheckboxSelectMultiple
     )
 
-    everybody = forms.BooleanField(label="Everybody on these lists again", required=False)
+    everybody = forms.BooleanField(label=_("Everybody on these lists again"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -205,11 +207,11 @@ class WhenForm(forms.Form):
         label=_("Per hour, at most"), required=False, min_value=1, help_text=_("Empty: as fast as is safe.")
     )
     spread_hours = forms.IntegerField(
-        label="Or spread over hours",
+        label=_("Or spread over hours"),
         required=False,
         min_value=1,
         max_value=168,
-        help_text="So many hours at least, evenly.",
+        help_text=_("So many hours at least, evenly."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -229,7 +231,7 @@ class WhenForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("per_hour") and cleaned.get("spread_hours"):
-            self.add_error("spread_hours", "Say either how many an hour or over how many hours, not both.")
+            self.add_error("spread_hours", _("Say either how many an hour or over how many hours, not both."))
         if cleaned.get("when") != AT:
             return {**cleaned, "wall_time": "", "zone": ""}
         try:
