@@ -18,24 +18,31 @@ MOST_FILES = 100
 SHOWN_ROWS = 500
 
 
-class Files(forms.FileInput):
+class Several(forms.FileInput):
     allow_multiple_selected = True
 
 
+class Files(forms.FileField):
+    """A field with a list of files: each must be one."""
+
+    def clean(self, value: Any, initial: Any = None) -> list[UploadedFile[bytes]]:
+        return [super(Files, self).clean(file, initial) for file in value or [None]]
+
+
 class UploadForm(forms.Form):
-    reports = forms.FileField(
+    reports = Files(
         label="Reports",
         help_text="DMARC (XML) and TLS (JSON) as they came, packed or not; several at once.",
-        widget=Files(attrs={"accept": ".xml,.json,.gz,.zip"}),
+        widget=Several(attrs={"accept": ".xml,.json,.gz,.zip"}),
         error_messages={"required": "Choose a file first.", "empty": "The file is empty."},
     )
 
 
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry
-    form = UploadForm(request.POST or None, request.FILES or None)
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_valid():
-        for file in request.FILES.getlist("reports")[:MOST_FILES]:
+        for file in form.cleaned_data["reports"][:MOST_FILES]:
             _take(request, file)
         return redirect("outside")
     organisation = request.GET.get("by", "")

@@ -56,7 +56,7 @@ def test_five_random_recipients_are_shown_and_others_at_the_next_look(client, ca
 
 
 def test_the_page_says_how_long_it_takes_at_todays_limits(client, campaign) -> None:
-    assert "At today’s limits, begun now, the last of them has it about" in page(client, campaign, "audience")
+    assert "If it began now, everyone would have it about" in page(client, campaign, "audience")
 
 
 @pytest.mark.parametrize(("sleepers", "warned"), [(7, False), (8, True)])
