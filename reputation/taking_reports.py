@@ -1,14 +1,18 @@
 """Take in what receivers report about our mail: by upload or by mail, each report once."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from reputation.catalogue import registrable
 from reputation.models import DmarcTally, OutsideReport, RefusedFile, SendingDomain, TlsTally
 from reputation.pure.report_files import LARGEST, FileReport, Refused, provider_named, read_file
 
 KEEP = timedelta(days=400)
+# Clocks and zones differ.
+AHEAD = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,9 @@ def take(*, now: datetime, data: bytes, source: str) -> Taken:
 
     What comes by mail bears no proof of who wrote it: it is shown, and nothing is slowed or suppressed by it.
     """
-    found = read_file(data)
-    _about_us(found)
+    found = _about_us(read_file(data))
+    if found.ends_at > now + AHEAD:
+        raise Refused("The report is about days that have not been yet.")
     with transaction.atomic():
         row, is_new = OutsideReport.objects.get_or_create(
             kind=found.kind,
@@ -61,17 +66,27 @@ def upload(*, now: datetime, name: str, data: bytes) -> Taken:
 
 def prune(*, now: datetime) -> None:
     """Forget reports after 400 days."""
-    OutsideReport.objects.filter(ends_at__lt=now - KEEP).delete()
+    # By their numbers: to take their rows along, Django would read them with all their files.
+    OutsideReport.objects.filter(ends_at__lt=now - KEEP).only("pk").delete()
     RefusedFile.objects.filter(at__lt=now - KEEP).delete()
 
 
-def _about_us(found: FileReport) -> None:
-    """A policy is published by our domain or one above it, and counts for those below."""
-    ours = [
-        name for pair in SendingDomain.objects.values_list("name", "return_path_host") for name in map(str.lower, pair)
-    ]
-    if not any(_same_or_below(name, found.domain) or _same_or_below(found.domain, name) for name in ours):
+def _about_us(found: FileReport) -> FileReport:
+    """Without rows about others: whoever writes a report by mail could put any number of them in. Raises Refused when
+    it is about others as a whole."""
+    ours = {name.lower() for pair in SendingDomain.objects.values_list("name", "return_path_host") for name in pair}
+    if not _concerns(found.domain, ours):
         raise Refused(f"The report is about {found.domain}, which is no sending domain here, and not above one.")
+    dmarc = tuple(row for row in found.dmarc if _concerns(row.header_from or found.domain, ours))
+    return replace(found, dmarc=dmarc, tls=tuple(row for row in found.tls if _concerns(row.domain, ours)))
+
+
+def _concerns(domain: str, ours: Collection[str]) -> bool:
+    """A policy is published by our domain or one above it that is still somebody's own, and counts for those below."""
+    return any(
+        _same_or_below(domain, name) or (_same_or_below(name, domain) and _same_or_below(domain, registrable(name)))
+        for name in ours
+    )
 
 
 def _same_or_below(name: str, other: str) -> bool:

@@ -20,7 +20,7 @@ from reputation.budgets import ALL, budgets_for, hourly_of
 from reputation.catalogue import catalogue
 from reputation.models import Alert, Budget, BudgetChange, DayTally, WarmupPlan
 from reputation.pure import warmup as pure
-from reputation.pure.warmup import Day, Decision, cap_of
+from reputation.pure.warmup import Day, Decision, cap_of, rests_on
 from reputation.workspace import today
 
 CHUNK = 1_000
@@ -129,7 +129,11 @@ def _judge(budget: Budget, tally: DayTally, verdicts: frozenset[str]) -> tuple[D
         is_open=budget.state == Budget.State.OPEN,
     )
     figures = {name: getattr(day, name) for name in FIGURES}
-    return pure.decide(day), {"day": tally.day.isoformat(), "warmup_day": budget.warmup_day, **figures}
+    decision = pure.decide(day)
+    if decision.by > 0 and budget.warmup and rests_on(tally.day, skips_weekends=budget.warmup.skips_weekends):
+        # What left then was transactional; it may hold a warm-up or lead it back, but not on.
+        decision = Decision(0, "Weekends are skipped")
+    return decision, {"day": tally.day.isoformat(), "warmup_day": budget.warmup_day, **figures}
 
 
 def _decay(budget: Budget, day: date, last: date | None) -> Decision | None:

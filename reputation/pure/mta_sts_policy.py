@@ -29,7 +29,7 @@ def read(text: str) -> Policy:
     mode, age = values.get("mode", ""), values.get("max_age", "")
     if mode not in MODES:
         raise Wrong(f"The policy's mode is “{mode[:20]}”; it has to be enforce, testing or none.")
-    if not age.isdecimal() or int(age[:12]) > LONGEST_SECONDS:
+    if not age.isdecimal() or len(age) > 10 or int(age) > LONGEST_SECONDS:
         raise Wrong(f"The policy's max_age is “{age[:20]}”; it has to be seconds, at most a year.")
     if mode != "none" and not hosts:
         raise Wrong("The policy names no mx: nobody could deliver.")

@@ -193,6 +193,6 @@ def _per_cent(text: str, factor: float = 1.0) -> float:
 
 def _whole(text: str) -> int:
     plain = text.replace(",", "").replace(" ", "")
-    if not plain.isdecimal() or len(plain) > 12:
+    if not plain.isdecimal() or len(plain) > 9:
         raise ValueError(f"“{text[:40]}” is no number of messages.")
     return int(plain)

@@ -4,6 +4,7 @@
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -167,7 +168,7 @@ def _dmarc_row(record: Any) -> DmarcRow:
         header_from=_host(_text(names, "header_from")),
         dkim=_text(judged, "dkim").lower() == "pass",
         spf=_text(judged, "spf").lower() == "pass",
-        disposition=_text(judged, "disposition").lower()[:20] or "none",
+        disposition=_plain(_text(judged, "disposition")).lower()[:20] or "none",
     )
 
 
@@ -227,11 +228,11 @@ def _tls_row(policy: Mapping[str, Any]) -> TlsRow:
     details = policy.get("failure-details")
     for detail in details if isinstance(details, list) else []:
         given = _dict(detail)
-        kind = str(given.get("result-type") or "unknown")[:60]
+        kind = _plain(str(given.get("result-type") or "unknown"))[:60]
         failures[kind] = failures.get(kind, 0) + _count(given.get("failed-session-count"))
     return TlsRow(
         domain=_host(about.get("policy-domain")),
-        policy=str(about.get("policy-type") or "")[:40],
+        policy=_plain(str(about.get("policy-type") or ""))[:40],
         succeeded=_count(sums.get("total-successful-session-count")),
         failed=_count(sums.get("total-failure-session-count")),
         failures=failures,
@@ -268,6 +269,8 @@ def _host(value: Any) -> str:
 
 def _ip(text: str) -> str:
     try:
+        if "%" in text:
+            raise ValueError("a zone of one machine's own")
         return str(ip_address(text))
     except ValueError:
         raise Refused(f"“{_plain(text)[:60]}” is no IP address, and a row of the report says so.") from None
@@ -287,9 +290,9 @@ def _instant(value: Any) -> datetime:
         if seconds is not None:
             return datetime.fromtimestamp(seconds, UTC)
         found = datetime.fromisoformat(str(value))
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise Refused(f"“{_plain(str(value))[:60]}” is no date.") from None
-    return found.replace(tzinfo=found.tzinfo or UTC)
 
 
 def _parsed(kind: Callable[[Any], _Number], value: Any) -> _Number | None:
@@ -299,11 +302,12 @@ def _parsed(kind: Callable[[Any], _Number], value: Any) -> _Number | None:
         return None
 
 
-# Who writes reports, by a word of the name they give themselves; the first that fits.
+# Who writes reports, by what a word of the name they give themselves begins with; the first that fits.
 _WRITERS = (
     ("google", "google"),
     ("enterprise outlook", "m365"),
     ("outlook", "microsoft"),
+    ("hotmail", "microsoft"),
     ("microsoft", "microsoft"),
     ("yahoo", "yahoo"),
     ("aol", "yahoo"),
@@ -320,4 +324,4 @@ _WRITERS = (
 def provider_named(organisation: str) -> str:
     """The catalogue's key of the provider that writes under this name; empty for everybody else."""
     name = organisation.lower()
-    return next((key for word, key in _WRITERS if word in name), "")
+    return next((key for word, key in _WRITERS if re.search(rf"(?<![\w-]){re.escape(word)}", name)), "")

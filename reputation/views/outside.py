@@ -14,7 +14,6 @@ from reputation import outside_figures, taking_reports
 from reputation.models import OutsideReport, RefusedFile
 from reputation.pure.report_files import LARGEST
 
-MOST_FILES = 100
 SHOWN_ROWS = 500
 
 
@@ -42,10 +41,10 @@ def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_valid():
-        for file in form.cleaned_data["reports"][:MOST_FILES]:
+        for file in form.cleaned_data["reports"]:
             _take(request, file)
         return redirect("outside")
-    organisation = request.GET.get("by", "")
+    organisation = request.GET.get("by", "").replace("\0", "")
     context: dict[str, Any] = {
         "nav": "outside",
         "form": form,

@@ -111,6 +111,9 @@ def put_back(request: HttpRequest, plan_id: int, number: int) -> HttpResponse:
 def start(request: HttpRequest, plan_id: int) -> HttpResponse:
     plan = get_object_or_404(WarmupPlan, pk=plan_id)
     form = AttachForm(request.POST)
+    if form.is_valid() and form.cleaned_data["day"] > (last := min(map(len, plan.days.values()))):
+        # Beyond its last day a plan has no caps.
+        form.add_error("day", _("The plan ends on day %(last)s.") % {"last": last})
     if not form.is_valid():
         return _plan_page(request, plan, form)
     kind, scope = form.kind_and_scope()

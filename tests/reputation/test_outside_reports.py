@@ -1,7 +1,7 @@
 """Reports from outside: taken once, by upload and by mail, and shown beside our own figures."""
 
 import gzip
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -50,6 +50,32 @@ def test_reports_about_our_domains_and_those_above_and_below_are_ours(about):
 def test_reports_about_others_are_refused(about):
     with pytest.raises(Refused, match="no sending domain here"):
         taking_reports.take(now=NOW, data=dmarc(domain=about), source="upload")
+
+
+def test_a_report_about_a_whole_top_level_domain_is_not_about_us():
+    with pytest.raises(Refused, match="no sending domain here"):
+        taking_reports.take(now=NOW, data=dmarc(domain="example"), source="mail")
+
+
+def test_a_report_about_days_to_come_is_refused():
+    with pytest.raises(Refused, match="have not been yet"):
+        taking_reports.take(now=NOW, data=dmarc(begins=datetime(9999, 12, 30, tzinfo=UTC)), source="mail")
+
+
+def test_rows_about_others_are_left_out():
+    data = dmarc().replace(f"<header_from>{DOMAIN}</header_from>".encode(), b"<header_from>o.example</header_from>", 1)
+    assert taking_reports.take(now=NOW, data=data, source="mail").is_new
+    assert set(DmarcTally.objects.values_list("header_from", flat=True)) == {DOMAIN}
+
+
+def test_characters_that_no_text_has_do_not_keep_a_report_away():
+    data = tls().replace(b"no-policy-found", b"sts\\u0000").replace(b'"result-type": "', b'"result-type": "\\ud800')
+    assert taking_reports.take(now=NOW, data=data, source="mail").is_new
+
+
+def test_an_address_with_a_zone_is_refused():
+    with pytest.raises(Refused, match="is no IP address"):
+        taking_reports.take(now=NOW, data=dmarc(("fe80::1%eth0", 1, "pass", "pass")), source="mail")
 
 
 def test_what_cannot_be_read_is_kept_as_it_came():

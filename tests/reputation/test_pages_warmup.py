@@ -63,6 +63,11 @@ def test_an_address_begins_on_the_day_asked_for_and_shows_its_cap_of_today(plan)
     assert f"of {plan.days['google'][2]}</small>" in page
 
 
+def test_nobody_begins_behind_the_end_of_a_plan(plan):
+    answer = admin().post(reverse("warmup-start", args=[plan.pk]), {"scope": "ip|127.0.1.1", "day": "365"})
+    assert answer.status_code == 422 and "The plan ends on day" in answer.content.decode()
+
+
 def test_weekends_are_skipped_and_an_older_version_is_put_back(plan):
     client = admin()
     client.post(reverse("warmup-weekends", args=[plan.pk]), {"skip": "1"})

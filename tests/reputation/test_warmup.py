@@ -192,6 +192,16 @@ def test_a_weekend_that_is_skipped_leaves_transactional_mail_its_day(
     assert "Weekends are skipped" in " ".join(budgets.explain(_again(google), now=saturday, zone=berlin))
 
 
+def test_transactional_mail_of_a_skipped_weekend_leads_no_warm_up_on(
+    now: datetime, berlin: ZoneInfo, google: Budget, plan: WarmupPlan
+) -> None:
+    plans.set_weekends(plan=plan, skips=True)
+    saturday = now.astimezone(berlin).date() + timedelta(days=(5 - now.astimezone(berlin).weekday()) % 7)
+    _send(google, saturday, berlin, sent=95)
+    warmup.advance(now=_night_after(saturday, berlin), zone=berlin)
+    assert _again(google).warmup_day == 1
+
+
 def test_a_plan_is_a_copy_that_can_be_edited(plan: WarmupPlan) -> None:
     made = plans.make(name="Ours", preset="standard")
     plans.set_caps(plan=made, provider="google", caps={2: 123})

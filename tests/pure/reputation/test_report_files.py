@@ -126,6 +126,9 @@ def test_raw_deflate_is_not_taken_for_gzip():
         ("Outlook.com", "microsoft"),
         ("Yahoo", "yahoo"),
         ("A small firm", ""),
+        ("fastmail.com", ""),
+        ("hotmail.com", "microsoft"),
+        ("The Gaol", ""),
     ],
 )
 def test_writers_are_known_by_their_names(name, provider):
