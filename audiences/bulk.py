@@ -27,7 +27,7 @@ from audiences.choosing import Chosen, count
 from audiences.export_people import rows_of
 from audiences.models import BulkJob, ConsentEvent, Subscriber, Subscription, Suppression
 from audiences.pure.csv_export import csv_lines
-from audiences.suppress import reasons_of, suppress, take_reasons_away
+from audiences.suppress import suppress, take_reasons_away
 
 Action, State = BulkJob.Action, BulkJob.State
 CHUNK = 500
@@ -108,15 +108,14 @@ def _chunk(now: datetime, job: BulkJob) -> bool:
 
 
 def _add(now: datetime, job: BulkJob, person: Subscriber) -> bool:
-    became = consent.subscribe(
+    return consent.subscribe(
         now=now,
         email=person.email,
         list_id=job.terms["list"],
         source=job.mark,
         basis=job.terms["basis"],
         by_person=False,
-    )
-    return became in (consent.Subscribed.SUBSCRIBED, consent.Subscribed.TO_CONFIRM)
+    ).changed
 
 
 def _unsubscribe(now: datetime, job: BulkJob, person: Subscriber) -> bool:
@@ -165,11 +164,8 @@ def _undo_chunk(now: datetime, job: BulkJob) -> bool:
     marked = Q(source=f"{job.mark}: {job.terms['note']}"[:120])
     rows = list(Suppression.objects.filter(marked, scope=job.terms["scope"], reason="manual").order_by("pk")[:CHUNK])
     for row in rows:
-        if set(reasons_of(row)) == {"manual"}:
-            take_reasons_away(address_key=row.address_key, scopes=[row.scope], reasons=["manual"])
-        else:
-            # Another reason came: it stays, and this row is not looked at again.
-            Suppression.objects.filter(pk=row.pk).update(source=job.terms["note"][:120])
+        # Whatever else there is against them stays.
+        take_reasons_away(address_key=row.address_key, scopes=[row.scope], reasons=["manual"])
     return _count_undone(job, len(rows))
 
 

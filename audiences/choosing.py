@@ -1,5 +1,6 @@
 """Which people somebody looks at, or wants something done with: a search, a list, a state, a field. One for both."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
@@ -80,7 +81,7 @@ class Chosen:
         if not self.value:
             return ~Q(fields__has_key=self.field) | Q(fields__contains={self.field: ""})
         meant: list[object] = [self.value]
-        if self.value.lstrip("-").isdecimal() and len(self.value) < 16:
+        if re.fullmatch(r"-?\d{1,15}", self.value, re.ASCII):
             meant.append(int(self.value))
         if self.value.lower() in ("yes", "no", "true", "false"):
             meant.append(self.value.lower() in ("yes", "true"))

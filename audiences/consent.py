@@ -61,6 +61,10 @@ class Subscribed(StrEnum):
     ALREADY = "already"
     KEPT_OUT = "kept_out"
 
+    @property
+    def changed(self) -> bool:
+        return self in (Subscribed.SUBSCRIBED, Subscribed.TO_CONFIRM)
+
 
 class Confirmed(StrEnum):
     CONFIRMED = "confirmed"

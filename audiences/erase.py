@@ -9,6 +9,7 @@ from audiences.models import (
     ANYWHERE,
     ConsentEvent,
     ConsentEvidence,
+    ImportedPerson,
     ImportRejection,
     SoftFailure,
     Subscriber,
@@ -32,16 +33,17 @@ def erase(*, now: datetime, subscriber_id: int, source: str = "erasure") -> bool
             return False
         key = person.address_key
         suppress(now=now, address_key=key, scope=ANYWHERE, reason=Suppression.Reason.ERASED, source=source)
-        _forget_evidence(key, person.email)
+        _forget_evidence(key, subscriber_id, person.email)
         Subscription.objects.filter(subscriber=person).delete()
         person.delete()
         ConsentEvent.objects.create(subject_key=key, kind=ConsentEvent.Kind.ERASED, basis=source[:200], at=now)
         return True
 
 
-def _forget_evidence(key: UUID, email: str) -> None:
+def _forget_evidence(key: UUID, subscriber_id: int, email: str) -> None:
     ConsentEvidence.objects.filter(event__subject_key=key).delete()
     SoftFailure.objects.filter(address_key=key).delete()
+    ImportedPerson.objects.filter(subscriber_id=subscriber_id).delete()
     # Rejected lines of files show what stood there; the sentence about it stays, the address does not.
     ImportRejection.objects.filter(value__icontains=email).update(value="(erased)")
     for row in Suppression.objects.select_for_update(no_key=True).filter(address_key=key).order_by("pk"):

@@ -198,7 +198,7 @@ class BulkForm(forms.Form):
             del self.fields["typed"]
 
     def clean_typed(self) -> str:
-        typed = "".join(filter(str.isdigit, self.cleaned_data["typed"]))
+        typed = "".join(filter(str.isdecimal, self.cleaned_data["typed"]))
         if not typed or (self.total is not None and int(typed) != self.total):
             raise forms.ValidationError(_("This is not how many they are. Nothing was done."))
         return typed

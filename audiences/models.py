@@ -333,7 +333,10 @@ class ImportedPerson(models.Model):
     after = models.JSONField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["upload", "id"], name="people_of_import")]
+        indexes = [
+            models.Index(fields=["upload", "id"], name="people_of_import"),
+            models.Index(fields=["subscriber_id"], name="imports_of_person"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscriber_id} by import {self.upload_id}"

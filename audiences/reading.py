@@ -15,7 +15,13 @@ def read_as(*, upload: Import, encoding: str, delimiter: str) -> None:
     """Read it in another encoding or with another delimiter, and guess the columns anew. Raises BadFile."""
     seen = look(path=Path(upload.path), encoding=encoding, delimiter=delimiter)
     _waiting(upload).update(
-        encoding=seen.encoding, delimiter=seen.delimiter, has_header=seen.has_header, mapping=seen.mapping
+        encoding=seen.encoding,
+        delimiter=seen.delimiter,
+        has_header=seen.has_header,
+        mapping=seen.mapping,
+        # A trial of another reading says nothing of this one.
+        state=Import.State.UPLOADED,
+        trial={},
     )
 
 

@@ -94,8 +94,8 @@ RETURNING id
 
 
 def _add_reason(row: Suppression, reason: str, source: str, proof: dict[str, Any]) -> bool:
-    # A pause that would end by itself must not hide what does not.
-    reasons = {} if row.reason == Reason.PAUSED else reasons_of(row)
+    # Who leaves need not pause; beneath anything else a pause goes on, and shows again when that is taken away.
+    reasons = {} if row.reason == Reason.PAUSED and reason in LIFTED_BY_CONSENT else reasons_of(row)
     # One reason of the kind that consent lifts is enough: two would say nothing more.
     if reason in reasons or (reason in LIFTED_BY_CONSENT and not reasons.keys().isdisjoint(LIFTED_BY_CONSENT)):
         return False
@@ -110,8 +110,9 @@ def outlives_consent(row: Suppression) -> bool:
 
 
 def reasons_of(row: Suppression) -> dict[str, dict[str, Any]]:
-    """Every reason of the row with its evidence."""
+    """Every reason of the row with its evidence; of a pause also when it ends."""
     own = {key: value for key, value in row.evidence.items() if key != "also"}
+    own |= {"until": row.until.isoformat()} if row.until else {}
     return {row.reason: {**own, "source": row.source}, **row.evidence.get("also", {})}
 
 
@@ -123,14 +124,15 @@ def _show(row: Suppression, reasons: dict[str, dict[str, Any]]) -> None:
     strongest = min(reasons, key=[str(reason) for reason in STRENGTH].index)
     own = dict(reasons.pop(strongest))
     row.reason, row.source = strongest, str(own.pop("source", ""))
+    ends = own.pop("until", None)
+    row.until = datetime.fromisoformat(ends) if ends else None
     row.evidence = {**own, "also": reasons} if reasons else own
-    row.until = None
     row.save(update_fields=["reason", "source", "evidence", "until"])
 
 
 def _storable(evidence: Mapping[str, Any]) -> dict[str, Any]:
     """Receivers' texts may hold NUL, which jsonb can't."""
-    kept = {str(key): value for key, value in evidence.items() if key not in ("also", "source")}
+    kept = {str(key): value for key, value in evidence.items() if key not in ("also", "source", "until")}
     return {key: value.replace("\0", "\ufffd") if isinstance(value, str) else value for key, value in kept.items()}
 
 
@@ -170,7 +172,8 @@ def lift(*, now: datetime, address_key: UUID, scope: str, actor: str, reason: st
         if row.source == SAMPLE:
             raise CannotLift(_("This is sample data, which is never mailed."))
         basis = f"{row.reason} in {scope}, by {actor}: {' '.join(reason.split())}"[:200]
-        row.delete()
+        # A pause is the person's own, and ends by itself.
+        _show(row, {name: proof for name, proof in reasons_of(row).items() if name == Reason.PAUSED})
         ConsentEvent.objects.create(subject_key=address_key, kind=ConsentEvent.Kind.LIFTED, basis=basis, at=now)
         return True
 
@@ -203,9 +206,10 @@ _IMPORT = f"""
 INSERT INTO audiences_suppression AS s (address_key, scope, reason, source, evidence, created_at, created_by_id)
 SELECT key, %s, %s, %s, '{{}}'::jsonb, %s, %s FROM unnest(%s::uuid[]) key
 ON CONFLICT (address_key, scope) DO UPDATE
-    SET reason = EXCLUDED.reason, source = EXCLUDED.source,
+    SET reason = EXCLUDED.reason, source = EXCLUDED.source, until = NULL,
         evidence = jsonb_build_object('also', coalesce(s.evidence -> 'also', '{{}}') || jsonb_build_object(
-                       s.reason, (s.evidence - 'also') || jsonb_build_object('source', s.source)))
+                       s.reason, (s.evidence - 'also') || jsonb_strip_nulls(
+                           jsonb_build_object('source', s.source, 'until', s.until))))
     WHERE array_position(ARRAY{[str(r) for r in STRENGTH]}, EXCLUDED.reason::text)
         < array_position(ARRAY{[str(r) for r in STRENGTH]}, s.reason::text)
 """

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils.translation import gettext as _
 
 from audiences import import_sql as sql
 from audiences.import_files import BadFile
@@ -30,12 +31,21 @@ def run(*, now: datetime, upload_id: int) -> bool:
             mine.update(trial=_counts(now, upload), state=Import.State.CHECKED)
         except BadFile as error:
             mine.update(error=str(error), state=Import.State.UPLOADED)
+        except (OperationalError, InterfaceError):
+            raise  # the next sweep tries again
+        except Exception:
+            # Else the sweep would begin it anew, for ever.
+            sentence = _("The trial stopped at an error of ours. Nothing was changed.")
+            mine.update(error=sentence, state=Import.State.UPLOADED)
+            raise
         return True
 
 
 def _counts(now: datetime, upload: Import) -> dict[str, int]:
     reader = row_reader(upload)
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A large file takes as long as it takes, as when it is run.
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(sql.STAGE)
         stage(cursor, upload, reader)
         terms = terms_of(now, upload)

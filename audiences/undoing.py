@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from audiences.imports import alone
 from audiences.models import ConsentEvent, ConsentEvidence, Import, ImportedPerson, Subscriber, Subscription
@@ -55,7 +55,9 @@ def due() -> list[int]:
 
 def forget_old(*, now: datetime) -> None:
     """What cannot be taken back any more need not be known."""
-    old = Import.objects.filter(finished_at__lt=now - UNDO_WITHIN, state=Import.State.DONE).values("pk")
+    done = Q(finished_at__lt=now - UNDO_WITHIN, state=Import.State.DONE)
+    failed = Q(created_at__lt=now - UNDO_WITHIN, state=Import.State.FAILED)
+    old = Import.objects.filter(done | failed).values("pk")
     ImportedPerson.objects.filter(upload__in=old).delete()
 
 
@@ -66,7 +68,13 @@ def _undo_chunk(now: datetime, upload: Import, mailed: Mailed) -> bool:
         locked = Subscriber.objects.select_for_update(no_key=True).filter(pk__in=rows).order_by("pk")
         people = list(locked)
         written_to = mailed(person.address_key for person in people)
-        untouched = [person for person in people if person.address_key not in written_to]
+        # Whom a later import took in or changed is no longer this one's.
+        later = set(
+            ImportedPerson.objects.filter(upload__gt=upload.pk, subscriber_id__in=rows).values_list(
+                "subscriber_id", flat=True
+            )
+        )
+        untouched = [one for one in people if one.address_key not in written_to and one.pk not in later]
         _leave_list(now, upload, [person for person in untouched if rows[person.pk].joined])
         gone = _delete(upload, [person for person in untouched if rows[person.pk].was_new])
         for person in untouched:
@@ -93,8 +101,9 @@ def _leave_list(now: datetime, upload: Import, people: list[Subscriber]) -> None
 
 
 def _delete(upload: Import, people: list[Subscriber]) -> int:
-    """People who are on no list otherwise, with the evidence of how they came."""
-    alone_here = Subscriber.objects.filter(pk__in=[person.pk for person in people], subscriptions=None)
+    """People who are on no list otherwise, and of whom nobody wrote something down, with the evidence of how they
+    came."""
+    alone_here = Subscriber.objects.filter(pk__in=[person.pk for person in people], subscriptions=None, notes=None)
     keys = list(alone_here.values_list("address_key", flat=True))
     ConsentEvidence.objects.filter(event__subject_key__in=keys).delete()
     alone_here.delete()

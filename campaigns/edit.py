@@ -39,7 +39,8 @@ def archive(*, now: datetime, campaign_ids: Sequence[int]) -> int:
     """Out of the way, out of no number; returns how many. What is scheduled or under way stays in sight."""
     at_rest = Q(state__in=EDITABLE) | Q(mailing__state__in=[Mailing.State.DONE, Mailing.State.STOPPED])
     rest = Campaign.objects.filter(at_rest, pk__in=campaign_ids, archived_at=None).values("pk")
-    return Campaign.objects.filter(pk__in=rest).update(archived_at=now)
+    # Once more as it is now: somebody may have scheduled it since.
+    return Campaign.objects.filter(pk__in=rest).exclude(state=Campaign.State.SCHEDULED).update(archived_at=now)
 
 
 def bring_back(*, campaign_ids: Sequence[int]) -> int:

@@ -204,7 +204,11 @@ class WhenForm(forms.Form):
     )
     zone = forms.ChoiceField(label=_("Time zone"), required=False)
     per_hour = forms.IntegerField(
-        label=_("Per hour, at most"), required=False, min_value=1, help_text=_("Empty: as fast as is safe.")
+        label=_("Per hour, at most"),
+        required=False,
+        min_value=1,
+        max_value=10_000_000,
+        help_text=_("Empty: as fast as is safe."),
     )
     spread_hours = forms.IntegerField(
         label=_("Or spread over hours"),

@@ -1,8 +1,10 @@
 """A mail made elsewhere with its pictures, as one ZIP: the page is taken as it is, its pictures go into the library."""
 
+import lzma
 import posixpath
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from urllib.parse import unquote
@@ -17,6 +19,16 @@ MOST_FILES = 300
 MOST_PICTURES = 60
 # Unpacked, all that is read of it together: a small file must not fill the memory.
 MOST_OCTETS = 40 * 1024 * 1024
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    UnicodeDecodeError,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    OSError,
+)
 _PAGES = (".html", ".htm", ".mjml")
 _SHOWN = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 # Where pages name a picture: attributes of HTML and MJML, and styles.
@@ -44,7 +56,7 @@ def read_package(raw: bytes, *, by: User | None) -> Package:
     try:
         with zipfile.ZipFile(BytesIO(raw)) as folder:
             return _read(folder, by)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except _DAMAGED as error:
         raise BadSource("The ZIP file cannot be opened. Pack it again, without a password.") from error
 
 

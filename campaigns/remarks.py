@@ -16,6 +16,8 @@ Kind, Review = Remark.Kind, Campaign.Review
 _OPEN = (Campaign.State.DRAFT, Campaign.State.MISSED)
 # Put into every update that changes what is sent.
 AFTER_A_CHANGE = Case(When(review=Review.APPROVED, then=Value("")), default=F("review"))
+# The latest of what was done.
+STORY = 12
 OWN_WORDS = "You wrote its latest version. With two people for every campaign, somebody else has to decide."
 
 
@@ -47,15 +49,21 @@ def ask(*, now: datetime, campaign: Campaign, by: User, words: str) -> bool:
     return True
 
 
-def decide(*, now: datetime, campaign: Campaign, by: User, approve: bool, words: str, seen: int) -> None:
-    """Approve it, or send it back with a note: the version `seen`, no later one. Raises CannotDecide."""
+def stamp(campaign: Campaign) -> str:
+    """Another one after every change of what is sent: nobody approves or sends what they have not seen."""
+    return f"{campaign.rev}-{campaign.updated_at.timestamp():.6f}"
+
+
+def decide(*, now: datetime, campaign: Campaign, by: User, approve: bool, words: str, seen: str) -> None:
+    """Approve it, or send it back with a note: as it was `seen` (its stamp), and as it is now. Raises CannotDecide."""
     if not approve and not words.strip():
         raise CannotDecide("Say what should change, in a sentence; then it can be sent back.")
     if is_own(campaign, by):
         raise CannotDecide(OWN_WORDS)
     with transaction.atomic():
         asked = Campaign.objects.filter(pk=campaign.pk, state__in=_OPEN, review=Review.ASKED)
-        if not asked.filter(rev=seen).update(review=Review.APPROVED if approve else Review.REJECTED):
+        same = asked.filter(rev=campaign.rev, updated_at=campaign.updated_at)
+        if stamp(campaign) != seen or not same.update(review=Review.APPROVED if approve else Review.REJECTED):
             changed = asked.exists()
             raise CannotDecide(
                 "It was changed while you looked. Look at it once more."
@@ -125,13 +133,13 @@ def last_decision(campaign: Campaign) -> Remark | None:
     return campaign.remarks.filter(kind=campaign.review).select_related("by").first()
 
 
-def story_of(campaign: Campaign, most: int = 12) -> list[Deed]:
+def story_of(campaign: Campaign) -> list[Deed]:
     """Notes, decisions and versions, the newest first."""
-    remarks = campaign.remarks.select_related("by")[:most]
+    remarks = campaign.remarks.select_related("by")[:STORY]
     found = [Deed(row.at, row.by, row.get_kind_display(), _told(row)) for row in remarks]
-    saved = campaign.revisions.select_related("saved_by")[:most]
+    saved = campaign.revisions.select_related("saved_by")[:STORY]
     found += [Deed(row.saved_at, row.saved_by, f"saved version {row.number}") for row in saved]
-    return sorted(found, key=lambda deed: deed.at, reverse=True)[:most]
+    return sorted(found, key=lambda deed: deed.at, reverse=True)[:STORY]
 
 
 def _told(row: Remark) -> str:

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Greatest
 from psycopg.errors import QueryCanceled
 
@@ -43,24 +43,27 @@ def schedule(
     at = instant_of(wall_time, zone) if wall_time else now
     if wall_time and at < now - timedelta(minutes=1):
         raise CannotSchedule(_("That time has passed. Choose a later one, or send now."))
-    try:
-        approve_by_sending(now=now, campaign=campaign, by=by)
-    except CannotDecide as reason:
-        raise CannotSchedule(str(reason)) from reason
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
-    scheduled = Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).update(
-        state=State.SCHEDULED,
-        scheduled_for=at,
-        zone=zone,
-        wall_time=wall_time,
-        undo_until=undo_until,
-        scheduled_by=by,
-        problem="",
-        updated_at=now,
-    )
-    if not scheduled:
-        raise CannotSchedule(_("This campaign is scheduled or sent already."))
+    decision = {"scheduled_for": at, "zone": zone, "wall_time": wall_time, "undo_until": undo_until, "scheduled_by": by}
+    with transaction.atomic():
+        try:
+            approve_by_sending(now=now, campaign=campaign, by=by)
+        except CannotDecide as reason:
+            raise CannotSchedule(str(reason)) from reason
+        # Only what was looked at just now: looking takes a while, and somebody may have saved meanwhile.
+        unchanged = Campaign.objects.filter(pk=campaign_id, rev=campaign.rev, updated_at=campaign.updated_at)
+        scheduled = unchanged.filter(state__in=[State.DRAFT, State.MISSED]).update(
+            **decision, state=State.SCHEDULED, archived_at=None, problem="", updated_at=now
+        )
+        if not scheduled:
+            raise CannotSchedule(_not_now(campaign_id))
     return max(at, undo_until)
+
+
+def _not_now(campaign_id: int) -> str:
+    if Campaign.objects.filter(pk=campaign_id, state__in=[State.DRAFT, State.MISSED]).exists():
+        return _("It was changed meanwhile. Look once more, then send.")
+    return _("This campaign is scheduled or sent already.")
 
 
 def unschedule(*, now: datetime, campaign_id: int) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
@@ -52,6 +52,9 @@ class Gatekeeper:
             return None
         if not request.user.is_authenticated:
             return _to_sign_in(request)
+        if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+            # No text in the database has it, and nobody types it; forms refuse it by themselves.
+            raise BadRequest("The address has a character that no text has.")
         visitor = visitor_of(request)
         languages.follow(visitor.language)
         if not visitor.may(route, changes=request.method not in SAFE):

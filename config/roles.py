@@ -94,7 +94,7 @@ _TABLE: dict[Needs, str] = {
         campaign-pace
         campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
-        lists list fields people person person-messages imports import import-reading import-progress
+        lists list fields people person person-messages imports import import-progress
         domains domain address routes route limits warmup suppressions answers outside-report
         deliverability deliverability-at""",
     WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-say campaign-ask campaign-ignore
@@ -103,7 +103,7 @@ _TABLE: dict[Needs, str] = {
         campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists person-edit person-note field-new field-edit setup-hide sample-new sample-remove
-        import-new import-check import-run import-undo import-rejected""",
+        import-new import-reading import-check import-run import-undo import-rejected""",
     DECIDE: "campaign-decide",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
         campaign-guard-resume campaign-first-part""",

@@ -72,7 +72,9 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "audiences/person_form.html", context, status=422 if form.errors else 200)
 
 
-def _subscribe(request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None) -> None:
+def _subscribe(
+    request: HttpRequest, address: str, form: ConsentForm, fields: dict[str, str] | None = None
+) -> consent.Subscribed:
     wanted: MailingList = form.cleaned_data["list"]
     became = consent.subscribe(
         now=timezone.now(),  # clock: entry
@@ -84,6 +86,7 @@ def _subscribe(request: HttpRequest, address: str, form: ConsentForm, fields: di
         by_person=False,
     )
     messages.add_message(request, _level(became), BECAME[became].format(address, wanted.name))
+    return became
 
 
 def show(request: HttpRequest, person_id: int) -> HttpResponse:
@@ -179,7 +182,8 @@ def new_consent(request: HttpRequest, person_id: int) -> HttpResponse:
         by_person=True,
         evidence={"text": form.cleaned_data["basis"]},
     )
-    _noted(request, now, person, f"New consent to “{wanted.name}”")
+    if became.changed:
+        _noted(request, now, person, f"New consent to “{wanted.name}”")
     messages.add_message(request, _level(became), BECAME[became].format(person.email, wanted.name))
     return redirect("person", person_id)
 
@@ -198,9 +202,9 @@ def add_to_list(request: HttpRequest, person_id: int) -> HttpResponse:
     form = ConsentForm(request.POST)
     if not form.is_valid():
         return _page(request, person, 422, add_form=form)
-    _subscribe(request, person.email, form)
     now = timezone.now()  # clock: entry
-    _noted(request, now, person, f"Put on “{form.cleaned_data['list'].name}”")
+    if _subscribe(request, person.email, form).changed:
+        _noted(request, now, person, f"Put on “{form.cleaned_data['list'].name}”")
     return redirect("person", person_id)
 
 
@@ -221,7 +225,8 @@ def unsubscribe(request: HttpRequest, person_id: int) -> HttpResponse:
     )
     where = f"“{wanted.name}”" if wanted else "all marketing mail"
     messages.success(request, f"{person.email} {'left' if done.changed else 'had left already:'} {where}.")
-    _noted(request, now, person, f"Unsubscribed from {where}")
+    if done.changed:
+        _noted(request, now, person, f"Unsubscribed from {where}")
     return redirect("person", person_id)
 
 
@@ -232,7 +237,7 @@ def suppress(request: HttpRequest, person_id: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, person, 422, suppress_form=form)
     now = timezone.now()  # clock: entry
-    suppressing.suppress(
+    is_new = suppressing.suppress(
         now=now,
         address_key=person.address_key,
         scope=form.cleaned_data["scope"],
@@ -240,7 +245,8 @@ def suppress(request: HttpRequest, person_id: int) -> HttpResponse:
         source=form.cleaned_data["note"],
         user_id=acting(request).pk,
     )
-    _noted(request, now, person, "Suppressed by hand")
+    if is_new:
+        _noted(request, now, person, "Suppressed by hand")
     messages.success(
         request, _("Suppressed. What was on its way this second may still reach %(email)s.") % {"email": person.email}
     )

@@ -48,6 +48,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "decision": remarks.last_decision(campaign),
         "is_own": remarks.is_own(campaign, acting(request)),
         "story": remarks.story_of(campaign),
+        "seen": remarks.stamp(campaign),
     }
     return render(request, "campaigns/hub.html", context)
 

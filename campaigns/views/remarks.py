@@ -43,7 +43,7 @@ def ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def decide(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Approve it or send it back: the version that was looked at."""
     campaign, approve = campaign_or_404(campaign_id), "approve" in request.POST
-    now, seen = timezone.now(), request.POST.get("seen", "")  # clock: entry
+    now = timezone.now()  # clock: entry
     try:
         remarks.decide(
             now=now,
@@ -51,7 +51,7 @@ def decide(request: HttpRequest, campaign_id: int) -> HttpResponse:
             by=acting(request),
             approve=approve,
             words=_words(request),
-            seen=int(seen) if seen.isdecimal() and len(seen) < 9 else -1,
+            seen=request.POST.get("seen", ""),
         )
     except remarks.CannotDecide as reason:
         messages.error(request, str(reason))

@@ -69,7 +69,7 @@ def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime
         "outlook": outlook(now=now, starts_at=starts_at, zone=zone(), campaign=campaign, crowd=crowd),
         **_by_level(preflight(now=now, campaign=campaign, crowd=crowd)),
         "ignored_because": remarks.ignored(campaign),
-        "seen": _stamp(campaign),
+        "seen": remarks.stamp(campaign),
         **_countdown(campaign, now),
     }
 
@@ -87,11 +87,6 @@ def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> dict[str
     elif is_twice(wall, place):
         note = "The clocks show this time twice that night; it goes at the first."
     return {"starts_at": instant_of(wall, place), "note": note}
-
-
-def _stamp(campaign: Campaign) -> str:
-    """Another one after every change: nobody sends what they have not seen."""
-    return f"{campaign.rev}-{campaign.updated_at.timestamp():.6f}"
 
 
 def _by_level(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
@@ -125,7 +120,7 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if campaign.state not in edit.EDITABLE:
         return redirect(page_of(campaign) if campaign.mailing else "campaign-review", campaign_id)
     form = ScheduleForm(request.POST, people=crowd_of(campaign).recipients)
-    if form.is_valid() and request.POST.get("seen", _stamp(campaign)) != _stamp(campaign):
+    if form.is_valid() and request.POST.get("seen", remarks.stamp(campaign)) != remarks.stamp(campaign):
         form.add_error(None, "It was changed since you looked. This is how it is now: look once more, then send.")
     if not form.is_valid():
         return _page(request, campaign, form, status=422)
@@ -137,6 +132,7 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
         )
     except (scheduling.CannotSchedule, content.NotADraft, BadWallTime) as error:
         form.add_error(None, str(error))
+        campaign.refresh_from_db()
         return _page(request, campaign, form, status=422)
     return redirect("campaign-review", campaign_id)
 

@@ -44,7 +44,7 @@ def index(request: HttpRequest) -> HttpResponse:
         for file in form.cleaned_data["reports"]:
             _take(request, file)
         return redirect("outside")
-    organisation = request.GET.get("by", "").replace("\0", "")
+    organisation = request.GET.get("by", "")
     context: dict[str, Any] = {
         "nav": "outside",
         "form": form,

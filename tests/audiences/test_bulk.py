@@ -94,7 +94,7 @@ def test_after_a_day_nothing_is_taken_back(five):
     assert not bulk.undo(now=NOW + HOUR + timedelta(hours=24), job_id=job.pk)
 
 
-def test_suppressing_is_taken_back_where_no_other_reason_came(five):
+def test_suppressing_is_taken_back_and_any_other_reason_stays(five):
     job = finished(begun("suppress", scope="*", note="mistake"))
     assert suppressions(five[0].email) == {("*", "manual")}
     suppress(now=NOW, address_key=five[1].address_key, scope="*", reason="bounced", source="report")
@@ -103,7 +103,7 @@ def test_suppressing_is_taken_back_where_no_other_reason_came(five):
     finished(job)
 
     assert suppressions(five[0].email) == set()
-    assert suppressions(five[1].email) == {("*", "manual")}
+    assert suppressions(five[1].email) == {("*", "bounced")}
 
 
 def test_unsubscribing_is_kept_with_its_reason_and_never_taken_back(five, news):

@@ -7,7 +7,7 @@ from audiences.erase import erase
 from audiences.keys import key_of
 from audiences.models import ConsentEvent, ConsentEvidence, Subscriber, Subscription, Suppression
 from audiences.pure.addresses import BadAddress
-from audiences.suppress import suppress
+from audiences.suppress import import_suppressed, lift, suppress, take_reasons_away
 from tests.audiences.cast import (
     DAY,
     HOUR,
@@ -176,6 +176,33 @@ def test_leaving_is_one_more_reason_beside_those_there_are(held):
     assert ours == theirs
     assert states(person) == {"News": "unsubscribed"}
     assert_events_tell_the_rows(person)
+
+
+@pytest.mark.parametrize("how", ["lifted", "taken back"])
+def test_a_pause_goes_on_beneath_a_suppression_by_hand_and_after_it(how):
+    subscriber = reader(JANE, make_list())
+    ends = pause.pause(now=NOW, subscriber_id=subscriber.pk, source="page")
+    assert ends is not None
+    told = {"address_key": subscriber.address_key, "scope": "stream:marketing"}
+    assert suppress(now=NOW, **told, reason="manual", source="by hand")
+    if how == "lifted":
+        assert lift(now=NOW, **told, actor="ann", reason="A mistake")
+    else:
+        take_reasons_away(address_key=told["address_key"], scopes=[told["scope"]], reasons=["manual"])
+    row = Suppression.objects.get()
+    assert (row.reason, row.until, row.evidence) == ("paused", ends, {})
+    assert pause.end_pauses(now=ends) == 1
+
+
+def test_a_pause_beneath_an_imported_suppression_ends_when_it_ends():
+    subscriber = reader(JANE, make_list())
+    ends = pause.pause(now=NOW, subscriber_id=subscriber.pk, source="page")
+    assert ends is not None
+    import_suppressed(now=NOW, addresses=[JANE], scope="stream:marketing")
+    assert pause.end_pauses(now=ends) == 0
+    told = {"address_key": subscriber.address_key, "scope": "stream:marketing"}
+    assert lift(now=NOW, **told, actor="ann", reason="A mistake")
+    assert pause.paused_until(subscriber.pk) == ends
 
 
 def test_who_leaves_during_a_pause_has_left_when_the_pause_is_over():

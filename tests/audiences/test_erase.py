@@ -9,6 +9,7 @@ from audiences.models import (
     ConsentEvent,
     ConsentEvidence,
     Import,
+    ImportedPerson,
     ImportRejection,
     Subscriber,
     Subscription,
@@ -30,7 +31,11 @@ def test_erasing_leaves_a_keyed_hash_and_the_events_and_no_trace_of_the_address(
     activity.hard_bounce(now=NOW, address_key=person.address_key, evidence={"reply": f"550 {JANE} unknown"})
     upload = Import.objects.create(file_name="x.csv")
     ImportRejection.objects.create(upload=upload, line=2, value=f"Jane <{JANE.upper()}>", reason="twice")
+    ImportedPerson.objects.create(
+        upload=upload, subscriber_id=person.pk, was_new=False, joined=True, before={"fields": {}}, after={"fields": {}}
+    )
     assert erase(now=NOW + HOUR, subscriber_id=person.pk)
+    assert not ImportedPerson.objects.exists()
     assert not erase(now=NOW + HOUR, subscriber_id=person.pk)
     assert not Subscriber.objects.exists()
     assert not Subscription.objects.exists()

@@ -22,6 +22,19 @@ def emails(answer):
     return [person.email for person in answer.context["page"].people]
 
 
+@pytest.mark.parametrize("query", ["q=a%00b", "field=x&value=--5"])
+def test_odd_searches_are_answered(query):
+    assert colleague().get(f"{reverse('people')}?{query}").status_code in (200, 400)
+
+
+def test_what_was_refused_is_not_written_down_as_done():
+    news = make_list()
+    jane = reader("jane@x.example", news)
+    suppress(now=NOW, address_key=jane.address_key, scope="*", reason="complained", source="a report")
+    admin().post(url("person-lists", jane), {"list": make_list("Offers").pk, "basis": BASIS})
+    assert not PersonChange.objects.exists()
+
+
 def test_pages_of_people_follow_one_another_without_gaps_or_repeats():
     people = Subscriber.objects.bulk_create(
         Subscriber(email=f"r{n:03}@x.example", address_key=f"00000000-0000-4000-8000-{n:012}", domain="x.example")

@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from audiences import consent, imports, trials, undoing
 from audiences.import_files import describe
-from audiences.models import ConsentEvidence, Import, ImportedPerson, PersonField, Subscriber, Subscription
+from audiences.models import ConsentEvidence, Import, ImportedPerson, PersonField, PersonNote, Subscriber, Subscription
+from audiences.reading import read_as
 from audiences.suppress import suppress
 from tests.audiences.cast import DAY, NOW, assert_events_tell_the_rows, make_list, reader, states
 from tests.visitors import colleague
@@ -94,6 +95,31 @@ def test_a_trial_of_a_file_that_is_gone_says_so_and_the_person_can_go_on(describ
     assert "not there any more" in upload.error
 
 
+def test_a_trial_that_stops_at_our_error_is_not_begun_anew_for_ever(described, monkeypatch):
+    def stumble(*_):
+        raise RuntimeError("ours")
+
+    upload = described()
+    trials.start(upload_id=upload.pk)
+    monkeypatch.setattr(trials, "stage", stumble)
+    with pytest.raises(RuntimeError):
+        trials.run(now=NOW, upload_id=upload.pk)
+
+    upload.refresh_from_db()
+    assert upload.state == "uploaded" and "error of ours" in upload.error
+
+
+def test_a_file_that_is_read_anew_has_not_been_tried_out(described):
+    upload = described()
+    trials.start(upload_id=upload.pk)
+    trials.run(now=NOW, upload_id=upload.pk)
+    upload.refresh_from_db()
+    read_as(upload=upload, encoding="utf-8", delimiter=";")
+
+    upload.refresh_from_db()
+    assert (upload.state, upload.trial) == ("uploaded", {})
+
+
 def test_undoing_removes_who_came_and_restores_what_was_changed(described, news):
     jane = reader("jane@x.example", news)
     Subscriber.objects.filter(pk=jane.pk).update(fields={"first_name": "Jo", "city": "Gdańsk"}, language="pl")
@@ -111,6 +137,18 @@ def test_undoing_removes_who_came_and_restores_what_was_changed(described, news)
     assert_events_tell_the_rows(jane)
     assert not ConsentEvidence.objects.filter(text__contains="people.csv").exists()
     assert not ImportedPerson.objects.exists()
+
+
+def test_whom_a_later_import_changed_and_of_whom_there_are_notes_stays(described):
+    upload = done(described())
+    done(described("email;first_name\nnew@x.example;Newer\n"), now=NOW + 2 * DAY)
+    joe = Subscriber.objects.get(email="joe@x.example")
+    PersonNote.objects.create(subscriber=joe, text="Called", at=NOW + 2 * DAY)
+
+    undone(upload)
+
+    assert set(Subscriber.objects.values_list("email", flat=True)) == {"new@x.example", "joe@x.example"}
+    assert Subscriber.objects.get(email="new@x.example").fields["first_name"] == "Newer"
 
 
 def test_whoever_was_written_to_since_stays(described):

@@ -69,6 +69,14 @@ def test_a_zip_that_does_not_do_is_refused_in_a_sentence(files, words: str) -> N
         read_package(packed(files), by=None)
 
 
+def test_a_zip_whose_contents_are_damaged_is_refused_in_a_sentence() -> None:
+    raw = bytearray(packed({"index.html": PAGE * 20}))
+    at = raw.index(b"index.html") + len("index.html")
+    raw[at : at + 20] = b"\xff" * 20
+    with pytest.raises(BadSource, match="cannot be opened"):
+        read_package(bytes(raw), by=None)
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch) -> None:
     monkeypatch.setattr(packages, "MOST_OCTETS", 1_000_000)
     raw = packed({"index.html": "<p>", "a.png": b"\0" * 2_000_000})

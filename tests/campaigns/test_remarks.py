@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from campaigns import edit
+from campaigns import edit, remarks, schedule
 from campaigns.content import save_letter
 from campaigns.launch import launch
 from campaigns.models import Campaign, Remark
@@ -44,9 +44,10 @@ def post(client: Client, campaign: Campaign, name: str, **data: str) -> str:
     return " ".join(answer.content.decode().split())
 
 
-def decide(client: Client, campaign: Campaign, what: str, words: str = "", seen: int | None = None) -> str:
-    seen = campaign.rev if seen is None else seen
-    return post(client, campaign, "approval/decide", **{what: "1", "words": words, "seen": str(seen)})
+def decide(client: Client, campaign: Campaign, what: str, words: str = "", seen: str = "") -> str:
+    campaign.refresh_from_db()
+    seen = seen or remarks.stamp(campaign)
+    return post(client, campaign, "approval/decide", **{what: "1", "words": words, "seen": seen})
 
 
 def review_of(campaign: Campaign) -> str:
@@ -135,9 +136,41 @@ def test_name_and_speed_leave_an_approval_as_it_is(mara, olga, campaign) -> None
 
 def test_what_was_changed_while_somebody_looked_is_not_approved(mara, olga, campaign) -> None:
     post(mara, campaign, "approval/ask")
+    campaign.refresh_from_db()
+    seen = remarks.stamp(campaign)
     write(timezone.now(), campaign, subject="Changed meanwhile")
-    assert "It was changed while you looked." in decide(olga, campaign, "approve", seen=campaign.rev - 1)
+    assert "It was changed while you looked." in decide(olga, campaign, "approve", seen=seen)
     assert review_of(campaign) == "asked"
+
+
+def test_an_audience_that_was_not_seen_is_not_approved(mara, olga, campaign) -> None:
+    post(mara, campaign, "approval/ask")
+    campaign.refresh_from_db()
+    seen = remarks.stamp(campaign)
+    edit.set_audience(now=timezone.now(), campaign_id=campaign.pk, included=[newsletter("Other")], excluded=[])
+    assert "It was changed while you looked." in decide(olga, campaign, "approve", seen=seen)
+    assert review_of(campaign) == "asked"
+
+
+def test_what_is_saved_while_sending_is_looked_at_is_not_sent(campaign, monkeypatch) -> None:
+    def look_long(*, now, campaign):
+        write(now, Campaign.objects.get(pk=campaign.pk), subject="Saved meanwhile")
+        return []
+
+    monkeypatch.setattr(schedule, "must_fix", look_long)
+    with pytest.raises(schedule.CannotSchedule, match="changed meanwhile"):
+        schedule.schedule(now=timezone.now(), campaign_id=campaign.pk, by=None)
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.review) == ("draft", "")
+
+
+def test_what_is_scheduled_comes_out_of_the_archive(campaign) -> None:
+    now = timezone.now()
+    assert edit.archive(now=now, campaign_ids=[campaign.pk]) == 1
+    schedule.schedule(now=now, campaign_id=campaign.pk, by=None)
+    campaign.refresh_from_db()
+    assert campaign.archived_at is None
+    assert edit.archive(now=now, campaign_ids=[campaign.pk]) == 0
 
 
 def test_where_two_people_are_needed_nobody_approves_or_sends_what_they_wrote_last(mara, olga, campaign) -> None:
