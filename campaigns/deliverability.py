@@ -34,14 +34,19 @@ TELL_COMPLAINTS = frozenset(
 LISTS = ("accepted", "bounced_hard", "complained", "unsubscribed", "clicked", "opened")
 
 _COUNTS = """
-SELECT d.name, (m.launched_at AT TIME ZONE %(zone)s)::date, c.provider, c.kind, m.tracks, sum(c.n)::bigint
-FROM (SELECT m.id, m.launched_at, m.sending_domain_id, k.track_clicks AS tracks FROM sending_mailing m
-      JOIN campaigns_campaign k ON k.mailing_id = m.id
+SELECT d.name, (m.launched_at AT TIME ZONE %(zone)s)::date, c.provider, c.kind, m.clicks, m.opens, sum(c.n)::bigint
+FROM (SELECT m.id, m.launched_at, m.sending_domain_id, coalesce(l.clicks, k.track_clicks) AS clicks,
+             coalesce(l.opens, k.track_opens) AS opens
+      FROM sending_mailing m JOIN campaigns_campaign k ON k.mailing_id = m.id
+      -- As it left: the workspace may have counted neither, whatever the campaign says.
+      LEFT JOIN LATERAL (SELECT bool_or((compiled->>'track_clicks')::bool) AS clicks,
+                                bool_or((compiled->>'track_opens')::bool) AS opens
+                         FROM sending_mailingmessage WHERE mailing_id = m.id) l ON true
       WHERE m.launched_at >= %(since)s AND NOT m.is_test) m
 JOIN sending_mailingcount c ON c.mailing_id = m.id
 JOIN reputation_sendingdomain d ON d.id = m.sending_domain_id
 WHERE c.kind IN ('accepted', 'bounced_hard', 'complained', 'unsubscribed', 'clicked', 'opened')
-GROUP BY 1, 2, 3, 4, 5
+GROUP BY 1, 2, 3, 4, 5, 6
 """
 _FIELDS = {"accepted": "accepted", "bounced_hard": "bounced", "complained": "complained", "unsubscribed": "left"}
 
@@ -79,8 +84,9 @@ def read_days(*, today: date, zone: ZoneInfo) -> Days:
     midnight = datetime(since.year, since.month, since.day, tzinfo=zone)
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, {"zone": zone.key, "since": midnight})
-        for domain, day, provider, kind, tracks, n in cursor.fetchall():
-            _add(days.by[domain, provider, day], provider, kind, bool(tracks), n)
+        for domain, day, provider, kind, clicks, opens, n in cursor.fetchall():
+            seen = {"clicked": clicks, "opened": opens}
+            _add(days.by[domain, provider, day], provider, kind, seen, n)
     tallies = DayTally.objects.filter(budget__kind=Budget.Kind.DKIM_DOMAIN, day__gte=since)
     rows = tallies.values_list("budget__scope", "budget__provider", "day")
     for domain, provider, day, sent, deferred in rows.annotate(Sum("sent"), Sum("deferred")):
@@ -89,14 +95,17 @@ def read_days(*, today: date, zone: ZoneInfo) -> Days:
     return days
 
 
-def _add(counts: Counts, provider: str, kind: str, tracks: bool, n: int) -> None:
-    if kind in _FIELDS:
-        setattr(counts, _FIELDS[kind], getattr(counts, _FIELDS[kind]) + n)
-    elif tracks:
-        setattr(counts, kind, getattr(counts, kind) + n)
+def _add(counts: Counts, provider: str, kind: str, seen: Mapping[str, bool], n: int) -> None:
+    """`seen`: did the letter count clicks and opens?"""
+    field, tells = _FIELDS.get(kind, kind), provider in TELL_COMPLAINTS
+    if seen.get(kind, True):
+        setattr(counts, field, getattr(counts, field) + n)
+    if kind == "complained" and tells:
+        counts.told_complained += n
     if kind == "accepted":
-        counts.told += n * (provider in TELL_COMPLAINTS)
-        counts.click_counted += n * tracks
+        counts.told += n * tells
+        counts.click_counted += n * seen["clicked"]
+        counts.open_counted += n * seen["opened"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +222,9 @@ def authenticated_share(*, now: datetime, domain: str = "") -> tuple[float | Non
 
     With too few reports the records themselves count: 100 where they pass, 95 where they cannot be looked up, else 0.
     """
-    sources = [
-        one for one in outside_figures.sources(now=now) if one.ours and (not domain or one.header_from == domain)
-    ]
-    messages, passed = sum(one.messages for one in sources), sum(one.passed for one in sources)
+    told = outside_figures.of_ours(now=now)
+    sums = [told.get(domain, (0, 0))] if domain else told.values()
+    messages, passed = sum(n for n, _ in sums), sum(ok for _, ok in sums)
     if messages >= REPORTED_ENOUGH:
         return 100 * passed / messages, messages
     states = list(SendingDomain.objects.filter(**({"name": domain} if domain else {})).values_list("state", flat=True))

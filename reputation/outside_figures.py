@@ -11,6 +11,8 @@ from reputation.models import Budget, DayTally, DmarcTally, OutsideReport, Sendi
 
 DAYS = 30
 MOST_SOURCES = 50
+# Organisations and domains on a page.
+MOST_TOLD = 200
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ _PASSED = Q(dkim=True) | Q(spf=True)
 
 
 def by_receiver(*, now: datetime) -> list[Told]:
-    """Domain by domain, receiver by receiver, the most messages first."""
+    """Domain by domain, receiver by receiver, the most messages first; the MOST_TOLD largest."""
     told: dict[tuple[str, str], Told] = {}
     names = ("header_from", "report__organisation", "report__provider", "report__begins_at", "report__ends_at")
     rows = _recent(now).values_list(*names).annotate(n=Sum("messages"), ok=Sum("messages", filter=_PASSED, default=0))
@@ -76,8 +78,9 @@ def by_receiver(*, now: datetime) -> list[Told]:
         one = told.setdefault((domain, organisation), Told(domain, organisation, provider))
         one.messages, one.passed, one.dkim, one.spf = one.messages + n, one.passed + ok, one.dkim + dkim, one.spf + spf
         one.days.update(days_between(begins, ends))
-    _count_ours(told.values())
-    return sorted(told.values(), key=lambda one: (one.domain, -one.messages, one.organisation))
+    most = sorted(told.values(), key=lambda one: -one.messages)[:MOST_TOLD]
+    _count_ours(most)
+    return sorted(most, key=lambda one: (one.domain, -one.messages, one.organisation))
 
 
 def days_between(begins: datetime, ends: datetime) -> Iterable[date]:
@@ -113,20 +116,29 @@ def sources(*, now: datetime) -> list[Source]:
     return [Source(row["source_ip"], row["header_from"], row["n"], row["ok"], row["source_ip"] in ours) for row in rows]
 
 
+def of_ours(*, now: datetime) -> dict[str, tuple[int, int]]:
+    """Domain → messages from our own addresses in its name, and how many of them passed."""
+    ours = SendingAddress.objects.values("ip")
+    rows = _recent(now).filter(source_ip__in=ours).values_list("header_from")
+    counted = rows.annotate(n=Sum("messages"), ok=Sum("messages", filter=_PASSED, default=0)).order_by()
+    return {domain: (n, ok) for domain, n, ok in counted}
+
+
 def tls(*, now: datetime) -> list[TlsTold]:
     """Sessions of others to our return paths, by who reported them."""
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     kinds: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     rows = TlsTally.objects.filter(report__ends_at__gte=now - timedelta(days=DAYS))
-    for row in rows.select_related("report").defer("report__raw").order_by("domain", "report__organisation"):
-        key = (row.domain, row.report.organisation)
-        found[key][0] += row.succeeded
-        found[key][1] += row.failed
-        for kind, sessions in row.failures.items():
+    names = ("domain", "report__organisation", "succeeded", "failed", "failures")
+    for domain, organisation, succeeded, failed, failures in rows.order_by(*names[:2]).values_list(*names).iterator():
+        key = (domain, organisation)
+        found[key][0] += succeeded
+        found[key][1] += failed
+        for kind, sessions in failures.items():
             kinds[key][kind] += sessions
     return [
         TlsTold(domain, organisation, succeeded, failed, tuple(sorted(kinds[domain, organisation].items())))
-        for (domain, organisation), (succeeded, failed) in found.items()
+        for (domain, organisation), (succeeded, failed) in list(found.items())[:MOST_TOLD]
     ]
 
 

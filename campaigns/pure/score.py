@@ -56,16 +56,18 @@ BY_KEY = {factor.key: factor for factor in FACTORS}
 
 @dataclass(slots=True)
 class Counts:
-    """People and attempts of a period. `told`: accepted at providers that tell complaints."""
+    """People and attempts of a period. `told`: accepted at providers that tell complaints, `told_complained`: there."""
 
     accepted: int = 0
     bounced: int = 0
     complained: int = 0
     told: int = 0
+    told_complained: int = 0
     left: int = 0
     clicked: int = 0
     opened: int = 0
     click_counted: int = 0
+    open_counted: int = 0
     attempts: int = 0
     deferred: int = 0
 
@@ -80,12 +82,12 @@ class Counts:
     def shares(self) -> dict[str, float | None]:
         """Factor → per cent; None where there is nothing to divide by."""
         return {
-            "complained": _share(self.complained, self.told),
+            "complained": _share(self.told_complained, self.told),
             "bounced": _share(self.bounced, self.tried),
             "deferred": _share(self.deferred, self.attempts),
             "left": _share(self.left, self.accepted),
             "clicked": _share(self.clicked, self.click_counted),
-            "opened": _share(self.opened, self.click_counted),
+            "opened": _share(self.opened, self.open_counted),
         }
 
 

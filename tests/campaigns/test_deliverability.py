@@ -94,6 +94,19 @@ def test_gmail_tells_no_complaints_so_its_people_do_not_dilute_them():
     assert found.counts.shares()["complained"] == 0.2
 
 
+def test_a_complaint_where_nobody_tells_does_not_weigh_on_those_that_do():
+    campaign(at=NOW, google=good(5000, complained=7), yahoo=good(1000, complained=2))
+    counts = page().counts
+    assert (counts.complained, counts.shares()["complained"]) == (9, 0.2)
+
+
+def test_a_letter_that_counted_no_clicks_says_nothing_of_them():
+    left = campaign(at=NOW, yahoo=good(clicked=0, opened=400))
+    left.mailing.messages.create(compiled={"track_clicks": False, "track_opens": True})
+    shares = page().counts.shares()
+    assert (shares["clicked"], shares["opened"]) == (None, 20)
+
+
 def test_what_to_do_is_ordered_by_points_and_names_the_worst_provider():
     campaign(at=NOW, yahoo=good(complained=5), microsoft=good(bounced_hard=60))
     found = page()
@@ -137,6 +150,9 @@ def test_authentication_is_what_receivers_say_of_our_addresses_else_what_dns_say
     )
     taking_reports.take(now=NOW, data=dmarc(*rows), source="upload")
     assert authenticated_share(now=NOW) == (75.0, 400)
+    strangers = [(f"203.0.113.{n}", 20, "fail", "fail") for n in range(60)]
+    taking_reports.take(now=NOW, data=dmarc(*strangers, report_id="18"), source="upload")
+    assert authenticated_share(now=NOW) == authenticated_share(now=NOW, domain=DOMAIN) == (75.0, 400)
 
 
 def test_the_age_of_the_list_is_counted_once_a_day():

@@ -12,8 +12,9 @@ STOCK = limits_of({})
 
 def counts(**changed: int) -> Counts:
     """A month in which all went well."""
-    well = {"accepted": 10_000, "told": 10_000, "click_counted": 10_000, "clicked": 400, "opened": 3000}
-    return Counts(**{**well, "attempts": 10_000, **changed})
+    well = {"accepted": 10_000, "told": 10_000, "attempts": 10_000}
+    seen = {"click_counted": 10_000, "clicked": 400, "open_counted": 10_000, "opened": 3000}
+    return Counts(**{**well, **seen, **changed})
 
 
 def score(month: Counts, **others: float | None):
@@ -47,18 +48,18 @@ def test_there_is_one_from_a_thousand_on_and_bounces_count_among_them():
 
 @pytest.mark.parametrize(("complained", "points"), [(0, 25), (10, 25), (20, 12.5), (30, 0), (90, 0)])
 def test_between_good_and_bad_points_go_in_proportion(complained, points):
-    part = next(part for part in score(counts(complained=complained)).parts if part.factor.key == "complained")
+    part = next(part for part in score(counts(told_complained=complained)).parts if part.factor.key == "complained")
     assert part.points == pytest.approx(points)
     assert part.gain == pytest.approx(25 - points)
 
 
 def test_nothing_makes_up_for_complaints_that_are_bad():
-    found = score(counts(complained=30))
+    found = score(counts(told_complained=30))
     assert (found.value, found.capped_by, found.word) == (59, "Complaints", "Needs attention")
 
 
 def test_what_is_not_known_takes_no_part():
-    found = score(counts(told=0, clicked=0, opened=0, click_counted=0), quiet=None)
+    found = score(counts(told=0, clicked=0, click_counted=0, opened=0, open_counted=0), quiet=None)
     assert found.value == 100
     unknown = {part.factor.key for part in found.parts if part.points is None}
     assert unknown == {"complained", "clicked", "opened", "quiet"}
