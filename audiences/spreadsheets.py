@@ -1,14 +1,21 @@
 """The first sheet of an Excel workbook (XLSX) as CSV, row for row: line 7 of the report is row 7 of the sheet."""
 
 import csv
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import IO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 MAX_UNPACKED = 500 * 1024 * 1024
+# The reader holds a sheet as one rectangle: two cells far apart would make it larger than the machine.
+MAX_CELLS = 20_000_000
+_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^>]*?\br\s*=\s*["']([A-Z]{0,3})(\d{1,7})["']""")
+_LONGEST_TAG = 4096
 _NOT_READ = "This Excel workbook can’t be read: it may be damaged or protected. Save the sheet as CSV and upload that."
 
 
@@ -32,6 +39,7 @@ def to_csv(path: Path, target: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED:
             raise BadSheet("This Excel workbook is too large once unpacked. Save the sheet as CSV and upload that.")
+        _judge_size(archive)
     try:
         book = CalamineWorkbook.from_path(str(path))
         sheets = (book.get_sheet_by_index(number) for number in range(len(book.sheet_names)))
@@ -42,6 +50,41 @@ def to_csv(path: Path, target: Path) -> None:
         raise BadSheet("The workbook holds no rows.")
     with target.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(_rows(sheet))
+
+
+def _judge_size(archive: zipfile.ZipFile) -> None:
+    try:
+        for name in archive.namelist():
+            if name.endswith(".xml") and "/worksheets/" in name:
+                with archive.open(name) as sheet:
+                    rows, columns = _corner(sheet)
+                if rows * columns > MAX_CELLS:
+                    raise BadSheet(
+                        f"A sheet of this workbook reaches to row {rows} and column {columns}, which is too much. "
+                        "Save the rows you need as CSV and upload that."
+                    )
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadSheet(_NOT_READ) from error
+
+
+def _corner(sheet: IO[bytes]) -> tuple[int, int]:
+    """The last row and column that a cell of it names, from 1."""
+    rows = columns = 0
+    kept = b""
+    while piece := sheet.read(1024 * 1024):
+        text = kept + piece
+        for letters, digits in _PLACE.findall(text):
+            rows, columns = max(rows, int(digits)), max(columns, _number(letters))
+        kept = text[-_LONGEST_TAG:]
+    return rows, columns
+
+
+def _number(letters: bytes) -> int:
+    """A is 1, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[list[str]]:

@@ -7,8 +7,10 @@ address of that name is judged before it is connected to, so that no name can le
 import http.client
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
+from threading import Timer
 
 from django.conf import settings
 
@@ -19,6 +21,9 @@ from reputation.pure.public_address import is_public, unwrapped
 from reputation.resolver import CouldNotLookUp, Found
 
 TIMEOUT_SECONDS = 5.0
+# For all of it: a server may send a letter every four seconds.
+WHOLE_SECONDS = 15.0
+MOST_ADDRESSES = 4
 PATH = "/.well-known/mta-sts.txt"
 
 
@@ -30,8 +35,13 @@ def fetch(host: str, *, port: int = 443, trust: ssl.SSLContext | None = None) ->
     """The policy for mail to `host`. Raises Wrong (there is none, or a wrong one) or CouldNotFetch."""
     name = f"mta-sts.{host}"
     plain = _connected(name, port)
+    trust = trust or ssl.create_default_context()
     try:
-        with (trust or ssl.create_default_context()).wrap_socket(plain, server_hostname=name) as secure:
+        with (
+            trust.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False) as secure,
+            _cut_off_after(WHOLE_SECONDS, secure),
+        ):
+            secure.do_handshake()
             text = _get(name, secure)
     except ssl.SSLCertVerificationError as error:
         raise Wrong(f"The certificate of https://{name} does not hold: {error.verify_message}.") from None
@@ -40,6 +50,20 @@ def fetch(host: str, *, port: int = 443, trust: ssl.SSLContext | None = None) ->
     finally:
         plain.close()
     return mta_sts_policy.read(text)
+
+
+@contextmanager
+def _cut_off_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    timer = Timer(seconds, socket.socket.shutdown, [connection, socket.SHUT_RDWR])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+        # What was read until then looks like an end.
+        if not timer.is_alive():
+            raise TimeoutError(f"no whole answer within {seconds:g} seconds")
+    finally:
+        timer.cancel()
 
 
 def wrong_with(policy: Policy, host: str) -> str:
@@ -57,7 +81,7 @@ def wrong_with(policy: Policy, host: str) -> str:
 
 def _connected(name: str, port: int) -> socket.socket:
     problem = f"{name} has no address"
-    for ip in _addresses(name):
+    for ip in _addresses(name)[:MOST_ADDRESSES]:
         _judge(name, ip)
         try:
             return socket.create_connection((ip, port), timeout=TIMEOUT_SECONDS)
@@ -91,6 +115,8 @@ def _get(name: str, secure: ssl.SSLSocket) -> str:
     connection.request("GET", PATH, headers={"User-Agent": "Letterpace"})
     answer = connection.getresponse()
     content = answer.read(mta_sts_policy.LARGEST + 1)
+    if answer.length and len(content) <= mta_sts_policy.LARGEST:
+        raise http.client.IncompleteRead(content, answer.length)
     if answer.status >= 500:
         raise CouldNotFetch(f"https://{name}{PATH} answers with status {answer.status}.")
     if answer.status != 200:

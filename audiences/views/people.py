@@ -173,14 +173,10 @@ def new_consent(request: HttpRequest, person_id: int) -> HttpResponse:
         return _page(request, person, 422, consent_form=form)
     wanted: MailingList = form.cleaned_data["list"]
     now = timezone.now()  # clock: entry
+    basis, source = form.cleaned_data["basis"], f"new consent, by {acting(request).get_username()}"[:80]
+    proof = {"text": basis}
     became = consent.subscribe(
-        now=now,
-        email=person.email,
-        list_id=wanted.pk,
-        source=f"new consent, by {acting(request).get_username()}"[:80],
-        basis=form.cleaned_data["basis"],
-        by_person=True,
-        evidence={"text": form.cleaned_data["basis"]},
+        now=now, email=person.email, list_id=wanted.pk, source=source, basis=basis, by_person=True, evidence=proof
     )
     if became.changed:
         _noted(request, now, person, f"New consent to “{wanted.name}”")

@@ -1,3 +1,4 @@
+import io
 import zipfile
 
 import pytest
@@ -71,3 +72,20 @@ def test_another_archive_is_no_workbook(tmp_path):
         archive.writestr("people.csv", "email\na@b.example\n")
     with pytest.raises(BadFile, match="ZIP archive"):
         receive(chunks=[path.read_bytes()], file_name="other.zip", list_id=None)
+
+
+def test_a_workbook_whose_cells_lie_far_apart_is_refused_before_it_is_read():
+    content = workbook(ROWS)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    sheet = next(name for name in parts if "/worksheets/" in name)
+    far = b'<row r="1048576"><c r="XFD1048576" t="n"><v>1</v></c></row></sheetData>'
+    parts[sheet] = parts[sheet].replace(b"</sheetData>", far)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+    with pytest.raises(BadFile, match="row 1048576 and column 16384"):
+        receive(chunks=[made.getvalue()], file_name="fair.xlsx", list_id=None)
+    assert not list(upload_folder().iterdir())

@@ -14,7 +14,7 @@ from campaigns.pure.score import limits_of
 from config.roles import Role
 from reputation import taking_reports
 from reputation.models import Budget, DayTally, SendingDomain, Workspace
-from sending.models import Mailing, MailingCount
+from sending.models import Mailing, MailingCount, MailingMessage
 from tests.cast import direct_route, newsletter, people, pool_of, shop, verified_domain
 from tests.outside_reports import DOMAIN, dmarc
 from tests.visitors import visitor
@@ -102,7 +102,7 @@ def test_a_complaint_where_nobody_tells_does_not_weigh_on_those_that_do():
 
 def test_a_letter_that_counted_no_clicks_says_nothing_of_them():
     left = campaign(at=NOW, yahoo=good(clicked=0, opened=400))
-    left.mailing.messages.create(compiled={"track_clicks": False, "track_opens": True})
+    MailingMessage.objects.create(mailing=left.mailing, compiled={"track_clicks": False, "track_opens": True})
     shares = page().counts.shares()
     assert (shares["clicked"], shares["opened"]) == (None, 20)
 

@@ -28,6 +28,7 @@ class Site:
 
     def __init__(self, folder) -> None:
         self.status, self.body = 200, TEXT.encode()
+        self.piece, self.pause, self.missing, self.patience = 100_000, 0.0, 0, threading.Event()
         self.certificate = str(_make_certificate(folder))
         site = self
 
@@ -36,9 +37,11 @@ class Site:
                 found = self.path == mta_sts.PATH
                 self.send_response(site.status if found else 404)
                 self.send_header("Location", "https://elsewhere.example/")
-                self.send_header("Content-Length", str(len(site.body)))
+                self.send_header("Content-Length", str(len(site.body) + site.missing))
                 self.end_headers()
-                self.wfile.write(site.body)
+                for n in range(0, len(site.body), site.piece):
+                    self.wfile.write(site.body[n : n + site.piece])
+                    site.patience.wait(site.pause)
 
             def log_message(self, *_words: object) -> None:
                 pass
@@ -123,6 +126,20 @@ def test_a_server_that_is_ill_or_away_proves_nothing(site: Site):
     site.server.shutdown()
     site.server.server_close()
     with pytest.raises(CouldNotFetch, match="did not answer"):
+        site.fetch()
+
+
+def test_a_server_that_answers_letter_by_letter_is_not_waited_for(site: Site, monkeypatch):
+    monkeypatch.setattr(mta_sts, "WHOLE_SECONDS", 0.5)
+    site.piece, site.pause = 1, 1.0
+    with pytest.raises(CouldNotFetch, match="could not be read"):
+        site.fetch()
+    site.patience.set()
+
+
+def test_half_an_answer_proves_nothing(site: Site):
+    site.missing = 40
+    with pytest.raises(CouldNotFetch, match="IncompleteRead"):
         site.fetch()
 
 
