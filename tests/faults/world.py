@@ -226,8 +226,9 @@ class World:
         self.insist(lambda: mailings.resume(now=now(), mailing_id=mailing))
 
     def unanswered(self) -> int:
-        """Dots that receivers saw and never answered."""
-        kept = [row for row in ledger.rows(self.stage.ledger, "hangup") if row["why"] == "drop at reply"]
+        """Dots that receivers saw and never answered, and those they broke off before, for all we know."""
+        breaks = ("drop at reply", "drop in body")
+        kept = [row for row in ledger.rows(self.stage.ledger, "hangup") if row["why"] in breaks]
         return len(ledger.unanswered(self.stage.ledger)) + len(kept)
 
     # -- A run ---------------------------------------------------------------------------------------------------------

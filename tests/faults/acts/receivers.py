@@ -24,7 +24,8 @@ MOODS: list[tuple[str, dict[str, Any]]] = [
 CALM: dict[str, Any] = {
     "force_phase": "", "force_reply": "", "force_share": 1.0, "drop_phase": "", "drop_odds": 0.0, "reply_delay": 0.0,
 }  # fmt: skip
-KEEPS_ANSWERS = ("dot", "reply")
+# The end of a letter leaves with its last piece: who breaks off before has it, or not, and nobody here can tell.
+KEEPS_ANSWERS = ("body", "dot", "reply")
 
 
 def moods(world: World, *, times: int) -> Iterator[None]:
