@@ -14,8 +14,9 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 MAX_UNPACKED = 500 * 1024 * 1024
 # The reader holds a sheet as one rectangle: two cells far apart would make it larger than the machine.
 MAX_CELLS = 20_000_000
-_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^>]*?\br\s*=\s*["']([A-Z]{0,3})(\d{1,7})["']""")
-_LONGEST_TAG = 4096
+# Up to the next tag at most, so that no text makes it slow.
+_PLACE = re.compile(rb"""<(?:\w+:)?(?:c|row)\s[^<]*?\br\s*=\s*["']([A-Za-z]{0,7})0*(\d{1,10})["']""")
+_LONGEST_TAG = 1024 * 1024
 _NOT_READ = "This Excel workbook can’t be read: it may be damaged or protected. Save the sheet as CSV and upload that."
 
 
@@ -54,28 +55,30 @@ def to_csv(path: Path, target: Path) -> None:
 
 def _judge_size(archive: zipfile.ZipFile) -> None:
     try:
-        for name in archive.namelist():
-            if name.endswith(".xml") and "/worksheets/" in name:
-                with archive.open(name) as sheet:
-                    rows, columns = _corner(sheet)
-                if rows * columns > MAX_CELLS:
-                    raise BadSheet(
-                        f"A sheet of this workbook reaches to row {rows} and column {columns}, which is too much. "
-                        "Save the rows you need as CSV and upload that."
-                    )
+        # All parts: a workbook may call its sheets as it likes.
+        for part in archive.infolist():
+            with archive.open(part) as file:
+                rows, columns = _corner(file)
+            if rows * columns > MAX_CELLS:
+                raise BadSheet(
+                    f"A sheet of this workbook reaches to row {rows} and column {columns}, which is too much. "
+                    "Save the rows you need as CSV and upload that."
+                )
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise BadSheet(_NOT_READ) from error
 
 
-def _corner(sheet: IO[bytes]) -> tuple[int, int]:
-    """The last row and column that a cell of it names, from 1."""
+def _corner(part: IO[bytes]) -> tuple[int, int]:
+    """The last row and column that a cell in it names, from 1; zeros where there are no cells."""
     rows = columns = 0
     kept = b""
-    while piece := sheet.read(1024 * 1024):
+    while piece := part.read(1024 * 1024):
         text = kept + piece
         for letters, digits in _PLACE.findall(text):
-            rows, columns = max(rows, int(digits)), max(columns, _number(letters))
-        kept = text[-_LONGEST_TAG:]
+            rows, columns = max(rows, int(digits)), max(columns, _number(letters.upper()))
+        kept = text[text.rfind(b"<") :] if b"<" in text else b""
+        if len(kept) > _LONGEST_TAG:
+            raise BadSheet(_NOT_READ)
     return rows, columns
 
 

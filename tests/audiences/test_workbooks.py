@@ -74,18 +74,28 @@ def test_another_archive_is_no_workbook(tmp_path):
         receive(chunks=[path.read_bytes()], file_name="other.zip", list_id=None)
 
 
-def test_a_workbook_whose_cells_lie_far_apart_is_refused_before_it_is_read():
-    content = workbook(ROWS)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    sheet = next(name for name in parts if "/worksheets/" in name)
-    far = b'<row r="1048576"><c r="XFD1048576" t="n"><v>1</v></c></row></sheetData>'
-    parts[sheet] = parts[sheet].replace(b"</sheetData>", far)
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("worksheets/sheet1.xml", '<c r="XFD1048576" t="n">'),
+        ("elsewhere.part", '<c r="XFD1048576" t="n">'),
+        ("worksheets/sheet1.xml", f'<c s="{">" * 5000}" r="xfd01048576" t="n">'),
+    ],
+)
+def test_a_workbook_whose_cells_lie_far_apart_is_refused_before_it_is_read(name: str, cell: str):
+    with zipfile.ZipFile(io.BytesIO(workbook(ROWS))) as archive:
+        parts = {part: archive.read(part).decode() for part in archive.namelist()}
+    far = f'<row r="1048576">{cell}<v>1</v></c></row></sheetData>'
+    parts[f"xl/{name}"] = parts.pop("xl/worksheets/sheet1.xml").replace("</sheetData>", far)
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        for name, part in parts.items():
-            archive.writestr(name, part)
+        for part, text in parts.items():
+            archive.writestr(part, text.replace("worksheets/sheet1.xml", name))
 
     with pytest.raises(BadFile, match="row 1048576 and column 16384"):
         receive(chunks=[made.getvalue()], file_name="fair.xlsx", list_id=None)
     assert not list(upload_folder().iterdir())
+
+
+def test_no_text_makes_judging_a_workbook_slow():
+    assert spreadsheets._corner(io.BytesIO(b"<c " * 1_000_000 + b'<c r="B7">')) == (7, 2)
