@@ -177,7 +177,8 @@ class Dashboard:
 def dashboard(*, now: datetime, zone: ZoneInfo, today: date, limits: Limits, domain: str = "") -> Dashboard:
     """Everything, of one domain or of all. The days before are scored with the lists and reports of today."""
     days, start = read_days(today=today, zone=zone), today - timedelta(days=DAYS)
-    authenticated, reported = authenticated_share(now=now, domain=domain)
+    told = outside_figures.of_ours(now=now)
+    authenticated, reported = authenticated_share(told, domain=domain)
     others = {"authenticated": authenticated, "quiet": quiet_share()}
 
     def scored(until: date) -> Score | None:
@@ -199,7 +200,7 @@ def dashboard(*, now: datetime, zone: ZoneInfo, today: date, limits: Limits, dom
             today,
             limits,
             name,
-            others={**others, "authenticated": authenticated_share(now=now, domain=name)[0]},
+            others={**others, "authenticated": authenticated_share(told, domain=name)[0]},
         )
         for name in days.domains(after=start)
     ]
@@ -217,12 +218,11 @@ def dashboard(*, now: datetime, zone: ZoneInfo, today: date, limits: Limits, dom
     )
 
 
-def authenticated_share(*, now: datetime, domain: str = "") -> tuple[float | None, int]:
-    """Per cent of our messages that passed in receivers' reports, and how many those were.
+def authenticated_share(told: Mapping[str, tuple[int, int]], *, domain: str = "") -> tuple[float | None, int]:
+    """Per cent of our messages that passed in receivers' reports (`outside_figures.of_ours`), and how many those were.
 
     With too few reports the records themselves count: 100 where they pass, 95 where they cannot be looked up, else 0.
     """
-    told = outside_figures.of_ours(now=now)
     sums = [told.get(domain, (0, 0))] if domain else told.values()
     messages, passed = sum(n for n, _ in sums), sum(ok for _, ok in sums)
     if messages >= REPORTED_ENOUGH:

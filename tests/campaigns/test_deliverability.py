@@ -14,6 +14,7 @@ from campaigns.pure.score import limits_of
 from config.roles import Role
 from reputation import taking_reports
 from reputation.models import Budget, DayTally, SendingDomain, Workspace
+from reputation.outside_figures import of_ours
 from sending.models import Mailing, MailingCount, MailingMessage
 from tests.cast import direct_route, newsletter, people, pool_of, shop, verified_domain
 from tests.outside_reports import DOMAIN, dmarc
@@ -139,9 +140,9 @@ def test_each_domain_has_its_own_score_and_can_be_looked_at_alone():
 
 
 def test_authentication_is_what_receivers_say_of_our_addresses_else_what_dns_says():
-    assert authenticated_share(now=NOW) == (100.0, 0)
+    assert authenticated_share(of_ours(now=NOW)) == (100.0, 0)
     SendingDomain.objects.update(state="held")
-    assert authenticated_share(now=NOW) == (0.0, 0)
+    assert authenticated_share(of_ours(now=NOW)) == (0.0, 0)
     direct_route("127.0.1.1")
     rows = (
         ("127.0.1.1", 300, "pass", "pass"),
@@ -149,10 +150,10 @@ def test_authentication_is_what_receivers_say_of_our_addresses_else_what_dns_say
         ("203.0.113.9", 999, "fail", "fail"),
     )
     taking_reports.take(now=NOW, data=dmarc(*rows), source="upload")
-    assert authenticated_share(now=NOW) == (75.0, 400)
+    assert authenticated_share(of_ours(now=NOW)) == (75.0, 400)
     strangers = [(f"203.0.113.{n}", 20, "fail", "fail") for n in range(60)]
     taking_reports.take(now=NOW, data=dmarc(*strangers, report_id="18"), source="upload")
-    assert authenticated_share(now=NOW) == authenticated_share(now=NOW, domain=DOMAIN) == (75.0, 400)
+    assert authenticated_share(of_ours(now=NOW)) == authenticated_share(of_ours(now=NOW), domain=DOMAIN) == (75.0, 400)
 
 
 def test_the_age_of_the_list_is_counted_once_a_day():
