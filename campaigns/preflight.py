@@ -136,6 +136,7 @@ def _of_sender(now: datetime, campaign: Campaign) -> Iterator[Finding]:
             _("%(name)s has no DKIM key that signs. Make one and publish it.") % {"name": domain.name},
         )
     yield from standing.of_stream(domain)
+    yield from standing.of_mailboxes(domain)
     yield from advice.of_sender(campaign.from_address, domain.name)
     if campaign.reply_to and campaign.reply_to.lower().startswith(("noreply@", "no-reply@", "donotreply@")):
         yield should("sender.noreply", Place.SENDER, _("Answers go nowhere. People who can answer complain less."))

@@ -13,6 +13,7 @@ from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from reputation import blocklists
 from reputation.catalogue import registrable
+from reputation.domains import MAILBOXES
 from reputation.models import Finding as Fact
 from reputation.models import SendingAddress, SendingDomain
 from words import gettext as _
@@ -64,6 +65,22 @@ def of_stream(domain: SendingDomain) -> Iterator[Finding]:
     else:
         sentence = _("%(name)s keeps its name apart from that of office mail.") % {"name": domain.name}
         yield fine("sender.own_name", Place.DOMAIN, sentence)
+
+
+def of_mailboxes(domain: SendingDomain) -> Iterator[Finding]:
+    """Whether the domain's servers take mail for the addresses it has to have; said once it was refused twice."""
+    facts = Fact.objects.filter(domain=domain, check_name__in=MAILBOXES).order_by("id")
+    refused = [fact for fact in facts if fact.result == Fact.Result.FAIL and fact.confirmed]
+    for fact in refused:
+        about = {"address": fact.record_name.rpartition("@")[2]}
+        if fact.check_name == "bounces":
+            sentence = _("The server of %(address)s refuses bounces: dead addresses would never be noticed.") % about
+            yield must("sender.bounces_refused", Place.DOMAIN, sentence)
+        else:
+            sentence = _("%(mailbox)s takes no mail. Receivers write there when something is wrong.")
+            yield should(f"sender.{fact.check_name}", Place.DOMAIN, sentence % {"mailbox": fact.record_name})
+    if facts and all(fact.result == Fact.Result.PASS for fact in facts):
+        yield fine("sender.mailboxes", Place.DOMAIN, _("Postmaster, abuse and bounces are taken."))
 
 
 def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], letter: str) -> Iterator[Finding]:

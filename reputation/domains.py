@@ -28,6 +28,8 @@ State = SendingDomain.State
 
 UNSURE_FOR = timedelta(hours=72)
 CHECK_EVERY = timedelta(hours=1)
+# Asked over SMTP, which only the floor above speaks: sending/try_mailboxes.py.
+MAILBOXES = ("postmaster", "abuse", "postmaster_bounces", "bounces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +169,10 @@ def _subject(domain: SendingDomain, keys: Sequence[DkimKey], ips: Sequence[str])
 
 
 def _store(now: datetime, checks: Sequence[Check], about: SendingDomain | SendingAddress) -> None:
-    """What a check before found and this one did not look for is forgotten; blocklists have a round of their own."""
-    kept = Q(check_name__in=[check.name for check in checks]) | Q(check_name__startswith=blocklists.PREFIX)
+    """What a check before found and this one did not look for is forgotten; mailboxes and blocklists have rounds of
+    their own."""
+    looked_for = [*MAILBOXES, *(check.name for check in checks)]
+    kept = Q(check_name__in=looked_for) | Q(check_name__startswith=blocklists.PREFIX)
     gone = list(about.findings.exclude(kept).values_list("check_name", flat=True))
     findings.store(now=now, about=about, checks=checks, gone=gone)
 

@@ -17,7 +17,7 @@ MOST_ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectTransport:
-    source_ip: str
+    source_ip: str | None  # None: whichever the system takes
     ehlo_name: str
     port: int
     lab: bool
@@ -45,6 +45,8 @@ class DirectTransport:
         found = resolver.addresses(host)
         if isinstance(found, resolver.CouldNotLookUp):
             return []
+        if self.source_ip is None:
+            return found[:3]
         version = ipaddress.ip_address(self.source_ip).version
         return [ip for ip in found if ipaddress.ip_address(ip).version == version][:3]
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from sending import alerts, partitions, plan, sweeping
 from sending import transmit as transmitting
+from sending import try_mailboxes as mailboxes
 from sending import undo_imports as undoing
 from sending.doors import mailing_links
 from sending.inbound import reading
@@ -62,3 +63,9 @@ def mail_what_recipients_asked() -> None:
 def undo_imports() -> None:
     """Take back the imports that somebody wants undone."""
     undoing.undo_due(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True)
+def try_mailboxes() -> None:
+    """Ask whether our own domains take mail for postmaster, abuse and bounces."""
+    mailboxes.check_all(now=timezone.now())  # clock: entry
