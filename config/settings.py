@@ -79,6 +79,8 @@ def _connection_options(given: dict[str, Any]) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": 5,
             "application_name": f"letterpace-{PROCESS_KIND}",
+            # Nothing of Django's is prepared for that; what the planner asks every second is (`sending.one_trip`).
+            "prepare_threshold": 5,
             "options": f"-c statement_timeout={statement_ms} -c idle_in_transaction_session_timeout=60000",
             **({"pool": {"min_size": 1, "max_size": 16, "timeout": 10.0}} if PROCESS_KIND in _POOLED else {}),
             **given,

@@ -29,14 +29,14 @@ FROM sending_batch b
 """
 _LIVE = f"""
 {_ROW} WHERE b.state <> 'done'
-UNION ALL {_ROW} WHERE b.state = 'done' AND b.ended_at > %(ghost)s AND b.end_reason = %(stopped)s
+UNION ALL {_ROW} WHERE b.state = 'done' AND b.ended_at > %(ghost)s AND b.end_reason = '{STOPPED}'
 """
 # A busy minute has a thousand of them, and they change no more: only those that no plan of this process has met are
 # read. What was paced or came out of the minute's reserve is of interest.
-_ENDED = """
+_ENDED = f"""
 SELECT array_agg(b.id)::text, array_agg(extract(epoch FROM b.ended_at)::float8)::text FROM sending_batch b
 WHERE b.state = 'done' AND b.ended_at > %(window)s AND (b.gap > 0 OR b.stream = 'transactional')
-  AND b.end_reason <> %(stopped)s
+  AND b.end_reason <> '{STOPPED}'
 """
 _MET_FIRST = """
 SELECT id, extract(epoch FROM ended_at)::float8, budget_ids::text, gap, n_sent, extract(epoch FROM due_at)::float8,
@@ -79,7 +79,7 @@ class Live:
 def live_batches(*, now: datetime) -> Live:
     """Planned and running batches, those that ended in the last minute, and those whose stopped worker may still hold
     its connection."""
-    asked = {"ghost": now - GHOST_FOR, "window": now - IN_THE_WINDOW, "stopped": STOPPED}
+    asked = {"ghost": now - GHOST_FOR, "window": now - IN_THE_WINDOW}
     # In this order: who ends meanwhile is in both and counts twice, where the other order would miss them.
     rows, ((ids, ends),), names = ask([_LIVE, _ENDED, _NAMES], asked)
     return Live(rows, _ended(ids, ends), dict(names))

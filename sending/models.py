@@ -17,6 +17,9 @@ from sending.report_models import Event as Event
 from sending.report_models import LinkCount as LinkCount
 from sending.report_models import MailingCount as MailingCount
 
+# Why a batch was taken over whose worker is alive and silent.
+STANDS_STILL = "taken over: its worker stands still"
+
 
 class Stream(models.TextChoices):
     MARKETING = "marketing", _("Marketing")
@@ -317,6 +320,8 @@ class Batch(models.Model):
             models.Index(fields=["mailing", "provider"], name="batch_of_mailing"),
             # `live.live_batches`: who ended lately. A running row has no entry here: gates update it in place (HOT).
             models.Index(fields=["ended_at"], name="batch_ended", condition=models.Q(ended_at__isnull=False)),
+            # And, a handful at most, whose worker may still hold its connection.
+            models.Index(fields=["ended_at"], name="batch_ghosts", condition=models.Q(end_reason=STANDS_STILL)),
         ]
 
     def __str__(self) -> str:

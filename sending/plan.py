@@ -27,8 +27,11 @@ from sending.pure.lanes import TRANSACTIONAL, Demand, Plan
 
 UNKNOWN = "unknown"
 
+# What is asked every second is planned once a connection, and looks everything up by key, whatever the statistics of a
+# table said that was small then.
 _MAY_PLAN = """
-SELECT w.sending_stopped_at IS NULL AND pg_try_advisory_xact_lock(hashtext('sending.plan')), w.time_zone
+SELECT w.sending_stopped_at IS NULL AND pg_try_advisory_xact_lock(hashtext('sending.plan')), w.time_zone,
+       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
 FROM (SELECT) one LEFT JOIN reputation_workspace w ON w.id = 1
 """
 
@@ -77,7 +80,7 @@ def _may_plan() -> ZoneInfo | None:
     """The zone of the workspace's days. None when sending is stopped or somebody else plans at this moment."""
     with connection.cursor() as cursor:
         cursor.execute(_MAY_PLAN)
-        may_plan, name = cursor.fetchone() or (False, None)
+        may_plan, name, *_ = cursor.fetchone() or (False, None)
     return ZoneInfo(name or workspace().time_zone) if may_plan else None
 
 

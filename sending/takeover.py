@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from reputation.ledger import Entry
 from sending import finish, sites, wake, workers
 from sending.claim import STILL_OURS, size_of
-from sending.models import Batch, OutcomeKind, Requeue, Stream
+from sending.models import STANDS_STILL, Batch, OutcomeKind, Requeue, Stream
 from sending.pure.reactions import BEFORE_THE_MESSAGE
 from sending.pure.retry import counts
 from sending.requeue import Return
@@ -30,7 +30,7 @@ from sending.settle import Settled
 
 log = logging.getLogger(__name__)
 
-DEAD, STOPPED = "taken over: its worker died", "taken over: its worker stands still"
+DEAD, STOPPED = "taken over: its worker died", STANDS_STILL
 GHOST_FOR = timedelta(minutes=10)
 
 _LOCK_GONE = f"""

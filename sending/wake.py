@@ -5,12 +5,10 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from celery import current_app
 from django.db import connection, transaction
-from kombu import Queue
 from kombu.exceptions import KombuError, LimitExceeded, OperationalError
 
 from sending.models import Stream
@@ -20,7 +18,6 @@ log = logging.getLogger(__name__)
 AGAIN_AFTER_SECONDS = 2.0
 TRANSMIT_TASK, PLAN_TASK = "sending.tasks.transmit", "sending.tasks.tick"
 # A wake-up nobody took for so long has been sent again meanwhile.
-EXPIRES_SECONDS = 30
 _COALESCE_SECONDS = 0.5
 # Nothing can be published now.
 AWAY = (OperationalError, LimitExceeded, OSError)
@@ -91,11 +88,6 @@ def _publish_all(messages: Iterable[tuple[int, str]]) -> None:
     _publish([(TRANSMIT_TASK, [batch_id], queue) for batch_id, queue in messages])
 
 
-@cache
-def _queue(name: str) -> Any:  # the stubs know of names only
-    return Queue(name)
-
-
 def _publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
     """All (task, arguments, queue) in one trip, where the broker takes several at once. What it does not take is
     counted, and found by the sweep.
@@ -104,12 +96,13 @@ def _publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
     """
     if not wake_ups:
         return
+    app: Any = current_app  # what it has more than Celery's own, the stubs do not know
     gone = 0
     try:
-        with current_app.producer_or_acquire() as producer, producer.batch():
+        with app.producer_or_acquire() as producer, producer.batch():
             for task, args, queue in wake_ups:
                 try:
-                    _send(producer, task, args, queue)
+                    app.wake_up(producer, task, args, queue)
                 except Exception as error:
                     if isinstance(error, AWAY):
                         raise
@@ -117,16 +110,6 @@ def _publish(wake_ups: Sequence[tuple[str, list[int], str]]) -> None:
                     gone += 1
     except (KombuError, OSError) as error:
         _lost(len(wake_ups) - gone, error)
-
-
-def _send(producer: Any, task: str, args: list[int], queue: str) -> None:
-    """The queue goes as an object: by its name, Celery looks among those that this process serves, and another host's
-    `egress.…` is not there. Whoever reads it declares it; to do that for every message costs a third of it, as does
-    what is only for a monitor's eyes."""
-    current_app.send_task(
-        task, args=args, queue=_queue(queue), expires=EXPIRES_SECONDS, producer=producer, declare=[],
-        argsrepr=repr(args), kwargsrepr="{}",
-    )  # fmt: skip
 
 
 def _lost(n: int, error: Exception) -> None:

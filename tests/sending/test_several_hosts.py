@@ -53,9 +53,8 @@ def test_a_wake_up_reaches_the_queue_of_a_host_that_this_process_does_not_serve(
     broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "egress.out2" not in celery.QUEUES
-    send_task = celery.app.send_task
     with Connection(broker) as there:
-        monkeypatch.setattr(celery.app, "send_task", lambda *a, **o: send_task(*a, connection=there, **o))
+        monkeypatch.setattr(celery.app, "producer_or_acquire", lambda _=None: nullcontext(_ or there.Producer()))
         # The broker in memory is this process's, and earlier tests may have left their wake-ups there.
         for queue in ("egress.out2", "egress.main"):
             there.SimpleQueue(queue).clear()
@@ -91,13 +90,13 @@ def test_a_broker_that_is_away_costs_one_trip_and_all_are_counted_as_lost(monkey
     gone = Connection("redis+socket:///nowhere/broker", transport_options={"max_retries": 0, "socket_timeout": 1})
     monkeypatch.setattr(celery.app, "producer_or_acquire", lambda _=None: nullcontext(_ or gone.Producer()))
     tried = []
-    send_task = celery.app.send_task
+    wake_up = celery.app.wake_up
 
-    def once(name: str, **options: Any) -> None:
-        tried.append(options["args"])
-        send_task(name, retry=False, **options)
+    def once(producer: Any, name: str, args: list[int], queue: str) -> None:
+        tried.append(args)
+        wake_up(producer, name, args, queue)
 
-    monkeypatch.setattr(celery.app, "send_task", once)
+    monkeypatch.setattr(celery.app, "wake_up", once)
     wake._publish_all([(n, "egress.main") for n in (1, 2, 3)])
 
     assert len(tried) == 1
@@ -107,14 +106,14 @@ def test_a_broker_that_is_away_costs_one_trip_and_all_are_counted_as_lost(monkey
 def test_what_one_queue_does_not_take_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    def send_task(_name: str, *, args: list[int], **_options: object) -> None:
+    def wake_up(_producer: object, _name: str, args: list[int], _queue: str) -> None:
         tried.append(args[0])
         if args[0] == 1:
             raise LookupError("this queue is broken")
         if args[0] == 3:
             raise OperationalError("the broker is away")
 
-    monkeypatch.setattr(celery.app, "send_task", send_task)
+    monkeypatch.setattr(celery.app, "wake_up", wake_up)
     wake._publish_all([(n, "egress.main") for n in (1, 2, 3, 4)])
 
     assert tried == [1, 2, 3]
