@@ -1,13 +1,16 @@
 """The monitor's lanes: one provider each, with its progress, its pace against its limits, and its state in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.utils.translation import get_language
 
 from campaigns.arrivals import arrivals_of
+from campaigns.models import Campaign
 from campaigns.pure.arrival_words import Arrival, ending
 from campaigns.pure.lane_words import Facts, Said, say
 from reputation.advice import Advice, advice
@@ -15,11 +18,11 @@ from reputation.advice import Lane as Asked
 from reputation.budgets import ALL, steps_of
 from reputation.budgets import Limits as OfBudget
 from reputation.catalogue import catalogue
-from reputation.models import Budget, Workspace
+from reputation.models import Budget
 from reputation.pure.backoff import PROBE
-from sending.capacity import scopes_of
-from sending.models import Mailing, PoolRoute
-from sending.progress import LaneProgress, Progress, progress_of
+from sending.capacity import scopes_at
+from sending.models import Mailing
+from sending.progress import Around, LaneProgress, Progress
 from sending.pure.windows import Limits, hourly_cap
 from words import gettext as _
 
@@ -74,10 +77,10 @@ class Monitor:
         return None if None in limits else sum(limit for limit in limits if limit is not None)
 
 
-def monitor_of(*, now: datetime, house: Workspace, mailing: Mailing) -> Monitor:
-    """A few short queries, whatever the size of the mailing; none of them counts people."""
-    progress, zone = progress_of(mailing), ZoneInfo(house.time_zone)
-    all_stopped = house.sending_stopped_at is not None
+def monitor_of(*, now: datetime, seen: tuple[Progress, Around]) -> Monitor:
+    """Of what `look_at` saw. A few short queries, whatever the size of the mailing; none of them counts people."""
+    progress, around = seen
+    mailing, zone, all_stopped = progress.mailing, ZoneInfo(around.time_zone), around.stopped_at is not None
     ends = {} if all_stopped else arrivals_of(now=now, zone=zone, progress=progress)
     known = advice_at(now=now, zone=zone, mailing=mailing, providers=[lane.provider for lane in progress.lanes])
     rows = []
@@ -90,7 +93,21 @@ def monitor_of(*, now: datetime, house: Workspace, mailing: Mailing) -> Monitor:
         budget = trouble[0].budget.pk if trouble and lane.waiting > 0 else None
         rows.append(LaneRow(lane, facts.who, said, pace, facts.limit, usual, facts.day_used, end, budget))
     known_ends = [Arrival(row.name, row.progress.waiting, row.done_at) for row in rows if row.progress.provider in ends]
-    return Monitor(progress, rows, has_worker(), ending(known_ends, now=now, zone=zone))
+    return Monitor(progress, rows, around.has_worker, ending(known_ends, now=now, zone=zone))
+
+
+def mark_of(*, now: datetime, campaign: Campaign, seen: tuple[Progress, Around]) -> str:
+    """The same as long as the page would be: figures, states, what they depend on, the minute it is, its language."""
+    progress, around = seen
+    mailing = progress.mailing
+    lanes = sorted(
+        (lane.provider, repr(replace(lane, counts={})), sorted(lane.counts.items())) for lane in progress.lanes
+    )
+    whole = (
+        now.replace(second=0, microsecond=0), get_language(), campaign.name, mailing.state, mailing.state_since,
+        mailing.state_reason, mailing.per_hour, lanes, around,
+    )  # fmt: skip
+    return blake2b(repr(whole).encode(), digest_size=12).hexdigest()
 
 
 def has_worker() -> bool:
@@ -113,9 +130,19 @@ def advice_at(*, now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Seq
 
 
 def _scopes(mailing: Mailing) -> tuple[tuple[str, str], ...]:
-    members = PoolRoute.objects.filter(pool=mailing.pool_id, route__active=True).order_by("position")
-    member = members.select_related("route__address").first()
-    return scopes_of(member.route, mailing.sending_domain.name) if member else ()
+    with connection.cursor() as cursor:
+        # As the ORM would say it, which takes six times as long; the monitor asks every two seconds.
+        cursor.execute(_FIRST_ROUTE, [mailing.pool_id])
+        found = cursor.fetchone()
+    return scopes_at(*found, domain=mailing.sending_domain.name) if found else ()
+
+
+_FIRST_ROUTE = """
+SELECT route.id, CASE WHEN route.kind = 'direct' THEN host(address.ip) END
+FROM sending_poolroute member JOIN sending_route route ON route.id = member.route_id
+LEFT JOIN reputation_sendingaddress address ON address.id = route.address_id
+WHERE member.pool_id = %s AND route.active ORDER BY member.position, member.id LIMIT 1
+"""
 
 
 def budgets_of_lanes(mailing: Mailing) -> dict[int, str]:

@@ -133,7 +133,12 @@ def capacity(
 def scopes_of(route: Route, domain: str) -> tuple[tuple[str, str], ...]:
     """What a route and a domain spend from: the address or the account, and the name that signs."""
     is_direct = route.kind == Route.Kind.DIRECT and route.address is not None
-    return (_scope(route.pk, route.address.ip if is_direct and route.address else None), ("dkim_domain", domain))
+    return scopes_at(route.pk, route.address.ip if is_direct and route.address else None, domain=domain)
+
+
+def scopes_at(route: int, ip: str | None, *, domain: str) -> tuple[tuple[str, str], ...]:
+    """The same by the route's number, and its address where it is a direct one."""
+    return (_scope(route, ip), ("dkim_domain", domain))
 
 
 def account(route: int) -> str:

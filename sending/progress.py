@@ -103,16 +103,41 @@ class Progress:
         return self.mailing.state in (Mailing.State.DONE, Mailing.State.STOPPED)
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else a mailing's progress depends on. `has_worker`: some process that transmits says that it lives;
+    `changes`: the number of the last change of any budget; `stopped_at`: since when all sending is stopped.
+    """
+
+    has_worker: bool
+    changes: int
+    stopped_at: datetime | None
+    time_zone: str
+
+
 def progress_of(mailing: Mailing) -> Progress:
     """One round trip, whatever the size of the mailing; nothing in it counts people."""
-    lanes: dict[str, LaneProgress] = {}
     with connection.cursor() as cursor:
         cursor.execute(_ALL, {"mailing": mailing.pk})
-        _add_lanes(cursor, lanes)
+        return _read(cursor, mailing)
+
+
+def look_at(mailing: Mailing) -> tuple[Progress, Around]:
+    """Its progress and what is around it, in one round trip as well."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_ALL};{_AROUND}", {"mailing": mailing.pk})
+        progress = _read(cursor, mailing)
         cursor.nextset()
-        _add_counts(cursor, lanes)
-        cursor.nextset()
-        _add_live_batches(cursor, lanes)
+        return progress, Around(*cursor.fetchall()[0])
+
+
+def _read(cursor: CursorWrapper, mailing: Mailing) -> Progress:
+    lanes: dict[str, LaneProgress] = {}
+    _add_lanes(cursor, lanes)
+    cursor.nextset()
+    _add_counts(cursor, lanes)
+    cursor.nextset()
+    _add_live_batches(cursor, lanes)
     return Progress(mailing, sorted(lanes.values(), key=lambda lane: -lane.total))
 
 
@@ -141,6 +166,12 @@ SELECT provider, count(*) FILTER (WHERE state = 'running'),
 FROM sending_batch WHERE mailing_id = %(mailing)s AND state <> 'done' GROUP BY provider
 """
 _ALL = f"{_LANES};{_COUNTS};{_LIVE}"
+_AROUND = """
+SELECT EXISTS (SELECT 1 FROM sending_worker WHERE kind IN ('transmit', 'transactional')
+                                              AND seen_at > clock_timestamp() - interval '30 seconds'),
+       coalesce((SELECT max(id) FROM reputation_budgetchange), 0), house.sending_stopped_at, house.time_zone
+FROM reputation_workspace house WHERE id = 1
+"""
 
 
 def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress]) -> None:

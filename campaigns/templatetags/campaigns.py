@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.template.loader import render_to_string
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 
@@ -63,16 +64,21 @@ def define(key: str) -> dict[str, str]:
 # A page that looks again every two seconds draws the same bars, ticks and marks over and over.
 @lru_cache(maxsize=1024)
 def _track(figures: tuple[tuple[str, int], ...], total: int, size: str, label: str) -> SafeString:
-    return render_to_string("campaigns/_track.html", {"parts": _placed(figures, total), "size": size, "label": label})
+    said = format_html('role="img" aria-label="{}"', label) if label else 'aria-hidden="true"'
+    parts = "".join(
+        f'<rect class="seg-{tone}" x="{x}%" width="{width}%" height="100%"></rect>'
+        for tone, x, width in _placed(figures, total)
+    )
+    return SafeString(f'<svg class="lp-track {size}" {said}>{parts}</svg>')
 
 
-def _placed(figures: Iterable[tuple[str, int]], total: int) -> list[dict[str, Any]]:
+def _placed(figures: Iterable[tuple[str, int]], total: int) -> list[tuple[str, str, str]]:
     """Places in per cent with a point for the decimal, whatever the language writes."""
     parts, x = [], 0.0
     for tone, n in figures:
         width = 100 * n / total if total else 0.0
         if width:
-            parts.append({"tone": tone, "x": f"{x:.3f}", "width": f"{width:.3f}"})
+            parts.append((tone, f"{x:.3f}", f"{width:.3f}"))
         x += width
     return parts
 
@@ -93,14 +99,14 @@ def _ticks(on: int, allowed: int) -> SafeString:
 
 
 @register.simple_tag
-def mark(said: lane_words.Said) -> SafeString:
+def mark(said: lane_words.Said, *, chip: bool = False) -> SafeString:
     """The word of a state behind its picture."""
-    return _mark(said.tone, said.icon, said.word)
+    return _mark(said.tone, said.icon, said.word, chip)
 
 
 @lru_cache(maxsize=256)
-def _mark(tone: str, icon: str, word: str) -> SafeString:
-    return render_to_string("components/state.html", {"tone": tone, "name": icon, "word": word})
+def _mark(tone: str, icon: str, word: str, chip: bool) -> SafeString:
+    return render_to_string("components/state.html", {"tone": tone, "name": icon, "word": word, "chip": chip})
 
 
 @register.filter

@@ -16,7 +16,7 @@ from campaigns.models import Campaign, HiddenSetup
 from campaigns.setup_steps import setup_steps
 from campaigns.status import status_of
 from campaigns.trouble import troubled_budgets
-from reputation.workspace import workspace
+from sending.progress import look_at
 
 
 @require_safe
@@ -43,11 +43,8 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _sending(now: datetime) -> list[tuple[Campaign, Monitor]]:
-    house, found = workspace(), []
-    for campaign in live():
-        if campaign.mailing is not None:
-            found.append((campaign, monitor_of(now=now, house=house, mailing=campaign.mailing)))
-    return found
+    launched = [(campaign, campaign.mailing) for campaign in live() if campaign.mailing is not None]
+    return [(campaign, monitor_of(now=now, seen=look_at(mailing))) for campaign, mailing in launched]
 
 
 @require_POST

@@ -1,5 +1,8 @@
 """/campaigns/7/monitor/: watch it go, and act."""
 
+from datetime import datetime
+from http import HTTPStatus
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,14 +17,15 @@ from campaigns.access import launched_or_404
 from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
 from campaigns.happenings import finished_after_pause, happenings_of, pace_chart
-from campaigns.lanes import monitor_of
+from campaigns.lanes import mark_of, monitor_of
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
 from campaigns.status import status_of
 from campaigns.watching import stop_sentences
-from reputation.workspace import workspace, zone
+from reputation.workspace import zone
 from sending import guard, mailings, resend
 from sending.models import Mailing
+from sending.progress import Around, Progress, look_at
 from sending.wake import plan_soon
 from words import ngettext, number
 
@@ -29,14 +33,15 @@ from words import ngettext, number
 @require_safe
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
-    context = {**_live(campaign, mailing), "excluded": excluded_of(mailing)}
+    now = timezone.now()  # clock: entry
+    context = {**_live(now, campaign, look_at(mailing)), "excluded": excluded_of(mailing)}
     context["speed_form"] = SpeedForm(initial={"per_hour": mailing.per_hour})
     return render(request, "campaigns/monitor.html", context)
 
 
-def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
-    now = timezone.now()  # clock: entry
-    watched = monitor_of(now=now, house=workspace(), mailing=mailing)
+def _live(now: datetime, campaign: Campaign, seen: tuple[Progress, Around]) -> dict[str, object]:
+    mailing = seen[0].mailing
+    watched = monitor_of(now=now, seen=seen)
     is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
     return {
         "stops": stop_sentences(mailing) if is_held else [],
@@ -48,21 +53,26 @@ def _live(campaign: Campaign, mailing: Mailing) -> dict[str, object]:
         "status": status_of(campaign),
         "monitor": watched,
         "progress": watched.progress,
+        "mark": mark_of(now=now, campaign=campaign, seen=seen),
     }
 
 
 @require_safe
 def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    """The part that polls; 286 ends it. Every tenth is told to screen readers, not every poll."""
+    """The part that polls; 286 ends it, and 204 leaves it as it is: `mark` says what the page shows.
+
+    Every tenth is told to screen readers, not every poll.
+    """
     campaign, mailing = launched_or_404(campaign_id)
-    context = _live(campaign, mailing)
-    part = render(request, "campaigns/monitor.html#live", context)
-    watched = context["progress"]
-    percent = getattr(watched, "percent", 0)
-    answer = HttpResponseStopPolling(part.content) if getattr(watched, "is_over", False) else part
-    seen = request.GET.get("seen", "")
-    if seen.isdecimal() and int(seen) // 10 != percent // 10:
-        trigger_client_event(answer, "announce", {"words": f"{percent} % have a final state"})
+    now, seen = timezone.now(), look_at(mailing)  # clock: entry
+    if request.GET.get("mark") == mark_of(now=now, campaign=campaign, seen=seen):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    part = render(request, "campaigns/monitor.html#live", _live(now, campaign, seen))
+    answer = HttpResponseStopPolling(part.content) if seen[0].is_over else part
+    percent, before = seen[0].percent, request.GET.get("seen", "")
+    if before.isdecimal() and int(before) // 10 != percent // 10:
+        told = _("%(percent)s %% have a final state") % {"percent": percent}
+        trigger_client_event(answer, "announce", {"words": told})
     return answer
 
 
@@ -182,4 +192,5 @@ def _back(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("campaign-monitor", campaign_id)
     campaign, mailing = launched_or_404(campaign_id)
-    return render(request, "campaigns/monitor.html#live", _live(campaign, mailing))
+    now = timezone.now()  # clock: entry
+    return render(request, "campaigns/monitor.html#live", _live(now, campaign, look_at(mailing)))

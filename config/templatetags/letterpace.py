@@ -14,6 +14,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 
+import words
 from config.gatekeeper import visitor_of
 from reputation.catalogue import catalogue
 from reputation.pure.warmup import EVERYONE
@@ -60,6 +61,8 @@ def day(value: date | None) -> str:
 @register.filter
 def count(value: Any) -> str:
     """`8,532`; nothing for nothing."""
+    if isinstance(value, int):
+        return words.number(value)
     return "" if value is None else number_format(value, use_l10n=True, force_grouping=True)
 
 

@@ -1,10 +1,14 @@
 """What the monitor tells beside its buttons: lanes against their limits, when the rest follows, what went on."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from audiences.models import Subscriber
@@ -12,7 +16,7 @@ from campaigns.happenings import happenings_of
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from reputation.models import Budget, BudgetChange, Workspace
-from sending.models import Batch, Mailing, MailingLane, Requeue
+from sending.models import Batch, Mailing, MailingCount, MailingLane, Requeue
 from sending.pace import pace_of
 from tests.campaigns.world import colleague, ready_campaign
 from tests.cast import direct_route
@@ -202,6 +206,62 @@ def sent(mailing: Mailing, since: datetime, until: datetime, n: int) -> None:
         state="done",
         n_sent=n,
     )
+
+
+def poll(client: Client, campaign: Campaign, mark: str = "") -> HttpResponse:
+    answer = client.get(f"/campaigns/{campaign.pk}/progress/", {"mark": mark}, headers={"HX-Request": "true"})
+    assert isinstance(answer, HttpResponse)
+    return answer
+
+
+def mark(answer: HttpResponse) -> str:
+    [found] = re.findall(r"mark=([0-9a-f]+)", answer.content.decode())
+    return str(found)
+
+
+def test_a_poll_that_finds_nothing_new_draws_nothing_and_asks_six_questions(client, running) -> None:
+    for _minute_may_be_over in range(5):
+        shown = mark(poll(client, running))
+        with CaptureQueriesContext(connection) as asked:
+            answer = poll(client, running, shown)
+        if answer.status_code == 204:
+            break
+    assert answer.status_code == 204
+    assert not answer.content
+    assert not getattr(answer, "templates", [])
+    assert len(asked) == 6
+
+
+@pytest.mark.parametrize("change", ["count", "pause", "budget", "name", "stop all"])
+def test_a_poll_that_finds_something_new_draws_it(client, running, change: str) -> None:
+    mailing = Mailing.objects.get(pk=running.mailing_id)
+    page(client, running)
+    shown = mark(poll(client, running))
+    if change == "count":
+        MailingCount.objects.create(mailing=mailing, provider="google", kind="accepted", n=1)
+    elif change == "pause":
+        client.post(f"/campaigns/{running.pk}/lane-pause/", {"provider": "google"})
+    elif change == "budget":
+        slowed()
+    elif change == "name":
+        Campaign.objects.filter(pk=running.pk).update(name="Winter, again")
+    else:
+        Workspace.objects.update(sending_stopped_at=timezone.now(), sending_stopped_reason="Drill")
+    answer = poll(client, running, shown)
+    assert answer.status_code == 200
+    assert mark(answer) != shown
+
+
+def test_every_figure_stands_in_its_place(client, running) -> None:
+    mailing = Mailing.objects.get(pk=running.mailing_id)
+    for kind in ("accepted", "bounced_hard", "skipped", "unknown"):
+        MailingCount.objects.create(mailing=mailing, provider="google", kind=kind, n=1)
+    MailingLane.objects.filter(mailing=mailing, provider="google").update(total=3_000)
+    for accepted in (1_234, 1_235):
+        MailingCount.objects.filter(mailing=mailing, kind="accepted").update(n=accepted)
+        seen = page(client, running)
+        assert "\ue000" not in seen
+        assert f"<b>{accepted:,}</b> have it · <b>1</b> bounced · <b>1</b> not sent · <b>1</b> lost answer" in seen
 
 
 def test_a_search_on_the_page_of_everybody_finds_one_person(client, running) -> None:
