@@ -28,10 +28,12 @@ from sending.pure.lanes import TRANSACTIONAL, Demand, Plan
 UNKNOWN = "unknown"
 
 # What is asked every second is planned once a connection, and looks everything up by key, whatever the statistics of a
-# table said that was small then.
+# table said that was small then. The commit does not wait for the disk: whoever claims a batch commits durably, and
+# with it all that was written before; a plan that a crash of PostgreSQL takes away has reached nobody.
 _MAY_PLAN = """
 SELECT w.sending_stopped_at IS NULL AND pg_try_advisory_xact_lock(hashtext('sending.plan')), w.time_zone,
-       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)
+       set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+       set_config('synchronous_commit', 'off', true)
 FROM (SELECT) one LEFT JOIN reputation_workspace w ON w.id = 1
 """
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -150,16 +149,14 @@ class Account:
         """
         share = self._slot_rates.get((seconds, connections))
         if share is None:
-            limits = replace(self.limits, connections=connections)
-            share = slot_rate(self.budget.kind, limits, seconds, self.peak, self.margins)
+            share = slot_rate(self.budget.kind, self.limits, seconds, self.peak, self.margins, connections)
             self._slot_rates[seconds, connections] = share
         rate = min(self.free_rate(), share)
         return rate if rate >= max(SLOWEST_RATE, LEAST_SHARE * share) else 0.0
 
     def slots_wanted(self, seconds: float, connections: int) -> int:
         """Connections that this paced budget's whole rate needs; see `rate_for`."""
-        limits = replace(self.limits, connections=connections)
-        return slots_wanted(self.budget.kind, limits, seconds, self.margins)
+        return slots_wanted(self.budget.kind, self.limits, seconds, self.margins, connections)
 
     def burst_part(self, seconds: float) -> int:
         """A burst is shared by the connections that the rate needs: the first one does not take it all."""

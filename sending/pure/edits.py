@@ -20,6 +20,8 @@ def cut_down(accounts: Mapping[int, Account]) -> tuple[dict[int, float], set[int
     edits: dict[int, float] = {}
     yields: set[int] = set()
     for account in accounts.values():
+        if not account.live:
+            continue
         active = [batch for batch in account.live if batch.outstanding > 0]
         if account.held:
             yields.update(batch.id for batch in active)
@@ -29,7 +31,8 @@ def cut_down(accounts: Mapping[int, Account]) -> tuple[dict[int, float], set[int
             edits[batch.id] = max(gap, edits.get(batch.id, 0.0))
             if gap > LONGEST_GAP:
                 yields.add(batch.id)
-    yields -= {batch.id for account in accounts.values() for batch in account.live if batch.yielding}
+    if yields:
+        yields -= {batch.id for account in accounts.values() for batch in account.live if batch.yielding}
     return edits, yields
 
 

@@ -138,21 +138,30 @@ def slow_gap(per_minute: int, margins: Margins = MARGINS) -> float:
     return 60 / (margins.share * per_minute) if per_minute > 0 else math.inf
 
 
-def slots_wanted(kind: str, limits: Limits, seconds: float, margins: Margins = MARGINS) -> int:
+def slots_wanted(
+    kind: str, limits: Limits, seconds: float, margins: Margins = MARGINS, connections: int | None = None
+) -> int:
     """Connections that a paced budget's whole rate needs when a message takes `seconds`: as few as will do.
 
-    `limits.connections`: those of the whole lane, when another of its budgets allows fewer."""
+    `connections`: those of the whole lane, when another of its budgets allows fewer."""
     per_minute = limits.per_minute or 0
     needed = math.ceil(paced_rate(kind, per_minute, 1, margins) * seconds * HEADROOM / 60)
     # More slots than this would leave each of them less than a worker's slowest pace.
     bearable = int(paced_rate(kind, per_minute, 0, margins) / (SLOWEST_RATE + margins.per_slot))
-    connections = limits.connections if limits.connections is not None else bearable
-    return max(1, min(needed, bearable, connections))
+    allowed = limits.connections if connections is None else connections
+    return max(1, min(needed, bearable, bearable if allowed is None else allowed))
 
 
-def slot_rate(kind: str, limits: Limits, seconds: float, peak: int = 0, margins: Margins = MARGINS) -> float:
-    """Messages a minute for each of the slots that a fast paced budget wants: equal shares."""
-    wanted = slots_wanted(kind, limits, seconds, margins)
+def slot_rate(
+    kind: str,
+    limits: Limits,
+    seconds: float,
+    peak: int = 0,
+    margins: Margins = MARGINS,
+    connections: int | None = None,
+) -> float:
+    """Messages a minute for each of the slots that a fast paced budget wants: equal shares. See `slots_wanted`."""
+    wanted = slots_wanted(kind, limits, seconds, margins, connections)
     return paced_rate(kind, limits.per_minute or 0, max(wanted, peak), margins) / wanted
 
 
