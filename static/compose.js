@@ -192,11 +192,11 @@
     surface.set(found.letter);
     document.getElementById("kept").hidden = true;
     changed();
-    say("Put back. It is not saved yet.");
+    say(document.getElementById("kept").dataset.putBackSaid);
   };
   const changed = () => {
     if (!form.matches("[data-keep]")) return;
-    if (!dirty) saved.textContent = "Not saved yet";
+    if (!dirty) saved.textContent = saved.dataset.unsaved;
     dirty = true;
     clearTimeout(keeping);
     keeping = setTimeout(keep, 400);
@@ -212,18 +212,18 @@
     const now = typed();
     if (found.kind !== field("kind").value || fields.every((name) => found[name] === now[name])) localStorage.removeItem(key);
     else {
-      document.getElementById("kept-at").textContent = new Date(found.at).toLocaleString();
+      document.getElementById("kept-at").textContent = new Date(found.at).toLocaleString(document.documentElement.lang);
       document.getElementById("kept").hidden = false;
     }
   }
   const save = async () => {
     const sent = JSON.stringify(typed());
-    saved.textContent = "Saving…";
+    saved.textContent = saved.dataset.saving;
     const answer = await fetch(form.action, {
       method: "POST", body: new FormData(form), headers: { "HX-Request": "true" },
     }).catch(() => null);
     if (!answer) {
-      saved.textContent = "Not saved: there is no connection. This browser keeps what you wrote.";
+      saved.textContent = saved.dataset.unreached;
       keep();
       return;
     }
@@ -238,7 +238,7 @@
     field("based_on").value = version;
     saved.innerHTML = await answer.text();
     if (sent === JSON.stringify(typed())) forget();
-    else saved.textContent = "Not saved yet";
+    else saved.textContent = saved.dataset.unsaved;
   };
   form.addEventListener("submit", (event) => {
     if (event.submitter === showButton) return;
