@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from PIL import Image
 
 FOLDER = settings.BASE_DIR / "docs"
 # The first page, then the others in the order of its table.
@@ -82,7 +83,7 @@ def _headings(tokens: list[Token]) -> list[Heading]:
 def _lead_within_the_site(token: Token) -> None:
     """Other pages of docs/ are other pages here; files of the repository are not served, and stay as words."""
     if token.type == "image":
-        token.attrSet("src", static(f"handbook/{str(token.attrGet('src')).rpartition('/')[2]}"))
+        _picture(token)
     if token.type != "link_open":
         return
     path, _, anchor = str(token.attrGet("href")).partition("#")
@@ -90,6 +91,14 @@ def _lead_within_the_site(token: Token) -> None:
         token.tag, token.attrs = "span", {}
     elif path.endswith(".md"):
         token.attrSet("href", address(path.removesuffix(".md"), anchor))
+
+
+def _picture(token: Token) -> None:
+    """Comes when somebody scrolls to it, into room that is kept for it."""
+    name = str(token.attrGet("src")).rpartition("/")[2]
+    with Image.open(FOLDER / "pictures" / name) as picture:
+        width, height = picture.size
+    token.attrs |= {"src": static(f"handbook/{name}"), "width": width, "height": height, "loading": "lazy"}
 
 
 def _framed(tokens: list[Token]) -> list[Token]:
