@@ -7,7 +7,7 @@ from django.urls import get_resolver
 from playwright.sync_api import Browser, expect
 
 from tests.browser.looking import Eyes
-from tests.browser.pages import EMPTY, FULL, NO_PAGE, UNSEEN, WRONG, Look
+from tests.browser.pages import EMPTY, FULL, NO_PAGE, WRONG, Look
 from tests.browser.site import Site, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -16,10 +16,6 @@ WIDTH = """([font, text]) => {
     paper.font = `20px ${font}`;
     return paper.measureText(text).width;
 }"""
-
-
-def seen(state: str, looks: list[Look]) -> list[Look]:
-    return [look for look in looks if str(look) not in UNSEEN[state]]
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +51,17 @@ def test_text_has_a_size(eyes: Eyes) -> None:
         assert wide > narrow > 0
 
 
-@pytest.mark.parametrize("look", seen("empty", EMPTY), ids=str)
+@pytest.mark.parametrize("look", EMPTY, ids=str)
 def test_a_page_of_an_empty_site_is_open_to_everybody(eyes: Eyes, look: Look) -> None:
     eyes.examine(look)
 
 
-@pytest.mark.parametrize("look", seen("full", FULL), ids=str)
+@pytest.mark.parametrize("look", FULL, ids=str)
 def test_a_page_of_a_full_site_is_open_to_everybody(eyes: Eyes, full_site: Site, look: Look) -> None:
     eyes.examine(look)
 
 
-@pytest.mark.parametrize("look", seen("wrong", WRONG), ids=str)
+@pytest.mark.parametrize("look", WRONG, ids=str)
 def test_a_page_that_refuses_what_was_typed_is_open_to_everybody(eyes: Eyes, full_site: Site, look: Look) -> None:
     eyes.examine(look)
 
