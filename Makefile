@@ -7,7 +7,7 @@ RUNS := 12
 SEED := 1
 ONLY :=
 
-.PHONY: help setup demo dev seed test check bench docs faults lock stop clean
+.PHONY: help setup demo dev seed test check bench docs pictures faults lock stop clean
 
 help:
 	@echo "make demo    the whole thing with a sample world, on http://127.0.0.1:8000"
@@ -16,6 +16,7 @@ help:
 	@echo "make test    all tests     make check   all other checks     make bench   what we claim"
 	@echo "make setup   the environment alone, into .venv     make lock   pin all packages again"
 	@echo "make docs    the documentation, into docs/_build"
+	@echo "make pictures  those in README and docs/, of a demo of their own (needs Chromium)"
 	@echo "make faults  real processes killed and worse: RUNS=12 SEED=1 ONLY='part of a name'"
 	@echo "make stop    stop what runs here     make clean   remove what was built (var/ stays)"
 
@@ -45,6 +46,9 @@ bench: setup
 docs: setup
 	@$(PY) -m sphinx -E -W --keep-going -q -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+pictures: setup
+	@$(PY) -m tests.browser.pictures
 
 faults: setup
 	@$(PY) -m tests.faults --runs $(RUNS) --seed $(SEED) --only "$(ONLY)" $(ARGS)
