@@ -10,6 +10,7 @@ from audiences.models import Subscriber
 from audiences.pure.addresses import BadAddress
 from campaigns.audience import audience_of, few_of, some_of
 from campaigns.models import Campaign
+from words import gettext as _
 
 SHOWN = 8
 LOOKED_AT = 200
@@ -29,9 +30,9 @@ def cast_of(campaign: Campaign) -> Cast:
     names = {person: str(person.fields.get("first_name") or "").strip() for person in people}
     named = [person for person in people if names[person]]
     roles = [
-        ("No first name", next((person for person in people if not names[person]), None)),
-        ("Longest name", max(named, key=lambda person: len(names[person]), default=None)),
-        ("Right to left", next((person for person in named if _is_right_to_left(names[person])), None)),
+        (_("No first name"), next((person for person in people if not names[person]), None)),
+        (_("Longest name"), max(named, key=lambda person: len(names[person]), default=None)),
+        (_("Right to left"), next((person for person in named if _is_right_to_left(names[person])), None)),
     ]
     return Cast(people[:SHOWN], [(word, person) for word, person in roles if person is not None])
 
