@@ -4,8 +4,9 @@ The app above puts the query into its own INSERT … SELECT, so the people never
 people it takes a few seconds: two hash joins and one aggregate; the suppressions are read once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from audiences.models import list_scope
@@ -15,6 +16,7 @@ UNSUBSCRIBED = "unsubscribed"
 UNCONFIRMED = "unconfirmed"
 SUPPRESSED = "suppressed"
 EXCLUDED_LIST = "excluded_list"
+CONSENT_ENDED = "consent_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,15 @@ def audience(
     excluded: Sequence[int] = (),
     scopes: Sequence[str],
     among: Sequence[int] | None = None,
+    joined_since: Mapping[int, datetime] | None = None,
 ) -> AudienceQuery:
     """Everybody on the included lists. `scopes` are the mailing's suppression scopes without lists: `*`, `stream:…`.
-    `among`: of these people only (ids), in milliseconds then.
+    `among`: of these people only (ids), in milliseconds then. `joined_since`: for lists whose people may be written to
+    for a time only, since when they must have come.
 
     The one reason shown, where several apply: on an excluded list; then what holds everywhere or for the stream; then,
-    when no included list is left to choose the person through: suppressed there (or left), not confirmed, unsubscribed.
+    when no included list is left to choose the person through: suppressed there (or left), came too long ago, not
+    confirmed, unsubscribed.
     Somebody who left list A and is subscribed to list B is chosen through B.
     """
     lists = sorted(set(included))
@@ -51,11 +56,18 @@ def audience(
         "audience_scopes": list(scopes),
         "audience_list_scopes": [list_scope(list_id) for list_id in lists],
     }
-    if among is None:
-        return AudienceQuery(_AUDIENCE.format(keys="", people=""), params)
-    return AudienceQuery(_AUDIENCE.format(keys=_THEIR_KEYS, people=_THEY), {**params, "audience_among": list(among)})
+    if joined_since:
+        params |= {"audience_ending": list(joined_since), "audience_since": list(joined_since.values())}
+    keys, people = ("", "") if among is None else (_THEIR_KEYS, _THEY)
+    if among is not None:
+        params |= {"audience_among": list(among)}
+    ending, ended = (_ENDING, _ENDED) if joined_since else ("", "false")
+    return AudienceQuery(_AUDIENCE.format(keys=keys, people=people, ending=ending, ended=ended), params)
 
 
+_ENDING = """LEFT JOIN unnest(%(audience_ending)s::bigint[], %(audience_since)s::timestamptz[]) AS e (list_id, since)
+        ON e.list_id = s.list_id"""
+_ENDED = "coalesce(s.since < e.since, false)"
 _THEY = "AND subscriber_id = ANY(%(audience_among)s::bigint[])"
 _THEIR_KEYS = """AND address_key IN (
         SELECT address_key FROM audiences_subscriber WHERE id = ANY(%(audience_among)s::bigint[]))"""
@@ -75,12 +87,16 @@ for_list AS MATERIALIZED (
 -- One row per person: the aggregate is what makes "chosen once" true.
 chosen AS (
     SELECT p.id, p.address_key, p.domain, p.last_engaged_at,
-           min(s.list_id) FILTER (WHERE s.state = 'subscribed' AND l.address_key IS NULL) AS via_list,
+           min(s.list_id) FILTER (
+               WHERE s.state = 'subscribed' AND l.address_key IS NULL AND NOT {ended}
+           ) AS via_list,
+           bool_or(s.state = 'subscribed' AND {ended}) AS ended,
            bool_or(NOT l.just_left AND s.state <> 'unsubscribed') AS suppressed_on_a_list,
            bool_or(l.just_left AND s.state <> 'unsubscribed') AS left_by_suppression,
            bool_or(s.state = 'unconfirmed') AS unconfirmed
     FROM audiences_subscription s
     JOIN audiences_subscriber p ON p.id = s.subscriber_id
+    {ending}
     LEFT JOIN for_list l ON l.address_key = p.address_key AND l.list_id = s.list_id
     WHERE s.list_id = ANY(%(audience_included)s::bigint[]) {people}
     GROUP BY p.id
@@ -97,6 +113,7 @@ judged AS (
                 WHEN c.via_list IS NOT NULL THEN NULL
                 WHEN c.suppressed_on_a_list THEN 'suppressed'
                 WHEN c.left_by_suppression THEN 'unsubscribed'
+                WHEN c.ended THEN 'consent_ended'
                 WHEN c.unconfirmed THEN 'unconfirmed'
                 ELSE 'unsubscribed' END AS reason
     FROM chosen c

@@ -40,13 +40,15 @@ class ListForm(forms.ModelForm[MailingList]):
 
     class Meta:
         model = MailingList
-        fields = ["name", "public_name", "description", "language", "opt_in", "wording"]
+        fields = ["name", "public_name", "description", "language", "opt_in", "wording", "ground", "occasion"]
         labels = {
             "name": _("Name for your team"),
             "public_name": _("Name that recipients see"),
             "description": _("Description"),
             "opt_in": _("How people join"),
             "wording": _("What people agree to"),
+            "ground": _("Why they may be written to"),
+            "occasion": _("Which sale or question"),
         }
         help_texts = {
             "name": _("Only people who sign in here see it."),
@@ -57,8 +59,16 @@ class ListForm(forms.ModelForm[MailingList]):
             "wording": _(
                 "Word for word, as your form says it. New words get a new version; each consent keeps its own."
             ),
+            "ground": _("A sale allows letters about similar products of yours. Asking is no consent in Europe."),
+            "occasion": _("For those who did not agree: what they bought or asked, and where they could say no."),
         }
         widgets = {"description": forms.Textarea(attrs={"rows": 2}), "wording": forms.Textarea(attrs={"rows": 3})}
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if given.get("ground") != MailingList.Ground.CONSENT and not given.get("occasion"):
+            self.add_error("occasion", _("Say what they bought or asked, and where they could say no."))
+        return given
 
 
 class FieldForm(forms.ModelForm[PersonField]):

@@ -29,10 +29,20 @@ class MailingList(models.Model):
         SINGLE = "single", _("Single opt-in")
         DOUBLE = "double", _("Double opt-in")
 
+    class Ground(models.TextChoices):
+        """By what right people are written to (Directive 2002/58/EC, Art. 13; CASL, s. 10)."""
+
+        CONSENT = "consent", _("They agreed")
+        SALE = "sale", _("They bought from us and could say no")
+        INQUIRY = "inquiry", _("They asked us about something")
+
     name = models.CharField(max_length=120, unique=True)
     public_name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     opt_in = models.CharField(max_length=8, choices=OptIn, default=OptIn.DOUBLE)
+    ground = models.CharField(max_length=8, choices=Ground, default=Ground.CONSENT)
+    # For whom agreed to nothing: which sale or question, and where they could say no.
+    occasion = models.CharField(max_length=300, blank=True)
     wording = models.TextField(blank=True, help_text=_("What people agree to, word for word."))
     wording_version = models.PositiveIntegerField(default=1)
     language = models.CharField(max_length=16, default="en")

@@ -1,7 +1,7 @@
 """Whom a campaign is for: everybody on its lists, once, less the exclusions; counted before anything is sent."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from django.db import connection
 
 from audiences import audience_sql
 from audiences.models import stream_scope
+from campaigns.grounds import joined_since
 from campaigns.models import Campaign
 from campaigns.narrowing import narrowed
 from reputation.recipients import provider_shares
@@ -57,8 +58,9 @@ class Crowd(Headcount):
     by_provider: dict[str, int]
 
 
-def audience_of(campaign: Campaign) -> Audience:
-    return _audience(campaign, *lists_of(campaign))
+def audience_of(campaign: Campaign, *, now: datetime) -> Audience:
+    included, excluded = lists_of(campaign)
+    return _audience(campaign, included, excluded, since=joined_since(now=now, lists=included))
 
 
 def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
@@ -67,9 +69,11 @@ def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
     return list(included), list(campaign.excluded_lists.order_by("pk").values_list("pk", flat=True))
 
 
-def crowd_of(campaign: Campaign) -> Crowd:
+def crowd_of(campaign: Campaign, *, now: datetime) -> Crowd:
     """The breakdown, and the recipients by provider (by DNS where it was asked, else by the domain's name)."""
-    rows = _read(audience_of(campaign), "reason, CASE WHEN reason IS NULL THEN domain END, count(*)", "GROUP BY 1, 2")
+    rows = _read(
+        audience_of(campaign, now=now), "reason, CASE WHEN reason IS NULL THEN domain END, count(*)", "GROUP BY 1, 2"
+    )
     domains = {domain: n for reason, domain, n in rows if reason is None}
     found = _headcount((reason, n) for reason, _domain, n in rows)
     return Crowd(found.total, found.recipients, found.left_out, provider_shares(domains))
@@ -81,7 +85,8 @@ def headcount_of(audience: Audience) -> Headcount:
 
 
 def few_of(campaign: Campaign, n: int) -> list[int]:
-    """Subscriber ids of up to `n` recipients, the same ones each time, and at once however large the lists are.
+    """Subscriber ids of up to `n` recipients, the same ones each time, and at once however large the lists are. For
+    looking at letters: whoever came too long ago may be among them.
 
     Looked for along the lists' index, in short stretches from places spread over them. Where too few of those whom they
     hit are recipients, everybody is looked at.
@@ -91,7 +96,7 @@ def few_of(campaign: Campaign, n: int) -> list[int]:
         cursor.execute(_HERE_AND_THERE, {"lists": included, "places": PLACES, "stretch": -(-4 * n // PLACES)})
         hit = [pk for (pk,) in cursor.fetchall()]
     found = sample_of(_audience(campaign, included, excluded, among=hit), n)
-    return found if len(found) == n else sample_of(audience_of(campaign), n)
+    return found if len(found) == n else sample_of(_audience(campaign, included, excluded), n)
 
 
 def sample_of(audience: Audience, n: int) -> list[int]:
@@ -126,9 +131,14 @@ def without_field(audience: Audience, field: str) -> int:
 
 
 def _audience(
-    campaign: Campaign, included: list[int], excluded: list[int], *, among: list[int] | None = None
+    campaign: Campaign,
+    included: list[int],
+    excluded: list[int],
+    *,
+    among: list[int] | None = None,
+    since: Mapping[int, datetime] | None = None,
 ) -> Audience:
-    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES, among=among)
+    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES, among=among, joined_since=since)
     everybody = Audience(query.sql, query.params)
     if campaign.after_id is None:
         return everybody

@@ -49,7 +49,7 @@ def launch(*, now: datetime, campaign_id: int, decided: Mapping[str, datetime | 
     with transaction.atomic():
         if not _may_launch(campaign_id):
             return None
-        people = choose(now=now, audience=audience_of(campaign))
+        people = choose(now=now, audience=audience_of(campaign, now=now))
         message = _message(now, campaign, people)
         # Nobody waits for the one who presses: a tick that did would be cancelled, and take the campaign for broken.
         locked = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(

@@ -12,6 +12,7 @@ from campaigns import letters, standing
 from campaigns.audience import Headcount, asleep, audience_of, headcount_of, lists_of, sample_of, without_field
 from campaigns.compile import CompileError
 from campaigns.content import current
+from campaigns.grounds import of_grounds
 from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
@@ -39,7 +40,7 @@ def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = No
 
     `crowd` is given where it was counted already.
     """
-    audience, content = audience_of(campaign), current(campaign)
+    audience, content = audience_of(campaign, now=now), current(campaign)
     found = [*_of_all(now, campaign, content, audience, crowd), *_of_fields(content, audience)]
     found += _of_sleepers(now, audience)
     order = list(Level)
@@ -48,7 +49,7 @@ def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = No
 
 def must_fix(*, now: datetime, campaign: Campaign, audience: Audience | None = None) -> list[Finding]:
     """What stops the send, on the server too. `audience`: the campaign's, where it was chosen already."""
-    found = _of_all(now, campaign, current(campaign), audience or audience_of(campaign), None)
+    found = _of_all(now, campaign, current(campaign), audience or audience_of(campaign, now=now), None)
     return [row for row in found if row.level is Level.MUST_FIX]
 
 
@@ -180,6 +181,7 @@ def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: H
         _("%(recipients)s of %(total)s people will get it.")
         % {"recipients": number(crowd.recipients), "total": number(crowd.total)},
     )
+    yield from of_grounds(included, crowd.left_out)
     again = Campaign.objects.filter(
         state=Campaign.State.LAUNCHED, mailing__launched_at__gt=now - SAME_PEOPLE_WITHIN, included_lists__in=included
     ).exclude(pk=campaign.pk)

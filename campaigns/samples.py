@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from audiences.keys import key_of
@@ -46,9 +47,9 @@ def sample_people(campaign: Campaign) -> Sequence[Subscriber]:
     return list(Subscriber.objects.filter(pk__in=few_of(campaign, SHOWN)).order_by("email"))
 
 
-def some_people(campaign: Campaign, n: int) -> Sequence[Subscriber]:
+def some_people(campaign: Campaign, n: int, *, now: datetime) -> Sequence[Subscriber]:
     """Others each time."""
-    ids = some_of(audience_of(campaign), n, start=uuid4())
+    ids = some_of(audience_of(campaign, now=now), n, start=uuid4())
     return list(Subscriber.objects.filter(pk__in=ids).order_by("email"))
 
 

@@ -228,6 +228,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to",
             "track_opens",
             "track_clicks",
+            "writes_to_canada",
             "second_person_sends",
             "second_factor_required",
         ]
@@ -239,6 +240,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": _("Answers to letters are forwarded to"),
             "track_opens": _("Count opens"),
             "track_clicks": _("Count clicks"),
+            "writes_to_canada": _("We write to people in Canada"),
             "second_person_sends": _("Only approvers and admins send"),
             "second_factor_required": _("Everybody needs a second factor"),
         }
@@ -252,6 +254,9 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": _("Empty: answers are kept and counted, nobody gets them."),
             "track_opens": _("A tiny picture in each letter. From the next launch on."),
             "track_clicks": _("Links lead through this system. From the next launch on."),
+            "writes_to_canada": _(
+                "Whoever did not agree is left out two years after they bought, six months after they asked."
+            ),
             "second_person_sends": _("Marketers prepare campaigns, and an approver sends them."),
             "second_factor_required": _("A passkey or an authenticator app, set up at the next sign-in."),
         }

@@ -27,6 +27,7 @@ class Workspace(models.Model):
     reply_forward_to = models.EmailField(blank=True)
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
+    writes_to_canada = models.BooleanField(default=False)
     second_factor_required = models.BooleanField(default=False)
     second_person_sends = models.BooleanField(default=False)
     thresholds = models.JSONField(default=dict, blank=True, help_text="Of the deliverability score, where changed")

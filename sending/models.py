@@ -173,6 +173,7 @@ class Excluded(models.Model):
         UNCONFIRMED = "unconfirmed", _("Has not confirmed yet")
         SUPPRESSED = "suppressed", _("Suppressed: bounced, complained or added by hand")
         EXCLUDED_LIST = "excluded_list", _("On a list that was excluded")
+        CONSENT_ENDED = "consent_ended", _("Came too long ago: the ground has ended")
         BAD_ADDRESS = "bad_address", _("The address cannot be mailed")
         NO_MAIL_DOMAIN = "no_mail_domain", _("The domain does not take mail")
         DUPLICATE = "duplicate", _("Same address as another person")

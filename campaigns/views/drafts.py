@@ -35,7 +35,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     if campaign.mailing is not None:
         return redirect(page_of(campaign), campaign_id)
-    now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
+    crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
     context = {
         "nav": "campaigns",
         "campaign": campaign,
@@ -85,13 +85,13 @@ def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return _save(
             request, campaign_id, lambda: edit.set_audience(now=now, campaign_id=campaign_id, **form.cleaned_data)
         )
-    crowd, now = crowd_of(campaign), timezone.now()  # clock: entry
+    crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
     context = {
         "crowd": crowd,
         "left_out": left_out_words(crowd.left_out),
         "has_lists": MailingList.objects.exists(),
         "now": now,
-        "some": some_people(campaign, SOME),
+        "some": some_people(campaign, SOME, now=now),
         "outlook": outlook(now=now, starts_at=now, zone=zone(), campaign=campaign, crowd=crowd),
     }
     return _form_page(request, campaign, form, "campaigns/audience.html", **context)

@@ -43,7 +43,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 
 def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, status: int = 200) -> HttpResponse:
-    now, crowd = timezone.now(), crowd_of(campaign)  # clock: entry
+    crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
     start = _start(campaign, form, now)
     if form is not None and form.is_valid():
         campaign.per_hour = form.hourly(crowd.recipients)
@@ -106,7 +106,7 @@ def subjects(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     try:
-        rows = letters.subjects_for(campaign, some_people(campaign, SUBJECT_PEOPLE), now=now)
+        rows = letters.subjects_for(campaign, some_people(campaign, SUBJECT_PEOPLE, now=now), now=now)
     except CompileError as error:
         rows, problem = [], str(error)
     else:
@@ -119,17 +119,16 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     if campaign.state not in edit.EDITABLE:
         return redirect(page_of(campaign) if campaign.mailing else "campaign-review", campaign_id)
-    form = ScheduleForm(request.POST, people=crowd_of(campaign).recipients)
+    crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
+    form = ScheduleForm(request.POST, people=crowd.recipients)
     if form.is_valid() and request.POST.get("seen", remarks.stamp(campaign)) != remarks.stamp(campaign):
         form.add_error(None, "It was changed since you looked. This is how it is now: look once more, then send.")
     if not form.is_valid():
         return _page(request, campaign, form, status=422)
-    now, chosen = timezone.now(), form.cleaned_data  # clock: entry
+    at = {name: form.cleaned_data[name] for name in ("wall_time", "zone")}
     try:
         edit.set_speed(now=now, campaign_id=campaign_id, per_hour=form.hourly(form.people))
-        scheduling.schedule(
-            now=now, campaign_id=campaign_id, by=acting(request), wall_time=chosen["wall_time"], zone=chosen["zone"]
-        )
+        scheduling.schedule(now=now, campaign_id=campaign_id, by=acting(request), **at)
     except (scheduling.CannotSchedule, content.NotADraft, BadWallTime) as error:
         form.add_error(None, str(error))
         campaign.refresh_from_db()

@@ -12,6 +12,7 @@ WORDS = {
     "description": "",
     "language": "pl",
     "opt_in": "double",
+    "ground": "consent",
     "wording": "I agree.",
 }
 

@@ -89,6 +89,7 @@ MUST: dict[str, Change] = {
     "sender.listed": listing("domain"),
     "link.listed": listing("host"),
     "audience.none": lambda now, campaign: campaign.included_lists.clear(),
+    "ground.unnamed": lambda now, campaign: campaign.included_lists.update(ground="sale", occasion=" "),
     "audience.empty": lambda now, campaign: Subscription.objects.update(state="unsubscribed"),
     "subject.empty": letter(subject=" "),
     "content.empty": letter(letter="  \n"),
@@ -104,6 +105,7 @@ SHOULD: dict[str, Change] = {
     "sender.unsure": lambda now, campaign: SendingDomain.objects.update(state="unsure", last_pass_at=now),
     "sender.noreply": update(reply_to="noreply@news.harbour.example"),
     "route.reverse_name_unknown": lambda now, campaign: Finding.objects.all().delete(),
+    "ground.inquiry": lambda now, campaign: campaign.included_lists.update(ground="inquiry", occasion="A stall"),
     "audience.again": launched_yesterday,
     "subject.long": letter(subject="A very long subject " * 6),
     "subject.short": letter(subject="Books"),
@@ -126,7 +128,7 @@ LISTED_AND_NO_MUST: dict[str, Change] = {
 }
 FINE = {
     "sender.verified", "sender.own_name", "sender.aligned",
-    "route.reverse_name_ok", "audience.counted", "size.ok", "copies.ok",
+    "route.reverse_name_ok", "audience.counted", "ground.consent", "size.ok", "copies.ok",
 }  # fmt: skip
 
 

@@ -113,6 +113,7 @@ def test_alignment_is_judged_by_the_tree_and_by_the_list_of_suffixes(
 ) -> None:
     publish(zones, records)
     check = authentication._alignment(Subject(NAME, host, host, [], []))
+    assert check.name == "alignment"
     assert (check.result, words in check.detail) == (result, True)
 
 
