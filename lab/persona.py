@@ -15,7 +15,7 @@ DELAYS = ("batch_pause", "burst_seconds", "greylist_delay", "tarpit_seconds", "r
 SHARES = ("greylist_share", "unknown_share", "full_share", "inactive_share", "defer_share", "tarpit_share",
           "drop_odds", "force_share", "dsn_share", "arf_share")  # fmt: skip
 CHOICES = {
-    "tls": ("none", "offered", "required", "refused", "stalled"),
+    "tls": ("none", "offered", "required", "refused", "stalled", "reset"),
     "per_connection_mode": ("421", "close"),
     "close_mode": ("421", "close", "rst", "silence"),
     "drop_phase": ("", "connect", "ehlo", "mail", "rcpt", "data", "body", "dot", "reply"),

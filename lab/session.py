@@ -131,6 +131,8 @@ class Session:
         self._say_text("220 2.0.0 Ready to start TLS")
         if tls == "stalled":
             raise Hangup("silence", "TLS stalled")
+        if tls == "reset":
+            raise Hangup("rst", "TLS reset")
         await self.channel.start_tls(self.site.tls)
         self._greeted = False
         self._begin_again()

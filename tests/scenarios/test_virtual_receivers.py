@@ -5,7 +5,7 @@ Asserted on the receivers' own record of offers. `docs/scenarios.md` says which 
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,17 +38,23 @@ def _real_time(settings: Settings) -> None:
     settings.TIME_FACTOR = 1.0
 
 
-def world(says: Mapping[str, Says] | None = None, *, temper: Temper = PATIENT, tick: timedelta = MINUTE) -> Post:
+def world(
+    says: Mapping[str, Says] | None = None,
+    *,
+    temper: Temper = PATIENT,
+    tick: timedelta = MINUTE,
+    start: datetime = START,
+) -> Post:
     """The four receivers; `says` where one answers something else than it thinks."""
     personas = load_personas()
     shop()
-    sign_with_a_key(START)
+    sign_with_a_key(start)
     receivers = {
         provider: Receiver(provider, personas[provider], Opinion(temper), says=(says or {}).get(provider),
                            unknown_share=0.0, complaint_share=0.0, zone=ZONE)
         for provider in ("google", "microsoft", "yahoo", "gmx")
     }  # fmt: skip
-    return Post(receivers, ZONE, START, tick=tick)
+    return Post(receivers, ZONE, start, tick=tick)
 
 
 def paced(per_minute: int, *, provider: str = "google", ip: str = FIRST) -> None:
@@ -57,11 +63,11 @@ def paced(per_minute: int, *, provider: str = "google", ip: str = FIRST) -> None
     budgets.edit(now=START, budget=budget, actor=None, reason="test", per_minute=per_minute)
 
 
-def campaign(n: int, *, domain: str, name: str = "one", **changes: object) -> Mailing:
+def campaign(n: int, *, domain: str, name: str = "one", at: datetime = START, **changes: object) -> Mailing:
     """To `n` people of one mail domain, on a list of their own."""
     on = newsletter(name)
     people(n, on=on, domain=domain, prefix=f"{name}-")
-    return pressed(START, on, key=f"campaign:{name}", **changes)
+    return pressed(at, on, key=f"campaign:{name}", **changes)
 
 
 def once(answer: str, *, when: Callable[[Offer], bool]) -> Says:
@@ -203,3 +209,39 @@ def test_thirty_days_of_warm_up_are_never_blocked_and_end_as_foreseen() -> None:
     assert end - START == pytest.approx(google.offers[399].at - START, rel=0.15)
     caps = plan.days["google"]
     assert all(n <= cap for n, cap in zip(google.offered.values(), caps, strict=False))
+
+
+@pytest.mark.parametrize("start", [datetime(2026, 3, 27, 9, tzinfo=UTC), datetime(2026, 10, 23, 9, tzinfo=UTC)])
+def test_days_of_twenty_three_and_of_twenty_five_hours_have_their_cap_like_others(start: datetime) -> None:
+    post = world(tick=30 * MINUTE, start=start)
+    plan = plans.make(name="Cautious", preset="conservative")
+    for kind, scope in (("ip", FIRST), ("dkim_domain", OURS)):
+        warmup.start(now=start, zone=ZONE, kind=kind, scope=scope, plan=plan)
+    campaign(900, domain="gmail.com", at=start)
+    post.run(start + 15 * MINUTE)
+    warmup.advance(now=post.now, zone=ZONE)
+    first = start.astimezone(ZONE).date()
+    for day in range(1, 5):
+        midnight = datetime.combine(first + day * DAY, time.min, ZONE)
+        post.run(midnight.astimezone(UTC) + 10 * MINUTE)
+        warmup.advance(now=post.now, zone=ZONE)
+    google = post.receivers["google"]
+    # A tenth is kept for transactional mail.
+    assert [google.offered[first + n * DAY] for n in range(4)] == [cap * 9 // 10 for cap in plan.days["google"][:4]]
+    assert set(Counter(offer.recipient for offer in google.offers).values()) == {1}
+
+
+def test_a_clock_that_jumps_back_or_ahead_exceeds_no_limit_and_doubles_nobody() -> None:
+    post = world()
+    (budget,) = budgets.budgets_for(now=START, kind_scopes=[("ip", FIRST)], provider="google")
+    budgets.edit(now=START, budget=budget, actor=None, reason="test", per_hour=60)
+    campaign(400, domain="gmail.com")
+    post.run(START + 100 * MINUTE)
+    post.now -= HOUR
+    post.run(START + 3 * HOUR)
+    post.now += 3 * HOUR
+    post.run(START + 14 * HOUR)
+    offers = sorted(offer.at for offer in post.receivers["google"].offers)
+    assert max(sum(at <= one < at + HOUR for one in offers) for at in offers) <= 60
+    assert set(Counter(offer.recipient for offer in post.receivers["google"].offers).values()) == {1}
+    assert len(offers) == 400
