@@ -20,7 +20,7 @@ from reputation.budgets import ALL, budgets_for, hourly_of
 from reputation.catalogue import catalogue
 from reputation.models import Alert, Budget, BudgetChange, DayTally, WarmupPlan
 from reputation.pure import warmup as pure
-from reputation.pure.warmup import Day, Decision, cap_of, rests_on
+from reputation.pure.warmup import Day, Decision, cap_of, length_of, rests_on
 from reputation.workspace import today
 
 CHUNK = 1_000
@@ -65,8 +65,11 @@ def hold(*, now: datetime, zone: ZoneInfo, budget: Budget, days: int, actor: Use
 
 
 def step(*, now: datetime, zone: ZoneInfo, budget: Budget, by: int, actor: User | None, reason: str) -> bool:
-    """Put a budget some days on or back by hand. False when it does not warm up, or changed meanwhile."""
-    day = max(1, budget.warmup_day + by)
+    """Put a budget some days on or back by hand, at most to its last day: only a used day lifts the cap.
+
+    False when it does not warm up, or changed meanwhile.
+    """
+    day = max(1, min(budget.warmup_day + by, length_of(_plan_days(budget), catalogue().get(budget.provider).key)))
     return _move(now, budget, day, today(now, zone), f"Warm-up put to day {day}", reason, actor)
 
 

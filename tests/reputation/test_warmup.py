@@ -93,6 +93,19 @@ def test_an_unused_day_stays_where_it_is(now: datetime, berlin: ZoneInfo, google
     assert _again(google).warmup_day == 1
 
 
+def test_a_step_by_hand_ends_at_the_last_day_which_still_has_its_cap(
+    now: datetime, berlin: ZoneInfo, google: Budget
+) -> None:
+    assert warmup.step(now=now, zone=berlin, budget=google, by=30, actor=None, reason="We know better")
+    assert _again(google).warmup_day == 4
+    assert _limits(google, now, berlin).per_day == 800
+    [yahoo] = budgets.budgets_for(now=now, kind_scopes=[SCOPE], provider="yahoo")
+    warmup.advance(now=now, zone=berlin)
+    assert warmup.step(now=now, zone=berlin, budget=_again(yahoo), by=30, actor=None, reason="We know better")
+    assert _again(yahoo).warmup_day == 3
+    assert _limits(yahoo, now, berlin).per_day == 40
+
+
 def test_bad_days_lead_back_and_a_blocklist_is_a_day_of_silence(
     now: datetime, berlin: ZoneInfo, google: Budget
 ) -> None:
