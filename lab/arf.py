@@ -15,7 +15,7 @@ RECIPIENT_FIELDS = re.compile(
 
 @dataclass(frozen=True)
 class Complaint:
-    """`when` and `arrived` in seconds since 1970; `raw` the message as accepted."""
+    """`domain` is the one that signed; `when` and `arrived` in seconds since 1970; `raw` the message as accepted."""
 
     host: str
     client_ip: str

@@ -35,6 +35,8 @@ class Accepted:
     recipient: str
     raw: bytes
     head: Head
+    # By which complaints are counted and told; empty for an unsigned message.
+    dkim_domain: str
     arrived: float
 
 
@@ -110,7 +112,7 @@ class Site:
         text = self._verdict(session, envelope, raw, found, facts, head)
         if text[0] == "2":
             for recipient in envelope.recipients:
-                self._keep(session, envelope.sender, recipient, raw, head, arrived)
+                self._keep(session, envelope.sender, recipient, raw, head, found.dkim_domain, arrived)
         session.drop_at("reply", envelope.recipients)
         await self._reply(session, envelope.recipients, text)
 
@@ -162,11 +164,13 @@ class Site:
             envelope_facts = {"sender": envelope.sender, "recipient": recipient, "nth_recipient": index}
             self.note(CODES.get(reply[0], "refused"), session=session, **envelope_facts, **facts, **seen, **answer)
 
-    def _keep(self, session: Session, sender: str, recipient: str, raw: bytes, head: Head, arrived: float) -> None:
+    def _keep(
+        self, session: Session, sender: str, recipient: str, raw: bytes, head: Head, dkim_domain: str, arrived: float
+    ) -> None:
         self.shared.mailbox.keep(recipient, raw)
         persona = self.reception.persona.key
         self.shared.when_accepted(
-            Accepted(persona, self.host, self.address, session.ip, sender, recipient, raw, head, arrived)
+            Accepted(persona, self.host, self.address, session.ip, sender, recipient, raw, head, dkim_domain, arrived)
         )
 
     async def _reply(self, session: Session, recipients: list[str], text: str) -> None:

@@ -79,7 +79,8 @@ class Returns:
         self._courier.post(self._parcel(a, "dsn", "", a.sender, message), delay)
 
     def _complain(self, a: Accepted, style: str, delay: float) -> None:
-        self._receptions[a.persona].complained(ip=a.client_ip, domain=a.head.from_domain)
+        """Held against the signing domain, which feedback loops go by, as it was judged when the message came."""
+        self._receptions[a.persona].complained(ip=a.client_ip, domain=a.dkim_domain)
         address = self._configuration.feedback_address
         if not address:
             return
@@ -94,7 +95,7 @@ class Returns:
                     sender=a.sender,
                     recipient=a.recipient,
                     feedback_address=address,
-                    domain=a.head.from_domain,
+                    domain=a.dkim_domain or a.head.from_domain,
                     subject=a.head.first("subject"),
                     raw=a.raw,
                     when=now,

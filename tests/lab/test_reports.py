@@ -107,6 +107,22 @@ def test_complaints_in_each_loops_form(open_lab: OpenLab, inbox: tuple[Inbox, in
         assert b"X-Originating-IP: [127.0.0.21]" in raw
 
 
+def test_a_complaint_is_held_against_the_domain_that_signed_and_told_of_it(
+    open_lab: OpenLab, inbox: tuple[Inbox, int], signer: Signer
+) -> None:
+    box, port = inbox
+    lab: Any = reporting(open_lab, port, arf_style="yahoo", arf_delay=0, strangers_day=100)
+    who = "complain-1@hoster-0001.example"
+    with connect(lab, HOST) as client:
+        assert post(client, who, sender=RETURN_PATH, raw=signer.sign(letter(who), domain="signs.example"))[0] == 250
+    ((_sender, _recipients, raw),) = box.wait_for(1)
+    assert b"Reported-Domain: signs.example" in raw
+    assert b"header.d=signs.example" in raw
+    standings = lab.receptions["hosters"].opinion.standings
+    assert standings["signs.example"].complained == 1
+    assert "sender.example" not in standings
+
+
 def test_a_listener_that_refuses_is_tried_again_then_written_down(open_lab: OpenLab) -> None:
     lab = open_lab(personas={"hosters": {"dsn_delay": 0}})
     with connect(lab, HOST) as client:
