@@ -8,8 +8,8 @@ hold complaints against the sender. In one week people at Yahoo complain: the gu
 
 Real are the database, the planner, budgets and ladders, back-off, guard and the nights, all with a `now` of a virtual
 clock; simulated are the receivers and the connections to them (`tests/scenarios/virtual.py` says where the line is).
-The other sender sends the same campaigns to receivers of the same temper: five a second, everybody at once, trying
-again every five minutes.
+The other sender sends the same campaigns, on the same days to the same people, to receivers of the same temper: five a
+second, everybody at once, trying again every five minutes.
 
 `over_plan`: provider and day on which more was offered than the lower of the two ladders allowed, by the receivers' own
 count. `reached`: share of all letters that were taken in the end. `doors_closed`: how often a receiver closed its door
@@ -22,10 +22,10 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from benchmarks import _world
@@ -45,6 +45,7 @@ PROVIDERS = {
     "gmx": ("gmx.de", 0.15, 120),
 }
 SPIKE_AT, SPIKE_SHARE = "yahoo", 0.03
+COMPLAINT_SHARE = 0.0002
 NIGHT = timedelta(minutes=10)
 # Warm-ups are looked at every quarter of an hour; who was met first today begins to count.
 QUARTER = timedelta(minutes=15)
@@ -64,15 +65,27 @@ def campaigns(days: int) -> list[int]:
     return [0, *range(14, days, 7)]
 
 
+def spike_of(days: int) -> int:
+    """The day on which people complain."""
+    starts = campaigns(days)
+    return starts[len(starts) // 2]
+
+
+class Letter(NamedTuple):
+    """One campaign as it really began: its day of the run, and its people by provider."""
+
+    day: int
+    people: Mapping[str, Sequence[str]]
+
+
 @dataclass
 class Warmed:
     """What the run with our engine has shown."""
 
     post: Post
     caps: dict[tuple[str, date], int] = field(default_factory=dict)
-    ladder: dict[str, list[int]] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
-    spike_on: date | None = None
+    letters: list[Letter] = field(default_factory=list)
 
 
 def warmed(people: int, days: int, preset: str) -> Warmed:
@@ -88,16 +101,13 @@ def warmed(people: int, days: int, preset: str) -> Warmed:
     for scope in (("ip", IP), ("dkim_domain", DOMAIN)):
         warmup.start(now=START, zone=ZONE, kind=scope[0], scope=scope[1], plan=plan)
     found = Warmed(Post(receivers(), ZONE, START))
-    starts = campaigns(days)
-    spike = starts[len(starts) // 2]
+    starts, spike = campaigns(days), spike_of(days)
     for day in range(days):
         now = START + timedelta(days=day)
         found.post.run(now)
         if day in starts:
             _begin_campaign(found, day, on)
-        found.post.receivers[SPIKE_AT].complaint_share = SPIKE_SHARE if day == spike else 0.0002
-        if day == spike:
-            found.spike_on = today(now, ZONE)
+        found.post.receivers[SPIKE_AT].complaint_share = SPIKE_SHARE if day == spike else COMPLAINT_SHARE
         if day == spike + 3:
             _go_on(found)
         _note_caps(found)
@@ -128,7 +138,20 @@ def _begin_campaign(found: Warmed, day: int, on: Any) -> None:
     if running.exists():
         # Who has not had the last one yet does not get two at once.
         return
-    pressed(found.post.now, on, key=f"campaign:{day}", name=f"Letter of day {day}", first_part=True)
+    mailing = pressed(found.post.now, on, key=f"campaign:{day}", name=f"Letter of day {day}", first_part=True)
+    found.letters.append(Letter(day, _people_of(mailing)))
+
+
+def _people_of(mailing: Any) -> dict[str, list[str]]:
+    from audiences.models import Subscriber
+    from sending.models import Delivery
+
+    to = Delivery.objects.filter(mailing_id=mailing.pk).values("subscriber_id")
+    emails = list(Subscriber.objects.filter(pk__in=to).order_by("pk").values_list("email", flat=True))
+    return {
+        provider: [email for email in emails if email.endswith(f"@{domain}")]
+        for provider, (domain, _share, _strangers) in PROVIDERS.items()
+    }
 
 
 def _go_on(found: Warmed) -> None:
@@ -185,21 +208,16 @@ def steps_back(found: Warmed) -> dict[str, list[str]]:
     return back
 
 
-def without(people: int, days: int) -> tuple[dict[str, Receiver], dict[str, Counter[str]], int]:
-    """The same campaigns by a sender that does not listen; its receivers, last answers and letters in all."""
+def without(letters: Sequence[Letter], *, spike: int) -> tuple[dict[str, Receiver], dict[str, Counter[str]]]:
+    """The same letters by a sender that does not listen; its receivers, and their last answers."""
     theirs = receivers()
     sender = Naive(theirs, IP, DOMAIN)
     total: dict[str, Counter[str]] = {provider: Counter() for provider in PROVIDERS}
-    lists = {
-        provider: [f"{provider}-{n}@{domain}" for n in range(round(people * share))]
-        for provider, (domain, share, _strangers) in PROVIDERS.items()
-    }
-    starts = campaigns(days)
-    for day in starts:
-        theirs[SPIKE_AT].complaint_share = SPIKE_SHARE if day == starts[len(starts) // 2] else 0.0002
-        for provider, answers in sender.send(now=START + timedelta(days=day), people=lists).items():
+    for letter in letters:
+        theirs[SPIKE_AT].complaint_share = SPIKE_SHARE if letter.day == spike else COMPLAINT_SHARE
+        for provider, answers in sender.send(now=START + timedelta(days=letter.day), people=letter.people).items():
             total[provider] += answers
-    return theirs, total, sum(map(len, lists.values())) * len(starts)
+    return theirs, total
 
 
 def outcome(known: dict[str, Receiver], taken: dict[str, int], letters: dict[str, int]) -> dict[str, Any]:
@@ -225,14 +243,9 @@ def report(people: int, days: int, preset: str) -> dict[str, Any]:
     began = time.monotonic()
     ours = warmed(people, days, preset)
     took = time.monotonic() - began
-    letters, taken = Counter[str](), Counter[str]()
-    for provider in PROVIDERS:
-        letters[provider] = sum(
-            mailing.lanes.get(provider=provider).total for mailing in Mailing.objects.filter(lanes__provider=provider)
-        )
-        taken[provider] = Outcome.objects.filter(provider=provider, kind="accepted").count()
-    theirs, answers, _letters = without(people, days)
-    starts = len(campaigns(days))
+    letters = {provider: sum(len(one.people[provider]) for one in ours.letters) for provider in PROVIDERS}
+    taken = {provider: Outcome.objects.filter(provider=provider, kind="accepted").count() for provider in PROVIDERS}
+    theirs, answers = without(ours.letters, spike=spike_of(days))
     back = steps_back(ours)
     return {
         "days": days,
@@ -250,11 +263,7 @@ def report(people: int, days: int, preset: str) -> dict[str, Any]:
         "steps_back": back,
         "alerts": sorted({row.budget.provider for row in Alert.objects.select_related("budget") if row.budget}),
         "with": outcome(ours.post.receivers, taken, letters),
-        "without": outcome(
-            theirs,
-            {provider: count["ok"] for provider, count in answers.items()},
-            {provider: starts * round(people * share) for provider, (_d, share, _s) in PROVIDERS.items()},
-        ),
+        "without": outcome(theirs, {provider: count["ok"] for provider, count in answers.items()}, letters),
     }
 
 

@@ -54,7 +54,6 @@ class Receiver:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     # Ground truth, by day of the sender's zone.
     offered: Counter[date] = field(default_factory=Counter)
-    accepted: Counter[date] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     offers: list[Offer] = field(default_factory=list)
 
@@ -66,7 +65,6 @@ class Receiver:
             name = self.says(Offer(at, ip, domain, recipient, name))
         day = at.astimezone(self.zone).date()
         self.offered[day] += 1
-        self.accepted[day] += name == "ok"
         self.answers[name] += 1
         self.offers.append(Offer(at, ip, domain, recipient, name))
         return name, self._text(name, ip=ip, domain=domain, recipient=recipient)
@@ -104,9 +102,7 @@ class Post:
     now: datetime
     tick: timedelta = TICK
     seed: int = 1
-    plans: int = 0
     messages: int = 0
-    complaints: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -136,7 +132,6 @@ class Post:
 
         if not self._live and not Mailing.objects.filter(state="running").exists():
             return 0
-        self.plans += 1
         made = plan.tick(now=self.now)
         for batch in Batch.objects.filter(state="planned").order_by("due_at").values_list("pk", flat=True):
             self._begin(batch)
@@ -180,7 +175,7 @@ class Post:
         receiver.opinion.complain(now=at.timestamp(), ip=way[0], domain=way[1])
         sent = feedback.find_sent(mailing_id=mailing, delivery_id=delivery)
         if sent is not None:
-            self.complaints += feedback.complained(at=at, sent=sent, source="report")
+            feedback.complained(at=at, sent=sent, source="report")
 
 
 def way_of(book: Any) -> tuple[str, str]:
@@ -260,15 +255,15 @@ class Naive:
             receiver = self.receivers[provider]
             waiting, at, last = list(addresses), now, dict.fromkeys(addresses, "")
             for _try in range(self.tries):
-                began, again, angry = at, [], []
+                began, again, complaints = at, [], 0
                 for address in waiting:
                     last[address], text = receiver.answer(at=at, ip=self.ip, domain=self.domain, recipient=address)
                     if text[0] == "4":
                         again.append(address)
-                    elif last[address] == "ok" and chance.random() < receiver.complaint_share:
-                        angry.append(at)
+                    elif last[address] == "ok":
+                        complaints += chance.random() < receiver.complaint_share
                     at += timedelta(seconds=1 / self.a_second)
-                for _one in angry:
+                for _one in range(complaints):
                     receiver.opinion.complain(now=at.timestamp(), ip=self.ip, domain=self.domain)
                 waiting, at = again, max(at, began + self.again_after)
                 if not waiting:
