@@ -79,7 +79,7 @@ def test_an_admin_decides_and_undoes(admin: Client, group: UnreadReply) -> None:
     admin.post(f"{page}undo/", {"reason": "It was wrong"})
     assert ReplyDecision.objects.get().revoked_reason == "It was wrong"
     assert "Undone decisions" in admin.get(page).text
-    assert "Nobody has classified" in admin.get("/answers/").text
+    assert "Not classified yet" in admin.get("/answers/").text
 
 
 def test_colleagues_read_and_do_not_decide(colleague: Client, group: UnreadReply, storm: Storm) -> None:
