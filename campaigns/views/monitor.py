@@ -66,7 +66,8 @@ def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
     now, seen = timezone.now(), look_at(mailing)  # clock: entry
     if request.GET.get("mark") == mark_of(now=now, campaign=campaign, seen=seen):
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        # Said once more for pages that were opened before their htmx knew it.
+        return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Reswap": "none"})
     part = render(request, "campaigns/monitor.html#live", _live(now, campaign, seen))
     answer = HttpResponseStopPolling(part.content) if seen[0].is_over else part
     percent, before = seen[0].percent, request.GET.get("seen", "")

@@ -228,8 +228,19 @@ def test_a_poll_that_finds_nothing_new_draws_nothing_and_asks_six_questions(clie
             break
     assert answer.status_code == 204
     assert not answer.content
+    assert answer.headers["HX-Reswap"] == "none"
     assert not getattr(answer, "templates", [])
     assert len(asked) == 6
+
+
+def test_a_lane_that_was_paused_keeps_its_button_at_every_poll(client, running) -> None:
+    client.post(f"/campaigns/{running.pk}/lane-pause/", {"provider": "google"}, headers={"HX-Request": "true"})
+    for _look in range(2):
+        seen = poll(client, running).content.decode()
+        assert 'aria-label="Go on at Gmail"' in seen
+        assert 'aria-label="Pause only Gmail"' not in seen
+        assert f'hx-post="/campaigns/{running.pk}/lane-resume/"' in seen
+        slowed()
 
 
 @pytest.mark.parametrize("change", ["count", "pause", "budget", "name", "stop all"])
