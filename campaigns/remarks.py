@@ -94,7 +94,7 @@ def is_own(campaign: Campaign, by: User | None) -> bool:
 
 def ignore(*, now: datetime, campaign: Campaign, by: User, finding: Finding, reason: str) -> None:
     """Nobody is warned of this any more in this campaign, while it says the same. Kept with who and why."""
-    if finding.level is not Level.SHOULD_LOOK or not reason.strip():
+    if not finding.can_be_ignored or not reason.strip():
         raise ValueError("Only what should be looked at can be ignored, and with a reason.")
     _write(now, campaign, by, Kind.IGNORED, about=finding.key, said_of=finding.sentence[:400], words=reason)
 
@@ -118,12 +118,9 @@ def ignored(campaign: Campaign) -> dict[str, Remark]:
 
 
 def without_ignored(campaign: Campaign, findings: Iterable[Finding]) -> list[Finding]:
-    """What is ignored has a level of its own; what must be fixed cannot be."""
+    """What is ignored has a level of its own; what must be fixed cannot be, nor what waits for approval."""
     keys = ignored(campaign)
-    return [
-        replace(one, level=Level.IGNORED) if one.level is Level.SHOULD_LOOK and one.key in keys else one
-        for one in findings
-    ]
+    return [replace(one, level=Level.IGNORED) if one.can_be_ignored and one.key in keys else one for one in findings]
 
 
 def last_decision(campaign: Campaign) -> Remark | None:

@@ -37,6 +37,11 @@ class Finding:
     line: int | None = None
 
     @property
+    def can_be_ignored(self) -> bool:
+        """A warning is advice; that the team waits for approval is its own order."""
+        return self.level is Level.SHOULD_LOOK and self.id != "review.asked"
+
+    @property
     def key(self) -> str:
         """Of this finding while it says the same, in whatever language, and wherever its line has moved.
 

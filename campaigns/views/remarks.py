@@ -11,7 +11,6 @@ from campaigns import remarks
 from campaigns.access import campaign_or_404
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
-from campaigns.pure.findings import Level
 from campaigns.status import page_of
 
 LONGEST = 2000
@@ -77,7 +76,7 @@ def ignore(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _ignore(request: HttpRequest, campaign: Campaign, key: str, reason: str) -> None:
     now = timezone.now()  # clock: entry
     found = [row for row in preflight(now=now, campaign=campaign) if row.key == key]
-    if not found or found[0].level is not Level.SHOULD_LOOK:
+    if not found or not found[0].can_be_ignored:
         messages.info(request, "Nobody is warned of that any more.")
         return
     remarks.ignore(now=now, campaign=campaign, by=acting(request), finding=found[0], reason=reason)

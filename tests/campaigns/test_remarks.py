@@ -236,6 +236,18 @@ def test_what_says_something_else_after_an_edit_warns_again(mara, campaign) -> N
     assert warned(campaign, "subject.long").level is Level.SHOULD_LOOK
 
 
+def test_that_it_waits_for_approval_is_an_order_and_cannot_be_ignored(mara, campaign) -> None:
+    post(mara, campaign, "approval/ask")
+    waits = warned(campaign, "review.asked")
+    assert f'value="{waits.key}"' not in mara.get(f"/campaigns/{campaign.pk}/review/").content.decode()
+    post(mara, campaign, "preflight/ignore", key=waits.key, words="No time")
+    Remark.objects.create(
+        campaign=campaign, kind="ignored", rev=1, about=waits.key, words="As it was possible once", at=timezone.now()
+    )
+    assert warned(campaign, "review.asked").level is Level.SHOULD_LOOK
+    assert [row.words for row in Remark.objects.filter(kind="ignored")] == ["As it was possible once"]
+
+
 def test_what_must_be_fixed_cannot_be_ignored(mara, campaign) -> None:
     write(timezone.now(), campaign, subject="")
     key = warned(campaign, "subject.empty").key
