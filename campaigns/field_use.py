@@ -18,6 +18,7 @@ COUNT_WITHIN_MS = 2_000
 # So many people's values are changed while somebody waits.
 CONVERTED_AT_ONCE = 20_000
 SHOWN = 20
+_FIELD = re.compile(r"contact\.(\w+)")
 
 
 def people_with_fields() -> dict[str, int] | None:
@@ -35,13 +36,19 @@ def people_with_fields() -> dict[str, int] | None:
 
 def campaigns_using(key: str) -> list[Campaign]:
     """Campaigns still to be sent whose letter, subject or preview line names the field."""
-    named = f"contact.{key}"
+    return uses_of(f"contact.{key}").get(key, [])
+
+
+def uses_of(named: str = "contact.") -> dict[str, list[Campaign]]:
+    """Field → campaigns still to be sent that name it, the latest first; `named` must stand in them. One query."""
     texts = Q(letter__contains=named) | Q(subject__contains=named) | Q(preheader__contains=named)
     waiting = [Campaign.State.DRAFT, Campaign.State.SCHEDULED, Campaign.State.MISSED]
     rows = Revision.objects.filter(texts, number=F("campaign__rev"), campaign__state__in=waiting)
-    word = re.compile(rf"contact\.{re.escape(key)}(?!\w)")
-    found = rows.select_related("campaign").order_by("-campaign")
-    return [row.campaign for row in found if any(map(word.search, (row.letter, row.subject, row.preheader)))]
+    found: dict[str, list[Campaign]] = {}
+    for row in rows.select_related("campaign").order_by("-campaign"):
+        for key in set(_FIELD.findall(f"{row.letter}\n{row.subject}\n{row.preheader}")):
+            found.setdefault(key, []).append(row.campaign)
+    return found
 
 
 class FieldInUse(ValueError):

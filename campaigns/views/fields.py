@@ -12,9 +12,9 @@ from campaigns import field_use
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    counts = field_use.people_with_fields()
+    counts, uses = field_use.people_with_fields(), field_use.uses_of()
     rows = [
-        (field, None if counts is None else counts.get(field.key, 0), field_use.campaigns_using(field.key))
+        (field, None if counts is None else counts.get(field.key, 0), uses.get(field.key, []))
         for field in PersonField.objects.order_by("label")
     ]
     return render(request, "audiences/fields.html", {"nav": "people", "rows": rows})

@@ -1,6 +1,8 @@
 """Personal fields: where they are used, what another kind would do."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -46,6 +48,18 @@ def test_fields_are_listed_with_kind_example_people_and_campaigns(city, draft):
     assert "Gdańsk" in page
     assert "Autumn" in page
     assert field_use.people_with_fields() == {"city": 1}
+
+
+def test_the_list_of_fields_asks_the_same_number_of_questions_for_one_field_and_for_ten(city, draft):
+    client = colleague()
+    client.get(reverse("fields"))
+    with CaptureQueriesContext(connection) as one:
+        client.get(reverse("fields"))
+    for number in range(9):
+        PersonField.objects.create(key=f"more{number}", label=f"More {number}")
+    with CaptureQueriesContext(connection) as ten:
+        page = client.get(reverse("fields")).content.decode()
+    assert "More 8" in page and len(ten) == len(one)
 
 
 def test_a_field_is_made_and_a_bad_name_is_refused_with_a_sentence(city):
