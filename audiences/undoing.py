@@ -4,13 +4,14 @@ Chunk by chunk, each in a transaction that forgets its rows: a run that was kill
 person did since stands: who left has left, and a field that was changed again keeps its newer value.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
+from psycopg.types.json import Jsonb
 
 from audiences.imports import alone
 from audiences.models import ConsentEvent, ConsentEvidence, Import, ImportedPerson, Subscriber, Subscription
@@ -19,6 +20,11 @@ UNDO_WITHIN = timedelta(days=30)
 CHUNK = 1_000
 # Then the next sweep goes on: other things wait for the same process.
 CHUNKS_AT_ONCE = 50
+_RESTORE = """
+UPDATE audiences_subscriber person SET fields = back.fields, language = back.language, updated_at = %s
+FROM unnest(%s::bigint[], %s::jsonb[], %s::text[]) back (id, fields, language)
+WHERE person.id = back.id
+"""
 # Which of these addresses were written to: only the floor above knows.
 Mailed = Callable[[Iterable[UUID]], set[UUID]]
 
@@ -77,8 +83,7 @@ def _undo_chunk(now: datetime, upload: Import, mailed: Mailed) -> bool:
         untouched = [one for one in people if one.address_key not in written_to and one.pk not in later]
         _leave_list(now, upload, [person for person in untouched if rows[person.pk].joined])
         gone = _delete(upload, [person for person in untouched if rows[person.pk].was_new])
-        for person in untouched:
-            _restore(now, person, rows[person.pk])
+        _restore(now, [(person, rows[person.pk]) for person in untouched])
         upload.people.filter(subscriber_id__in=rows).delete()
         Import.objects.filter(pk=upload.pk).update(
             n_taken_back=F("n_taken_back") + gone, n_stayed=F("n_stayed") + len(people) - len(untouched)
@@ -110,15 +115,23 @@ def _delete(upload: Import, people: list[Subscriber]) -> int:
     return len(keys)
 
 
-def _restore(now: datetime, person: Subscriber, row: ImportedPerson) -> None:
-    if row.before is None or row.after is None:
+def _restore(now: datetime, people: Sequence[tuple[Subscriber, ImportedPerson]]) -> None:
+    """Give people what they had before; what was changed again since keeps its newer value."""
+    changed = [(person, row.before, row.after) for person, row in people if row.before and row.after]
+    back = [(person.pk, *_as_before(person, before, after)) for person, before, after in changed]
+    if not back:
         return
+    ids, fields, languages = map(list, zip(*back, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_RESTORE, [now, ids, list(map(Jsonb, fields)), languages])
+
+
+def _as_before(person: Subscriber, before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], str]:
     fields = dict(person.fields)
-    for key, value in row.after["fields"].items():
+    for key, value in after["fields"].items():
         if fields.get(key) == value:
-            _put_back(fields, row.before["fields"], key)
-    language = row.before["language"] if person.language == row.after["language"] else person.language
-    Subscriber.objects.filter(pk=person.pk).update(fields=fields, language=language, updated_at=now)
+            _put_back(fields, before["fields"], key)
+    return fields, before["language"] if person.language == after["language"] else person.language
 
 
 def _put_back(fields: dict[str, Any], before: dict[str, Any], key: str) -> None:

@@ -1,6 +1,8 @@
 """Trying an import out, and taking it back."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -118,6 +120,22 @@ def test_a_file_that_is_read_anew_has_not_been_tried_out(described):
 
     upload.refresh_from_db()
     assert (upload.state, upload.trial) == ("uploaded", {})
+
+
+def test_undoing_asks_the_same_number_of_questions_for_two_people_and_for_twenty(described, news, monkeypatch):
+    def questions(n):
+        emails = [f"r{n}x{number}@x.example" for number in range(n)]
+        for email in emails:
+            reader(email, news)
+        upload = done(described("email;city\n" + "".join(f"{email};Gdynia\n" for email in emails)))
+        assert upload.n_updated == n
+        with CaptureQueriesContext(connection) as asked:
+            undone(upload)
+        assert not Subscriber.objects.filter(fields__city="Gdynia").exists()
+        return len(asked)
+
+    monkeypatch.setattr(undoing, "CHUNK", 100)
+    assert questions(20) == questions(2)
 
 
 def test_undoing_removes_who_came_and_restores_what_was_changed(described, news):
