@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
-from audiences.models import Subscriber, Subscription
+from audiences.models import PersonChange, Subscriber, Subscription, Suppression
 from audiences.querysets import consent_history
 
 
@@ -46,6 +46,22 @@ def about(person: Subscriber) -> dict[str, Any]:
                 "ground": event.basis,
             }
             for event in events
+        ],
+        # Why we do not write, and what colleagues changed: both are by the address, and may be older than this record.
+        "suppressions": [
+            {
+                "scope": row.scope,
+                "reason": row.reason,
+                "since": row.created_at.isoformat(),
+                "until": row.until.isoformat() if row.until else None,
+                "source": row.source,
+                "evidence": row.evidence,
+            }
+            for row in Suppression.objects.filter(address_key=person.address_key).order_by("created_at", "pk")
+        ],
+        "changes": [
+            {"what": change.what, "at": change.at.isoformat()}
+            for change in PersonChange.objects.filter(address_key=person.address_key).order_by("at", "pk")
         ],
         "notes": [{"text": note.text, "at": note.at.isoformat()} for note in person.notes.all()],
     }

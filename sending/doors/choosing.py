@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from audiences import consent
 from audiences.consent import Confirmed
 from audiences.erase import erase as erase_person
+from audiences.export_people import about
 from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription
 from sending.doors.leaving import Evidence
 from sending.pure.tokens import Confirm
@@ -132,20 +133,6 @@ def erase(*, now: datetime, subscriber_id: int) -> None:
 
 
 def export(subscriber_id: int) -> str:
-    """Everything we know about a person, as JSON."""
+    """Everything we keep about a person, as JSON: what an admin's export of them holds."""
     person = Subscriber.objects.filter(pk=subscriber_id).first()
-    if person is None:
-        return "{}"
-    events = ConsentEvent.objects.filter(subject_key=person.address_key).order_by("at").select_related("list")
-    rows = person.subscriptions.select_related("list")
-    data = {
-        "email": person.email,
-        "fields": person.fields,
-        "since": person.created_at.isoformat(),
-        "lists": [{"name": row.list.public_name, "state": row.state, "since": row.since.isoformat()} for row in rows],
-        "consent": [
-            {"what": event.kind, "list": event.list.public_name if event.list else None, "at": event.at.isoformat()}
-            for event in events
-        ],
-    }
-    return json.dumps(data, indent=2, ensure_ascii=False)
+    return json.dumps(about(person) if person else {}, indent=2, ensure_ascii=False)

@@ -3,6 +3,7 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from audiences import consent
+from audiences.changes import note_changes
 from audiences.erase import erase
 from audiences.models import ConsentEvent, PersonChange, PersonField, PersonNote, Subscriber
 from audiences.paging import SIZE
@@ -225,11 +226,20 @@ def test_notes_are_kept_with_who_wrote_them_and_go_with_the_person():
 def test_everything_kept_about_a_person_is_exported_for_them():
     jane = reader("jane@x.example", make_list())
     jane.notes.create(text="Called.", at=NOW)
+    suppress(
+        now=NOW, address_key=jane.address_key, scope="*", reason="manual", source="Asked by phone", evidence={"n": 1}
+    )
+    note_changes(now=NOW, people=[jane], what="Changed: city", user_id=None)
+    suppress(now=NOW, address_key=reader("joe@x.example").address_key, scope="*", reason="bounced", source="report")
     data = admin().get(url("person-export", jane)).json()
     assert data["email"] == "jane@x.example"
     assert data["lists"][0]["state"] == "subscribed"
     assert data["notes"][0]["text"] == "Called."
     assert [event["what"] for event in data["consent"]] == ["subscribed"]
+    [kept_out] = data["suppressions"]
+    assert (kept_out["scope"], kept_out["reason"], kept_out["source"]) == ("*", "manual", "Asked by phone")
+    assert kept_out["evidence"] == {"n": 1}
+    assert data["changes"] == [{"what": "Changed: city", "at": NOW.isoformat()}]
     assert colleague().get(url("person-export", jane)).status_code == 403
 
 
