@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audiences.models import ANYWHERE, Subscriber, Subscription, Suppression
 from audiences.querysets import SubscriberQuerySet
+from words.typed import whole
 
 # What the people page calls them, and how they are told.
 STATES = {
@@ -38,10 +39,9 @@ class Chosen:
     def of(cls, said: Mapping[str, object]) -> "Chosen":
         """As a query string or a kept job says it; nonsense is left out."""
         text = {name: str(said.get(name) or "").replace("\0", "").strip()[:200] for name in cls.__slots__}
-        number = text["list"]
         return cls(
             q=text["q"],
-            list=int(number) if number.isdecimal() and len(number) < 19 else 0,
+            list=whole(text["list"]),
             state=text["state"] if text["state"] in STATES else "",
             field=text["field"],
             value=text["value"] if text["field"] else "",

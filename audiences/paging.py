@@ -9,6 +9,7 @@ from django.db.models import OuterRef, Subquery
 from audiences.choosing import Chosen
 from audiences.models import Subscriber, Suppression
 from audiences.querysets import SubscriberQuerySet
+from words.typed import is_whole
 
 SIZE = 50
 # Up to so many rows a count is exact; above it the planner's estimate will do.
@@ -39,7 +40,7 @@ def _after(people: SubscriberQuerySet, after: str, *, by_address: bool) -> Subsc
         return people
     if by_address:
         return people.filter(email__gt=after)
-    return people.filter(pk__lt=int(after)) if after.isdecimal() and len(after) < 19 else people
+    return people.filter(pk__lt=int(after)) if is_whole(after) else people
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def page_of_suppressions(*, after: str = "", reason: str = "") -> SuppressionPag
     rows = Suppression.objects.select_related("created_by").annotate(email=Subquery(email)).order_by("-pk")
     if reason:
         rows = rows.filter(reason=reason)
-    if after.isdecimal() and len(after) < 19:
+    if is_whole(after):
         rows = rows.filter(pk__lt=int(after))
     found = list(rows[: SIZE + 1])
     return SuppressionPage(found[:SIZE], str(found[SIZE - 1].pk) if len(found) > SIZE else "")

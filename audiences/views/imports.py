@@ -1,11 +1,9 @@
 """/people/imports/"""
 
-import logging
 from pathlib import Path
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,8 +18,9 @@ from audiences.import_files import BadFile, Preview, look, receive
 from audiences.models import Import, MailingList
 from audiences.reading import read_as, settle
 from audiences.tasks import run_import
+from audiences.wake import wake
+from words.typed import whole
 
-logger = logging.getLogger(__name__)
 State = Import.State
 # The rows shown on the page; all of them are in the CSV.
 SHOWN = 100
@@ -44,17 +43,13 @@ def new(request: HttpRequest) -> HttpResponse:
 
 
 def _receive(request: HttpRequest, file: UploadedFile[bytes]) -> Import:
-    wanted = MailingList.objects.filter(pk=_number(request.GET.get("list"))).first()
+    wanted = MailingList.objects.filter(pk=whole(request.GET.get("list", ""))).first()
     return receive(
         chunks=file.chunks(),
         file_name=file.name or "",
         list_id=wanted.pk if wanted else None,
         user_id=acting(request).pk,
     )
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else 0
 
 
 @require_safe
@@ -114,7 +109,7 @@ def try_out(request: HttpRequest, upload_id: int) -> HttpResponse:
     if refused := _settle(request, upload):
         return refused
     if trials.start(upload_id=upload_id):
-        transaction.on_commit(lambda: _wake(upload_id))
+        wake(run_import, upload_id)
     return redirect("import", upload_id)
 
 
@@ -135,16 +130,8 @@ def run(request: HttpRequest, upload_id: int) -> HttpResponse:
     if upload.state == State.UPLOADED and (refused := _settle(request, upload)):
         return refused
     if imports.start(upload_id=upload_id):
-        transaction.on_commit(lambda: _wake(upload_id))
+        wake(run_import, upload_id)
     return redirect("import", upload_id)
-
-
-def _wake(upload_id: int) -> None:
-    """The row is due already; a broker that is away costs the time until the next sweep, not the import."""
-    try:
-        run_import.delay(upload_id)
-    except Exception:
-        logger.exception("import %s waits for the sweep: its wake-up could not be published", upload_id)
 
 
 @require_POST

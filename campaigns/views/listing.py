@@ -16,6 +16,7 @@ from audiences.models import MailingList
 from campaigns import edit, listing
 from campaigns.forms import NameForm
 from campaigns.listing import EMPTY, TABS, Asked
+from words.typed import whole
 
 # A page has fewer rows than that.
 MOST = 100
@@ -54,21 +55,17 @@ def _asked(given: QueryDict) -> Asked:
     return Asked(
         tab=tab if tab in TABS else "",
         q=given.get("q", "").strip()[:200],
-        owner=_number(given.get("owner", "")),
-        list_id=_number(given.get("list", "")),
+        owner=whole(given.get("owner", "")),
+        list_id=whole(given.get("list", "")),
         tag=given.get("tag", "").strip().lower()[:40],
-        after=_number(given.get("after", "")),
+        after=whole(given.get("after", "")),
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 @require_safe
 def moving(request: HttpRequest) -> HttpResponse:
     """The cells of rows under way, each put in its place; what has the focus is not among them. 286 ends it."""
-    ids = [number for text in request.GET.get("ids", "").split(",")[:MOST] if (number := _number(text))]
+    ids = [number for text in request.GET.get("ids", "").split(",")[:MOST] if (number := whole(text))]
     rows = listing.moving(ids)
     part = render(request, "campaigns/list.html#cells", {"rows": rows})
     return part if any(map(listing.is_moving, rows)) else HttpResponseStopPolling(part.content)
@@ -77,7 +74,7 @@ def moving(request: HttpRequest) -> HttpResponse:
 @require_POST
 def archive(request: HttpRequest) -> HttpResponse:
     """Those ticked: out of the way, or back."""
-    ids = [number for text in request.POST.getlist("campaign")[:MOST] if (number := _number(text))]
+    ids = [number for text in request.POST.getlist("campaign")[:MOST] if (number := whole(text))]
     now = timezone.now()  # clock: entry
     back = "back" in request.POST
     n = edit.bring_back(campaign_ids=ids) if back else edit.archive(now=now, campaign_ids=ids)

@@ -28,6 +28,7 @@ from sending.models import Mailing
 from sending.progress import Around, Progress, look_at
 from sending.wake import plan_soon
 from words import ngettext, number
+from words.typed import is_whole
 
 
 @require_safe
@@ -71,7 +72,7 @@ def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     part = render(request, "campaigns/monitor.html#live", _live(now, campaign, seen))
     answer = HttpResponseStopPolling(part.content) if seen[0].is_over else part
     percent, before = seen[0].percent, request.GET.get("seen", "")
-    if before.isdecimal() and int(before) // 10 != percent // 10:
+    if is_whole(before) and int(before) // 10 != percent // 10:
         told = _("%(percent)s %% have a final state") % {"percent": percent}
         trigger_client_event(answer, "announce", {"words": told})
     return answer

@@ -10,14 +10,14 @@ from campaigns.people_lists import PAGE, TOPICS, Asked, people_csv, people_of
 from campaigns.report import Meaning, meanings_of
 from sending.doors.visits import target_of
 from sending.models import Excluded, Mailing
+from words.typed import is_whole, whole
 
 
 @require_safe
 def show(request: HttpRequest, campaign_id: int, topic: str) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
     asked, meaning = _asked(request, mailing, topic)
-    after = request.GET.get("after", "")
-    start = int(after) if after.isdecimal() and len(after) < 19 else 0
+    start = whole(request.GET.get("after", ""))
     rows = people_of(mailing=mailing, asked=asked, after=start, size=PAGE + 1)
     query = request.GET.copy()
     query.pop("after", None)
@@ -57,7 +57,7 @@ def _asked(request: HttpRequest, mailing: Mailing, topic: str) -> tuple[Asked, M
     asked = Asked(
         topic=topic,
         provider=provider,
-        link=int(link) if topic == "clicked" and link.isdecimal() and len(link) < 5 else None,
+        link=int(link) if topic == "clicked" and is_whole(link, digits=4) else None,
         search=request.GET.get("q", "").strip()[:320] if topic == "everyone" else "",
         answers=meaning.answers if meaning else (),
     )

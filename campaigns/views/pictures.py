@@ -9,6 +9,7 @@ from audiences.access import acting
 from campaigns import media
 from campaigns.forms import PictureForm
 from campaigns.models import Media
+from words.typed import is_whole
 
 SIZE = 48
 
@@ -20,7 +21,7 @@ def index(request: HttpRequest) -> HttpResponse:
         return redirect("pictures")
     after = request.GET.get("after", "")
     found = Media.objects.annotate(n=Count("revisions__campaign", distinct=True))
-    if after.isdecimal() and len(after) < 19:
+    if is_whole(after):
         found = found.filter(pk__lt=int(after))
     rows = list(found[: SIZE + 1])
     context = {

@@ -15,6 +15,7 @@ from campaigns.pure.colour_scheme import fixed_scheme, forced_dark
 from campaigns.samples import person_by_address
 from campaigns.views.compose import typed_revision
 from sending.pure.personalise import PersonalisationFailed
+from words.typed import is_whole
 
 # A frame with `srcdoc` would inherit the page's policy and lose the mail's own styles. Of one origin with the page, so
 # that it can scroll a new preview to where the old one was; scripts run in neither sandbox.
@@ -41,7 +42,7 @@ def _content(request: HttpRequest, campaign: Campaign, asked: QueryDict) -> Revi
     if request.method == "POST":
         return typed_revision(request, campaign, content.current(campaign))
     number = asked.get("number", "")
-    if number.isdecimal() and len(number) < 9:
+    if is_whole(number, digits=8):
         return get_object_or_404(Revision, campaign=campaign, number=int(number))
     return content.current(campaign)
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from words.typed import is_whole
+
 LARGEST = 64 * 1024
 MODES = ("enforce", "testing", "none")
 LONGEST_SECONDS = 31_557_600
@@ -29,7 +31,7 @@ def read(text: str) -> Policy:
     mode, age = values.get("mode", ""), values.get("max_age", "")
     if mode not in MODES:
         raise Wrong(f"The policy's mode is “{mode[:20]}”; it has to be enforce, testing or none.")
-    if not age.isdecimal() or len(age) > 10 or int(age) > LONGEST_SECONDS:
+    if not is_whole(age, digits=10) or int(age) > LONGEST_SECONDS:
         raise Wrong(f"The policy's max_age is “{age[:20]}”; it has to be seconds, at most a year.")
     if mode != "none" and not hosts:
         raise Wrong("The policy names no mx: nobody could deliver.")

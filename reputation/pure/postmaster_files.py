@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from ipaddress import ip_address
 
+from words.typed import is_whole
+
 LARGEST = 5 * 1024 * 1024
 MOST_LINES = 50_000
 MOST_PROBLEMS = 5
@@ -193,6 +195,6 @@ def _per_cent(text: str, factor: float = 1.0) -> float:
 
 def _whole(text: str) -> int:
     plain = text.replace(",", "").replace(" ", "")
-    if not plain.isdecimal() or len(plain) > 9:
+    if not is_whole(plain, digits=9):
         raise ValueError(f"“{text[:40]}” is no number of messages.")
     return int(plain)

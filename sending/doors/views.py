@@ -26,6 +26,7 @@ from sending.doors import asking, choosing, language, leaving, visits, web
 from sending.doors.addresses import door_address
 from sending.doors.leaving import Evidence
 from sending.pure import tokens
+from words.typed import is_whole
 
 logger = logging.getLogger(__name__)
 
@@ -383,4 +384,4 @@ def _evidence(request: HttpRequest) -> Evidence:
 
 
 def _numbers(values: list[str]) -> list[int]:
-    return [int(value) for value in values if value.isdecimal() and len(value) < 12]
+    return [int(value) for value in values if is_whole(value, digits=11)]

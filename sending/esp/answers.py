@@ -13,6 +13,7 @@ from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnection
 
 from sending.pure.dialogue import SmtpReply
 from sending.transports import ConnectionLost, NoAnswer
+from words.typed import is_whole
 
 _MOST_WORDS = 200
 # A 400 or 422 about the sender or the account would fail everybody's letter alike; it must not use them all up.
@@ -83,7 +84,7 @@ def _without_status(error: AnymailAPIError) -> SmtpReply:
 
 def _hint(error: AnymailAPIError) -> str:
     asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-    return f"; try again in {asked} seconds" if asked.isdecimal() and len(asked) < 6 else ""
+    return f"; try again in {asked} seconds" if is_whole(asked, digits=5) else ""
 
 
 def _text_of(error: AnymailAPIError) -> str:

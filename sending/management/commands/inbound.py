@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from sending.inbound import breaker, receiving
 from sending.inbound.listener import Listener
+from words.typed import is_whole
 
 
 class Command(BaseCommand):
@@ -49,6 +50,6 @@ class Command(BaseCommand):
 
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
+    if not host or not is_whole(port, digits=5) or int(port) > 65535:
         raise CommandError(f"{text!r} is no address to listen on; write it like 127.0.0.1:2525.")
     return host.strip("[]"), int(port)
