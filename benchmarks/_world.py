@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,15 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 UNLIMITED = 10_000_000
 
 
+def end_as_on_ctrl_c() -> None:
+    """SIGTERM ends a benchmark as Ctrl-C does: what it started is ended, its folder deleted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 @contextmanager
 def installed(settings: Mapping[str, str]) -> Iterator[Path]:
     """Servers started and the database migrated, in this process too; yields the folder."""
+    end_as_on_ctrl_c()
     folder = Path(tempfile.mkdtemp(prefix="letterpace-bench-"))
     own = {
         "VAR_DIR": str(folder),

@@ -181,6 +181,7 @@ def main() -> None:
     asked = parser.parse_args()
     is_far = bool(asked.rtt or asked.accept_delay)
     asked.processes = asked.processes or (1 if is_far else 2)
+    _world.end_as_on_ctrl_c()
     with _sink.running(rtt=asked.rtt, accept_delay=asked.accept_delay) as port:
         threads = max(1, asked.connections // asked.processes)
         with _world.installed({"SMTP_PORT": str(port), "TRANSMIT_THREADS": str(threads)}) as folder:
