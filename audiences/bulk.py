@@ -11,6 +11,7 @@ with by the same verbs as one alone: nobody who left or complained is brought ba
 | export | nothing to take back; the file goes after a week |
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import F, Max, Q
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Case, F, Max, Q, Value, When
 
 from audiences import consent
 from audiences.changes import note_changes
@@ -29,6 +30,8 @@ from audiences.models import BulkJob, ConsentEvent, Subscriber, Subscription, Su
 from audiences.pure.csv_export import csv_lines
 from audiences.suppress import suppress, take_reasons_away
 
+logger = logging.getLogger(__name__)
+
 Action, State = BulkJob.Action, BulkJob.State
 CHUNK = 500
 # Then the next wake-up goes on: other things wait for the same process.
@@ -36,6 +39,7 @@ CHUNKS_AT_ONCE = 40
 UNDO_WITHIN = timedelta(hours=24)
 FILES_KEPT = timedelta(days=7)
 _LOCK = 0x1398
+UNDER_WAY = (State.RUNNING, State.UNDOING)
 
 
 def begin(*, now: datetime, action: str, chosen: Chosen, terms: Mapping[str, Any], user_id: int) -> BulkJob:
@@ -54,13 +58,23 @@ def begin(*, now: datetime, action: str, chosen: Chosen, terms: Mapping[str, Any
 
 
 def run(*, now: datetime, job_id: int) -> bool:
-    """Do the next part of a due job; True when more is left. Whoever comes second leaves."""
+    """Do the next part of a due job; True when more is left. Whoever comes second leaves.
+
+    An error of ours ends as `failed`, with all that was done before it. When the database goes away the job stays due,
+    for the sweep.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, job_id])
         if not cursor.fetchone()[0]:
             return False
         try:
             return _run(now, job_id)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("bulk job %s stopped at an error of ours; a person may go on with it", job_id)
+            BulkJob.objects.filter(pk=job_id, state__in=UNDER_WAY).update(state=State.FAILED)
+            return False
         finally:
             if connection.is_usable():
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, job_id])
@@ -70,7 +84,7 @@ def _run(now: datetime, job_id: int) -> bool:
     for _ in range(CHUNKS_AT_ONCE):
         with transaction.atomic():
             job = BulkJob.objects.select_for_update(no_key=True).filter(pk=job_id).first()
-            if job is None or job.state not in (State.RUNNING, State.UNDOING):
+            if job is None or job.state not in UNDER_WAY:
                 return False
             if not (_chunk(now, job) if job.state == State.RUNNING else _undo_chunk(now, job)):
                 job.state = State.DONE if job.state == State.RUNNING else State.UNDONE
@@ -80,8 +94,15 @@ def _run(now: datetime, job_id: int) -> bool:
     return True
 
 
+def go_on(*, job_id: int) -> bool:
+    """Make a job that failed due again, where it stopped; False when it did not fail."""
+    failed = BulkJob.objects.filter(pk=job_id, state=State.FAILED)
+    again = Case(When(finished_at=None, then=Value(State.RUNNING)), default=Value(State.UNDOING))
+    return failed.update(state=again) == 1
+
+
 def due() -> list[int]:
-    rows = BulkJob.objects.filter(state__in=[State.RUNNING, State.UNDOING]).order_by("pk")
+    rows = BulkJob.objects.filter(state__in=UNDER_WAY).order_by("pk")
     return list(rows.values_list("pk", flat=True))
 
 

@@ -366,6 +366,8 @@ class BulkJob(models.Model):
         DONE = "done", _("Done")
         UNDOING = "undoing", _("Being taken back")
         UNDONE = "undone", _("Taken back")
+        # At an error of ours, until a person goes on with it.
+        FAILED = "failed", _("Failed")
 
     action = models.CharField(max_length=12, choices=Action)
     # Who: as audiences.choosing.Chosen says it. What exactly: the list, the ground, the scope.
@@ -388,6 +390,11 @@ class BulkJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.pk}"
+
+    @property
+    def failed_at_undoing(self) -> bool:
+        """It had ended, and stopped while it was taken back."""
+        return self.state == self.State.FAILED and self.finished_at is not None
 
     @property
     def mark(self) -> str:

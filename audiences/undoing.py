@@ -4,19 +4,23 @@ Chunk by chunk, each in a transaction that forgets its rows: a run that was kill
 person did since stands: who left has left, and a field that was changed again keeps its newer value.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from psycopg.types.json import Jsonb
 
 from audiences.imports import alone
 from audiences.models import ConsentEvent, ConsentEvidence, Import, ImportedPerson, Subscriber, Subscription
 
+logger = logging.getLogger(__name__)
+
 UNDO_WITHIN = timedelta(days=30)
+STOPPED = "Taking it back stopped at an error of ours. Undo it again to go on with the rest."
 CHUNK = 1_000
 # Then the next sweep goes on: other things wait for the same process.
 CHUNKS_AT_ONCE = 50
@@ -32,7 +36,7 @@ Mailed = Callable[[Iterable[UUID]], set[UUID]]
 def start(*, now: datetime, upload_id: int) -> bool:
     """Make it due; False when the import is not done or too old. `sending.tasks.undo_imports` does it."""
     done = Import.objects.filter(pk=upload_id, state=Import.State.DONE, finished_at__gt=now - UNDO_WITHIN)
-    return done.update(state=Import.State.UNDOING) == 1
+    return done.update(state=Import.State.UNDOING, error="") == 1
 
 
 def can_be_undone(upload: Import, *, now: datetime) -> bool:
@@ -41,18 +45,29 @@ def can_be_undone(upload: Import, *, now: datetime) -> bool:
 
 
 def undo(*, now: datetime, upload_id: int, mailed: Mailed) -> bool:
-    """Take a due import back, or go on with it. False when it is not due or somebody else does it."""
+    """Take a due import back, or go on with it. False when it is not due or somebody else does it.
+
+    An error of ours leaves it done, with a sentence, so that a person may undo it again.
+    """
     with alone(upload_id) as got:
         upload = Import.objects.select_related("list").filter(pk=upload_id, state=Import.State.UNDOING).first()
         if not got or upload is None:
             return False
-        for _ in range(CHUNKS_AT_ONCE):
-            if not _undo_chunk(now, upload, mailed):
-                break
-        else:
-            return True
-        Import.objects.filter(pk=upload_id, state=Import.State.UNDOING).update(state=Import.State.UNDONE)
+        under_way = Import.objects.filter(pk=upload_id, state=Import.State.UNDOING)
+        try:
+            if _undo_chunks(now, upload, mailed):
+                under_way.update(state=Import.State.UNDONE)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("taking import %s back stopped at an error of ours; a person may go on with it", upload_id)
+            under_way.update(state=Import.State.DONE, error=STOPPED)
         return True
+
+
+def _undo_chunks(now: datetime, upload: Import, mailed: Mailed) -> bool:
+    """False when some are left for the next sweep."""
+    return any(not _undo_chunk(now, upload, mailed) for _ in range(CHUNKS_AT_ONCE))
 
 
 def due() -> list[int]:

@@ -25,6 +25,7 @@ urlpatterns = [
     path("people/bulk/<int:job_id>/", bulk.show, name="bulk-job"),
     path("people/bulk/<int:job_id>/progress/", bulk.progress, name="bulk-progress"),
     path("people/bulk/<int:job_id>/undo/", bulk.undo, name="bulk-undo"),
+    path("people/bulk/<int:job_id>/go-on/", bulk.go_on, name="bulk-go-on"),
     path("people/bulk/<int:job_id>/people.csv", bulk.download, name="bulk-file"),
     path("people/bulk/<str:action>/", bulk.start, name="bulk-start"),
     path("people/<int:person_id>/lists/", people.add_to_list, name="person-lists"),

@@ -97,7 +97,8 @@ _TABLE: dict[Needs, str] = {
         lists list fields people person person-messages imports import import-progress
         domains domain address routes route limits warmup suppressions answers outside-report
         deliverability deliverability-at""",
-    WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-say campaign-ask campaign-ignore
+    WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-share-end
+        campaign-say campaign-ask campaign-ignore
         campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
         campaign-people-csv campaign-pause
@@ -116,7 +117,7 @@ _TABLE: dict[Needs, str] = {
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
         warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
         outside-refused deliverability-thresholds suppression-export person-export person-consent field-delete
-        bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file""",
+        bulk bulk-job bulk-progress bulk-start bulk-undo bulk-go-on bulk-file""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}
 

@@ -1,11 +1,9 @@
 """/people/bulk/: something done with all people a search found."""
 
-import logging
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -18,8 +16,8 @@ from audiences.choosing import STATES, Chosen, count
 from audiences.forms import BulkAddForm, BulkForm, BulkLeaveForm, BulkSuppressForm
 from audiences.models import BulkJob, MailingList, PersonField
 from audiences.tasks import run_bulk
+from audiences.wake import wake
 
-logger = logging.getLogger(__name__)
 Action, State = BulkJob.Action, BulkJob.State
 FORMS: dict[str, type[BulkForm]] = {
     Action.EXPORT: BulkForm,
@@ -73,7 +71,7 @@ def start(request: HttpRequest, action: str) -> HttpResponse:
         return _page(request, chosen, 422, **{action: form})
     now = timezone.now()  # clock: entry
     job = bulk.begin(now=now, action=action, chosen=chosen, terms=_terms(form), user_id=acting(request).pk)
-    transaction.on_commit(lambda: wake(job.pk))
+    wake(run_bulk, job.pk)
     return redirect("bulk-job", job.pk)
 
 
@@ -83,14 +81,6 @@ def _terms(form: forms.Form) -> dict[str, Any]:
     kept: dict[str, Any] = {name: given[name] for name in ("basis", "note", "scope") if name in given}
     fields = list(PersonField.objects.values_list("key", flat=True))
     return {**kept, "list": wanted.pk if wanted else None, "fields": fields}
-
-
-def wake(job_id: int) -> None:
-    """The row is due already; a broker that is away costs the time until the next sweep."""
-    try:
-        run_bulk.delay(job_id)
-    except Exception:
-        logger.exception("bulk job %s waits for the sweep: its wake-up could not be published", job_id)
 
 
 @require_safe
@@ -117,7 +107,7 @@ def progress(request: HttpRequest, job_id: int) -> HttpResponse:
     """The part that polls; 286 ends it."""
     about = _about(job_id)
     page = render(request, "audiences/bulk_job.html#progress", about)
-    if about["job"].state in (State.RUNNING, State.UNDOING):
+    if about["job"].state in bulk.UNDER_WAY:
         return page
     done = HttpResponseStopPolling(page.content)
     done["HX-Refresh"] = "true"
@@ -127,9 +117,17 @@ def progress(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest, job_id: int) -> HttpResponse:
     if bulk.undo(now=timezone.now(), job_id=job_id):  # clock: entry
-        transaction.on_commit(lambda: wake(job_id))
+        wake(run_bulk, job_id)
     else:
         messages.error(request, "This can no longer be taken back.")
+    return redirect("bulk-job", job_id)
+
+
+@require_POST
+def go_on(request: HttpRequest, job_id: int) -> HttpResponse:
+    """With one that stopped at an error of ours."""
+    if bulk.go_on(job_id=job_id):
+        wake(run_bulk, job_id)
     return redirect("bulk-job", job_id)
 
 

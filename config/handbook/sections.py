@@ -6,7 +6,7 @@ _TABLE: dict[str, str] = {
     FIRST: "palette help help-page",
     "marketers#lists-and-consent": """lists list list-new list-edit list-archive list-restore people person-new
         person-lists person-unsubscribe person-erase person-edit person-note person-export person-consent""",
-    "marketers#many-people-at-once": """bulk bulk-job bulk-progress bulk-start bulk-undo bulk-file
+    "marketers#many-people-at-once": """bulk bulk-job bulk-progress bulk-start bulk-undo bulk-go-on bulk-file
         sample-new sample-remove""",
     "marketers#import": """imports import import-new import-check import-run import-undo import-reading import-progress
         import-rejected""",
@@ -26,7 +26,7 @@ _TABLE: dict[str, str] = {
         campaign-resume campaign-stop campaign-lane-pause campaign-lane-resume campaign-speed""",
     "marketers#when-a-list-is-bad": "campaign-guard campaign-guard-resume campaign-first-part",
     "marketers#the-report": """campaign-report campaign-report-csv campaign-over-time campaign-click-map
-        campaign-share campaign-go-on
+        campaign-share campaign-share-end campaign-go-on
         campaign-people campaign-people-csv""",
     "marketers#send-to-the-blocked-again": "campaign-resend-blocked",
     "marketers#did-somebody-get-it": "messages message message-letter message-eml person-messages",

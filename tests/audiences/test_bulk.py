@@ -4,6 +4,7 @@ import csv
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.urls import reverse
 
 from audiences import bulk, consent
@@ -139,6 +140,64 @@ def test_a_job_cut_off_goes_on_and_deals_with_everybody_once(five, monkeypatch):
     rows = list(csv.DictReader(bulk.file_of(job).path.read_text(encoding="utf-8").splitlines()))
     assert [row["email"] for row in rows] == [person.email for person in five]
     assert (job.n_done, bulk.due()) == (5, [])
+
+
+def stumbling(monkeypatch, name, at):
+    """Deal with two people, then fail once by an error of ours."""
+    real, calls = getattr(bulk, name), []
+
+    def stumble(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == at:
+            raise RuntimeError("ours")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(bulk, name, stumble)
+    return calls
+
+
+def test_a_job_that_stops_at_our_error_fails_with_a_sentence_and_goes_on_when_a_person_asks(five, monkeypatch, caplog):
+    stumbling(monkeypatch, "suppress", at=4)
+    job = finished(begun("suppress", scope="*", note="mistake"))
+    assert (job.state, job.n_done, bulk.due()) == ("failed", 2, [])
+    assert "RuntimeError: ours" in caplog.text
+
+    client, where = admin(), reverse("bulk-job", args=[job.pk])
+    assert "It stopped at an error of ours." in client.get(where).content.decode()
+    assert client.get(reverse("bulk-progress", args=[job.pk])).status_code == 286
+    client.post(reverse("bulk-go-on", args=[job.pk]))
+    finished(job)
+
+    assert (job.state, job.n_done, job.n_changed) == ("done", 5, 5)
+    assert not bulk.go_on(job_id=job.pk)
+    assert "error of ours" not in client.get(where).content.decode()
+
+
+def test_taking_back_that_stops_at_our_error_goes_on_with_taking_back(five, monkeypatch):
+    job = finished(begun("suppress", scope="*", note="mistake"))
+    stumbling(monkeypatch, "take_reasons_away", at=4)
+    assert bulk.undo(now=NOW + 2 * HOUR, job_id=job.pk)
+    finished(job)
+    assert (job.state, job.n_changed, bulk.due()) == ("failed", 2, [])
+    page = admin().get(reverse("bulk-job", args=[job.pk])).content.decode()
+    assert "Taking it back stopped at an error of ours." in page and "2 people are as before" in page
+
+    assert bulk.go_on(job_id=job.pk)
+    finished(job)
+
+    assert (job.state, job.n_changed) == ("undone", 5)
+    assert [suppressions(person.email) for person in five] == [set()] * 5
+
+
+def test_while_the_database_is_away_a_job_stays_due(five, monkeypatch):
+    def away(*_):
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(bulk, "_chunk", away)
+    job = begun("suppress", scope="*", note="mistake")
+    with pytest.raises(OperationalError):
+        bulk.run(now=NOW, job_id=job.pk)
+    assert bulk.due() == [job.pk]
 
 
 def test_whoever_comes_after_the_start_is_not_meant(five):

@@ -138,6 +138,30 @@ def test_undoing_asks_the_same_number_of_questions_for_two_people_and_for_twenty
     assert questions(20) == questions(2)
 
 
+def test_undoing_that_stops_at_our_error_says_so_and_goes_on_when_a_person_asks_again(described, news, monkeypatch):
+    upload = done(described())
+    asked = []
+
+    def stumble(keys):
+        asked.append(list(keys))
+        if len(asked) == 2:
+            raise RuntimeError("ours")
+        return set()
+
+    assert undoing.start(now=timezone.now(), upload_id=upload.pk)
+    assert undoing.undo(now=NOW + 2 * DAY, upload_id=upload.pk, mailed=stumble)
+    upload.refresh_from_db()
+    assert (upload.state, undoing.due(), upload.n_taken_back) == ("done", [], 2)
+    Import.objects.update(finished_at=timezone.now())
+    page = colleague().get(reverse("import", args=[upload.pk])).content.decode()
+    assert "stopped at an error of ours" in page and "Undo this import" in page
+
+    undone(upload)
+
+    assert (upload.state, upload.error, upload.n_taken_back) == ("undone", "", 3)
+    assert not Subscriber.objects.exists()
+
+
 def test_undoing_removes_who_came_and_restores_what_was_changed(described, news):
     jane = reader("jane@x.example", news)
     Subscriber.objects.filter(pk=jane.pk).update(fields={"first_name": "Jo", "city": "Gdańsk"}, language="pl")

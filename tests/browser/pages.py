@@ -121,9 +121,9 @@ NO_PAGE: dict[str, str] = {
         campaign-stop campaign-resend-blocked campaign-speed campaign-lane-pause campaign-lane-resume
         campaign-guard-resume campaign-first-part import-run list-restore person-lists domain-check domain-key
         address-check route-test route-drain route-activate pool-delete limit-hold limit-release answer-undo
-        warmup-start warmup-put-back warmup-weekends bulk-start bulk-undo campaign-ask campaign-decide
-        campaign-go-on campaign-ignore campaign-say campaigns-archive field-delete import-check import-undo language
-        person-consent person-note sample-new sample-remove setup-hide
+        warmup-start warmup-put-back warmup-weekends bulk-start bulk-undo bulk-go-on campaign-ask campaign-decide
+        campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive field-delete import-check
+        import-undo language person-consent person-note sample-new sample-remove setup-hide
         team-role team-withdraw import-reading person-unsubscribe person-suppress
         person-erase list-archive""".split(),
         "takes a form and leads to a page",
