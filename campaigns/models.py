@@ -78,6 +78,8 @@ class Campaign(models.Model):
         related_name="+",
     )
     problem = models.CharField(max_length=300, blank=True)
+    # How often the links to its report were taken back: a link names the count it was made at.
+    links_ended = models.PositiveIntegerField(default=0, db_default=0)
     mailing = models.OneToOneField(
         "sending.Mailing",
         null=True,
@@ -168,6 +170,7 @@ class Remark(models.Model):
         REJECTED = "rejected", "sent it back"
         IGNORED = "ignored", "ignores a warning"
         HEEDED = "heeded", "heeds a warning again"
+        UNSHARED = "unshared", "took back the links to the report"
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="remarks")
     kind = models.CharField(max_length=8, choices=Kind)

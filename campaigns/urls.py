@@ -98,6 +98,7 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/report/numbers.csv", report.export, name="campaign-report-csv"),
     path("campaigns/<int:campaign_id>/report/go-on/", report.go_on, name="campaign-go-on"),
     path("campaigns/<int:campaign_id>/report/share/", report.share, name="campaign-share"),
+    path("campaigns/<int:campaign_id>/report/share/end/", report.end_links, name="campaign-share-end"),
     path("report/<str:token>/", report.shared, name="report-shared"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/", people.show, name="campaign-people"),
     path("campaigns/<int:campaign_id>/people/<str:topic>/export.csv", people.export, name="campaign-people-csv"),

@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
@@ -62,17 +63,26 @@ def go_on(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def share(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """A link for people without an account: numbers, and nobody's name."""
-    campaign, _ = launched_or_404(campaign_id)
-    link = settings.PUBLIC_URL + reverse("report-shared", args=[shared_report.link_token(campaign.pk)])
+    campaign, _mailing = launched_or_404(campaign_id)
+    link = settings.PUBLIC_URL + reverse("report-shared", args=[shared_report.link_token(campaign)])
     context = {"nav": "campaigns", "campaign": campaign, "link": link, "days": shared_report.LINK_DAYS}
     return render(request, "campaigns/share.html", context)
+
+
+@require_POST
+def end_links(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Whoever has a link to this report sees from now on that it has ended."""
+    campaign, _mailing = launched_or_404(campaign_id)
+    now = timezone.now()  # clock: entry
+    shared_report.end_links(now=now, campaign=campaign, by=acting(request))
+    messages.success(request, _("Every link given out so far has ended. The one below is new."))
+    return redirect("campaign-share", campaign_id)
 
 
 @require_safe
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     campaign_id = shared_report.campaign_of(token)
-    known = campaign_id is not None and Campaign.objects.filter(pk=campaign_id, mailing__isnull=False).exists()
-    if campaign_id is None or not known:
+    if campaign_id is None:
         return render(request, "campaigns/shared_gone.html", status=404)
     campaign, mailing = launched_or_404(campaign_id)
     report = report_of(mailing)
@@ -99,7 +109,7 @@ def over_time(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def click_map(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The letter with a number at each link: a document of its own, with a policy of its own."""
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     try:
         html = click_map_of(mailing, report_of(mailing), now=now)
@@ -116,7 +126,7 @@ def click_map(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """All numbers by provider; nobody's name is in it."""
-    _, mailing = launched_or_404(campaign_id)
+    _campaign, mailing = launched_or_404(campaign_id)
     answer = HttpResponse("".join(numbers_csv(report_of(mailing))), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="campaign-{campaign_id}-numbers.csv"'
     return answer

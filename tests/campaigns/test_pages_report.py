@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
+from django.core import signing
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -14,12 +15,14 @@ from django.utils import timezone
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.pure.definitions import DEFINITIONS
+from config.roles import Role
 from sending import answers, visit_book
 from sending.first_visits import over_time
 from sending.models import Delivery, Event, Mailing, MailingCount, MailingLane
 from sending.visit_book import Visit
 from tests.campaigns.test_report import settle
 from tests.campaigns.world import colleague, ready_campaign
+from tests.visitors import visitor
 
 pytestmark = pytest.mark.django_db
 
@@ -152,6 +155,35 @@ def test_the_letter_shows_how_many_followed_each_link(client, campaign) -> None:
     assert answer["X-Frame-Options"] == "SAMEORIGIN"
     seen = page(client, campaign, links="mail")
     assert f'src="/campaigns/{campaign.pk}/report/click-map/"' in seen
+
+
+def shared_link(client: Client, campaign: Campaign) -> str:
+    found = re.search(r'id="share-link">[^<]*(/report/[^<]+)</code>', page(client, campaign, "report/share"))
+    assert found is not None
+    return unescape(found[1])
+
+
+def test_a_link_to_the_report_is_taken_back_before_its_time_and_the_story_says_by_whom(client, campaign) -> None:
+    stranger, old = Client(), shared_link(client, campaign)
+    assert "Winter reading list" in stranger.get(old).content.decode()
+    old_form = f"/report/{signing.dumps(campaign.pk, salt='campaign-report')}/"
+    assert stranger.get(old_form).status_code == 200
+
+    answer = client.post(f"/campaigns/{campaign.pk}/report/share/end/", follow=True)
+
+    assert "Every link given out so far has ended." in answer.content.decode()
+    for link in (old, old_form):
+        gone = stranger.get(link)
+        assert gone.status_code == 404 and "This link has ended" in gone.content.decode()
+    new = shared_link(client, campaign)
+    assert new != old and stranger.get(new).status_code == 200
+    assert "took back the links to the report" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_a_viewer_takes_no_link_back(campaign) -> None:
+    assert visitor("watching", Role.VIEWER).post(f"/campaigns/{campaign.pk}/report/share/end/").status_code == 403
+    campaign.refresh_from_db()
+    assert campaign.links_ended == 0
 
 
 def test_all_numbers_can_be_taken_along_and_name_nobody(client, campaign) -> None:
