@@ -1,4 +1,4 @@
-"""Whom receivers refused because of us, and whether that is mended: what the button "send again" is offered on."""
+"""Who did not get it and still could, and whether what kept it from them is mended: what "send again" is offered on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,34 +12,45 @@ from reputation.catalogue import catalogue
 from reputation.domains import may_send
 from sending import resend
 from sending.models import Mailing
+from sending.resend import Why
 
 
 @dataclass(frozen=True, slots=True)
 class BlockedRow:
-    """One provider's. `why`: what it said of us, in sentences. `wait`: why not yet; empty when it can be sent again."""
+    """One provider's. `said`: of us, in sentences. `wait`: why not yet; empty when it can be sent again."""
 
     lane: str
+    why: Why
     name: str
     people: int
-    why: str
+    said: str
     wait: str
+
+    @property
+    def is_expired(self) -> bool:
+        """Tried for as long as we try; nobody refused because of us."""
+        return self.why is Why.EXPIRED
+
+    @property
+    def icon(self) -> str:
+        return "clock" if self.is_expired else "hand-stop"
 
 
 def blocked_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing) -> list[BlockedRow]:
-    """Two queries where nobody is blocked for something that can be mended, a few more where somebody is."""
-    found = resend.blocked(mailing_id=mailing.pk)
+    """Two queries where nobody is left for something that can be mended, a few more where somebody is."""
+    found = resend.not_reached(mailing_id=mailing.pk)
     if not found:
         return []
     lanes = list(dict.fromkeys(row.lane for row in found))
     known = advice_at(now=now, zone=zone, mailing=mailing, providers=lanes)
     allowed, ours = may_send(now=now, domain=mailing.sending_domain)
     rows = []
-    for lane in lanes:
+    for lane, why in dict.fromkeys((row.lane, row.why) for row in found):
         name = catalogue().title(lane)
-        here = [row for row in found if row.lane == lane]
-        said = dict.fromkeys(sentence(kind="blocked", who=name, reply_class=row.reply_class) for row in here)
+        here = [row for row in found if (row.lane, row.why) == (lane, why)]
+        said = dict.fromkeys(sentence(kind=why.value, who=name, reply_class=row.reply_class) for row in here)
         wait = _still_closed(known.get(lane, [])) if allowed else f"{mailing.sending_domain.name}: {ours}"
-        rows.append(BlockedRow(lane, name, sum(row.people for row in here), " ".join(said), wait))
+        rows.append(BlockedRow(lane, why, name, sum(row.people for row in here), " ".join(said), wait))
     return rows
 
 

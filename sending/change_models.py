@@ -10,6 +10,7 @@ class MailingChange(models.Model):
 
     class Kind(models.TextChoices):
         RESENT = "resent", _("Sent again to those who were blocked")
+        RETRIED = "retried", _("Tried again for those who were not reached in time")
         STOPPED = "stopped", _("Stopped early by the guard")
         RESUMED = "resumed", _("Went on after the guard had stopped it")
         RELEASED = "released", _("The rest was let go after the first part")

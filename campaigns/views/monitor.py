@@ -26,6 +26,7 @@ from reputation.workspace import zone
 from sending import guard, mailings, resend
 from sending.models import Mailing
 from sending.progress import Around, Progress, look_at
+from sending.resend import Why
 from sending.wake import plan_soon
 from words import ngettext, number
 from words.typed import is_whole
@@ -136,12 +137,13 @@ def stop(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 @require_POST
 def resend_blocked(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    """One click: those whom this provider refused because of us go back into the queue, once each."""
+    """One click: those whom we did not reach at this provider, for one reason, go back into the queue, once each."""
     _campaign, mailing = launched_or_404(campaign_id)
     now, lane = timezone.now(), request.POST.get("provider", "")  # clock: entry
+    why = Why.EXPIRED if "expired" in request.POST else Why.BLOCKED
     rows = blocked_of(now=now, zone=zone(), mailing=mailing)
-    wait = next((row.wait for row in rows if row.lane == lane), "")
-    people = 0 if wait else resend.resend(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request))
+    wait = next((row.wait for row in rows if (row.lane, row.why) == (lane, why)), "")
+    people = 0 if wait else resend.resend(now=now, mailing_id=mailing.pk, lane=lane, actor=acting(request), why=why)
     if wait:
         messages.error(request, _("Not yet: %(wait)s") % {"wait": wait})
     elif people:
@@ -150,7 +152,8 @@ def resend_blocked(request: HttpRequest, campaign_id: int) -> HttpResponse:
             ngettext("%(n)s is back in the queue.", "%(n)s are back in the queue.", people) % {"n": number(people)},
         )
     else:
-        messages.info(request, _("Nobody is blocked there any more."))
+        expired, blocked = _("Nobody is left to be tried again there."), _("Nobody is blocked there any more.")
+        messages.info(request, expired if why is Why.EXPIRED else blocked)
     return redirect("campaign-monitor", campaign_id)
 
 

@@ -71,6 +71,32 @@ def hold(now: datetime, until: timedelta) -> None:
     )
 
 
+def test_whom_we_tried_for_too_long_is_named_and_tried_again_apart_from_the_blocked(
+    client: Client, campaign: Campaign, now: datetime
+) -> None:
+    mailing = Mailing.objects.get()
+    row = Delivery.objects.filter(mailing_id=mailing.pk, provider="google").order_by("id")[2]
+    full = Reply.objects.create(
+        digest="00000000-0000-4000-8000-000000000003", provider="google", code=452, enhanced="4.2.2",
+        text="mailbox full", reply_class="full", first_seen_at=now,
+    )  # fmt: skip
+    Outcome.objects.create(
+        mailing_id=mailing.pk, delivery=row.id, attempt=1, kind="bounced_soft", reply_id=full.pk,
+        provider="google", at=now,
+    )  # fmt: skip
+    count(row, "bounced_soft")
+    assert "1 person at Gmail was not reached in time." in problems(client, campaign)
+
+    where = f"/campaigns/{campaign.pk}/resend-blocked/"
+    answer = client.post(where, {"provider": "google", "expired": "1"}, follow=True)
+
+    assert b"1 is back in the queue." in answer.content
+    assert Requeue.objects.get().delivery == row.id
+    assert "in time" not in problems(client, campaign) and "2 people at Gmail" in problems(client, campaign)
+    again = client.post(where, {"provider": "google", "expired": "1"}, follow=True)
+    assert b"Nobody is left to be tried again there." in again.content
+
+
 def test_one_click_puts_them_back_and_says_how_many(client: Client, campaign: Campaign) -> None:
     for page in (problems(client, campaign), client.get(f"/campaigns/{campaign.pk}/report/").content.decode()):
         assert "2 people at Gmail did not get it because of us" in page and "Send to them again" in page

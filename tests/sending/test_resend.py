@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from sending import completion, mailings, resend
-from sending.models import Mailing, MailingChange, MailingCount, Requeue
+from sending.models import Mailing, MailingChange, MailingCount, Reply, Requeue
 from sending.progress import progress_of
 from tests.sending.engine import cut, kinds, latest_kinds, mailing_to, send, take_due
 from tests.sending.scripted_receiver import Receiver, Script, receiving
@@ -57,7 +57,7 @@ def counted(mailing: Mailing) -> dict[str, int]:
 
 def test_the_blocked_get_it_once_and_the_books_stay_right(refused: Mailing, now: datetime, settings) -> None:
     later = now + timedelta(hours=2)
-    [found] = resend.blocked(mailing_id=refused.pk)
+    [found] = resend.not_reached(mailing_id=refused.pk)
     assert (found.lane, found.reply_class, found.people) == ("google", "reputation", 1)
 
     assert resend.resend(now=later, mailing_id=refused.pk, lane="google", actor=None) == 1
@@ -71,7 +71,7 @@ def test_the_blocked_get_it_once_and_the_books_stay_right(refused: Mailing, now:
     assert sum(receiver.accepted.values()) == 1
     assert latest_kinds(refused) == {} and counted(refused) == {"accepted": 6}
     assert completion.complete_if_finished(now=later) == 1 and counted(refused) == {"accepted": 6}
-    assert resend.blocked(mailing_id=refused.pk) == []
+    assert resend.not_reached(mailing_id=refused.pk) == []
 
 
 def test_pressed_by_two_at_once_it_is_once_and_each_press_that_did_something_is_kept(
@@ -92,6 +92,34 @@ def test_pressed_by_two_at_once_it_is_once_and_each_press_that_did_something_is_
     assert change.evidence == {"people": 1, "state_before": "done"}
 
 
+def test_what_was_put_off_until_it_expired_is_tried_again_on_a_new_schedule(now: datetime, settings) -> None:
+    mailing = mailing_to(3, now=now)
+    run(cut(mailing, now=now), to_reader("452 4.2.2 mailbox full", 1), now, settings)
+    for hours in (2, 7):
+        later = now + timedelta(hours=hours)
+        run([take_due(mailing, now=later)], to_reader("452 4.2.2 mailbox full", 1), later, settings)
+    assert counted(mailing) == {"accepted": 2, "bounced_soft": 1}
+    assert completion.complete_if_finished(now=later) == 1
+    [found] = resend.not_reached(mailing_id=mailing.pk)
+    assert (found.lane, found.why, found.people) == ("google", resend.Why.EXPIRED, 1)
+    Reply.objects.filter(code=452).update(code=552)
+    assert resend.not_reached(mailing_id=mailing.pk) == [], "a refusal for good is not tried again"
+    Reply.objects.filter(code=552).update(code=452)
+    assert resend.resend(now=later, mailing_id=mailing.pk, lane="google", actor=None) == 0, "nobody is blocked"
+
+    def again() -> int:
+        return resend.resend(now=later, mailing_id=mailing.pk, lane="google", actor=None, why=resend.Why.EXPIRED)
+
+    assert [again(), again()] == [1, 0]
+    back = Requeue.objects.get(mailing=mailing)
+    assert (back.counted, back.first_tried_at) == (0, None)
+    assert MailingChange.objects.get(mailing=mailing).kind == "retried"
+    receiver = run([take_due(mailing, now=later)], Script(), later, settings)
+    assert sum(receiver.accepted.values()) == 1
+    assert completion.complete_if_finished(now=later) == 1 and counted(mailing) == {"accepted": 3}
+    assert resend.not_reached(mailing_id=mailing.pk) == []
+
+
 def test_who_is_blocked_again_can_be_sent_to_again(refused: Mailing, now: datetime, settings) -> None:
     for hour in (2, 3):
         later = now + timedelta(hours=hour)
@@ -105,14 +133,14 @@ def test_what_was_refused_for_its_content_is_not_offered(now: datetime, settings
     mailing = mailing_to(3, now=now)
     run(cut(mailing, now=now), to_reader(SPAM, 1), now, settings)
     assert kinds(mailing) == {"accepted": 2, "blocked": 1}
-    assert resend.blocked(mailing_id=mailing.pk) == []
+    assert resend.not_reached(mailing_id=mailing.pk) == []
     assert resend.resend(now=now, mailing_id=mailing.pk, lane="google", actor=None) == 0
 
 
 def test_after_a_stop_nobody_is_put_back(refused: Mailing, now: datetime) -> None:
     Mailing.objects.filter(pk=refused.pk).update(state="running")
     mailings.stop(now=now, mailing_id=refused.pk)
-    assert resend.blocked(mailing_id=refused.pk) == []
+    assert resend.not_reached(mailing_id=refused.pk) == []
     assert resend.resend(now=now, mailing_id=refused.pk, lane="google", actor=None) == 0
     assert not Requeue.objects.exists()
 
