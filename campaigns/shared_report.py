@@ -5,7 +5,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.core import signing
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from campaigns.models import Campaign, Remark
 
@@ -31,7 +31,12 @@ def campaign_of(token: str) -> int | None:
 
 
 def end_links(*, now: datetime, campaign: Campaign, by: User) -> None:
-    """Take back every link to this report that was given out; the campaign's story says who did."""
+    """Take back every link to this report that was given out; the page of the link says who did."""
     with transaction.atomic():
         Campaign.objects.filter(pk=campaign.pk).update(links_ended=F("links_ended") + 1)
         Remark.objects.create(campaign=campaign, kind=Remark.Kind.UNSHARED, rev=campaign.rev, by=by, at=now)
+
+
+def ends_of(campaign: Campaign) -> QuerySet[Remark]:
+    """When links were taken back, and by whom; the latest first."""
+    return campaign.remarks.filter(kind=Remark.Kind.UNSHARED).select_related("by")

@@ -66,6 +66,7 @@ def share(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, _mailing = launched_or_404(campaign_id)
     link = settings.PUBLIC_URL + reverse("report-shared", args=[shared_report.link_token(campaign)])
     context = {"nav": "campaigns", "campaign": campaign, "link": link, "days": shared_report.LINK_DAYS}
+    context["ends"] = shared_report.ends_of(campaign)
     return render(request, "campaigns/share.html", context)
 
 
