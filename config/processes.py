@@ -82,6 +82,9 @@ def become(kind: str) -> None:
     os.environ["PROCESS_KIND"] = kind
     # Hundreds of threads that mostly wait need no heap each (glibc gives every one its own).
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
+    # Celery would check all pages in every worker, and what it has loaded for that stays; `control` checks for all.
+    if kind in ("transmit", "transactional"):
+        os.environ.setdefault("CELERY_SKIP_CHECKS", "yes")
     argv = KINDS[kind]()
     if os.environ.pop("LETTERPACE_SUPERVISOR", None) and sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
