@@ -94,8 +94,16 @@ def _run(now: datetime, job_id: int) -> bool:
     return True
 
 
-def go_on(*, job_id: int) -> bool:
-    """Make a job that failed due again, where it stopped; False when it did not fail."""
+def can_go_on(job: BulkJob, *, now: datetime) -> bool:
+    """What an export had written before it failed is deleted after a week, and the rest alone is no export."""
+    return job.state == State.FAILED and (job.action != Action.EXPORT or job.created_at > now - FILES_KEPT)
+
+
+def go_on(*, now: datetime, job_id: int) -> bool:
+    """Make a job that failed due again, where it stopped; False when it did not fail, or its file is gone."""
+    job = BulkJob.objects.filter(pk=job_id).first()
+    if job is None or not can_go_on(job, now=now):
+        return False
     failed = BulkJob.objects.filter(pk=job_id, state=State.FAILED)
     again = Case(When(finished_at=None, then=Value(State.RUNNING)), default=Value(State.UNDOING))
     return failed.update(state=again) == 1

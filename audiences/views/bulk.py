@@ -96,6 +96,7 @@ def _about(job_id: int) -> dict[str, Any]:
         "job": job,
         "words": _words(Chosen.of(job.chosen)),
         "can_undo": bulk.can_be_undone(job, now=now),
+        "can_go_on": bulk.can_go_on(job, now=now),
         "has_file": has_file,
         "scope": dict(scopes.choices()).get(job.terms.get("scope", ""), job.terms.get("scope", "")),
         "list": MailingList.objects.filter(pk=job.terms.get("list")).first(),
@@ -126,7 +127,7 @@ def undo(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 def go_on(request: HttpRequest, job_id: int) -> HttpResponse:
     """With one that stopped at an error of ours."""
-    if bulk.go_on(job_id=job_id):
+    if bulk.go_on(now=timezone.now(), job_id=job_id):  # clock: entry
         wake(run_bulk, job_id)
     return redirect("bulk-job", job_id)
 

@@ -169,7 +169,7 @@ def test_a_job_that_stops_at_our_error_fails_with_a_sentence_and_goes_on_when_a_
     finished(job)
 
     assert (job.state, job.n_done, job.n_changed) == ("done", 5, 5)
-    assert not bulk.go_on(job_id=job.pk)
+    assert not bulk.go_on(now=NOW + 3 * HOUR, job_id=job.pk)
     assert "error of ours" not in client.get(where).content.decode()
 
 
@@ -182,11 +182,21 @@ def test_taking_back_that_stops_at_our_error_goes_on_with_taking_back(five, monk
     page = admin().get(reverse("bulk-job", args=[job.pk])).content.decode()
     assert "Taking it back stopped at an error of ours." in page and "2 people are as before" in page
 
-    assert bulk.go_on(job_id=job.pk)
+    assert bulk.go_on(now=NOW + 3 * HOUR, job_id=job.pk)
     finished(job)
 
     assert (job.state, job.n_changed) == ("undone", 5)
     assert [suppressions(person.email) for person in five] == [set()] * 5
+
+
+def test_an_export_that_failed_cannot_go_on_once_what_it_had_written_is_deleted(five, monkeypatch):
+    stumbling(monkeypatch, "_write", at=2)
+    job = finished(begun("export"))
+    assert job.state == "failed"
+    assert bulk.can_go_on(job, now=NOW + bulk.FILES_KEPT - HOUR)
+
+    assert not bulk.go_on(now=NOW + bulk.FILES_KEPT, job_id=job.pk)
+    assert bulk.due() == []
 
 
 def test_while_the_database_is_away_a_job_stays_due(five, monkeypatch):
