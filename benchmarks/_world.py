@@ -16,8 +16,10 @@ UNLIMITED = 10_000_000
 
 
 def end_as_on_ctrl_c() -> None:
-    """SIGTERM ends a benchmark as Ctrl-C does: what it started is ended, its folder deleted."""
+    """SIGTERM ends a benchmark as Ctrl-C does: what it started is ended, its folder deleted. In the background too,
+    where a shell has SIGINT ignored."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

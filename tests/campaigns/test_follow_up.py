@@ -119,7 +119,7 @@ def test_a_forged_or_old_link_shows_nothing(campaign, monkeypatch) -> None:
     for token in ("x", forged, signing.dumps("1", salt="campaign-report")):
         answer = Client().get(f"/report/{token}/")
         assert answer.status_code == 404 and "This link has ended" in answer.content.decode()
-    good = shared_report.link_token(campaign.pk)
+    good = shared_report.link_token(campaign)
     monkeypatch.setattr(shared_report, "LINK_DAYS", -1)
     assert Client().get(f"/report/{good}/").status_code == 404
 

@@ -189,7 +189,7 @@ def worker_process(batches: list[Batch], *, now: datetime, port: int) -> Iterato
         process.wait()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
