@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from sys import intern
-from threading import BoundedSemaphore
 from typing import Any
 from uuid import UUID
 
@@ -23,9 +22,6 @@ from sending.settle import Settled
 from sending.transports import Destination
 
 TAIL, UNKNOWN = "tail", "unknown"
-# Many batches begin together, and what a database answers takes more memory than the people made of it. More at once
-# would be no quicker.
-_few = BoundedSemaphore(8)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,9 +105,8 @@ def load(*, now: datetime, claimed: Claimed, requires_tls: bool) -> Load:
     """The batch's people, sorted by site so that one connection serves neighbours."""
     batch = claimed.batch
     found = Load()
-    with _few:
-        for row in _rows(claimed):
-            _sort_in(found, now=now, claimed=claimed, row=row, requires_tls=requires_tls)
+    for row in _rows(claimed):
+        _sort_in(found, now=now, claimed=claimed, row=row, requires_tls=requires_tls)
     _into_lanes(found, claimed)
     first_of_site: dict[str, int] = {}
     for place, person in enumerate(found.people):
@@ -147,6 +142,7 @@ def _rows(claimed: Claimed) -> Iterable[dict[str, Any]]:
             },
         )
         names = [column.name for column in cursor.description or ()]
+        # One by one: many batches begin together, and all of their rows would take as much memory again.
         return (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
 
 
