@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 AGAIN_AFTER_SECONDS = 2.0
 TRANSMIT_TASK, PLAN_TASK = "sending.tasks.transmit", "sending.tasks.tick"
-# A wake-up nobody took for so long has been sent again meanwhile.
 _COALESCE_SECONDS = 0.5
 # Nothing can be published now.
 AWAY = (OperationalError, LimitExceeded, OSError)
