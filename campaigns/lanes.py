@@ -110,17 +110,6 @@ def mark_of(*, now: datetime, campaign: Campaign, seen: tuple[Progress, Around])
     return blake2b(repr(whole).encode(), digest_size=12).hexdigest()
 
 
-def has_worker() -> bool:
-    """Does any process that transmits say that it lives?"""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT EXISTS (SELECT 1 FROM sending_worker
-                              WHERE kind IN ('transmit', 'transactional')
-                                AND seen_at > clock_timestamp() - interval '30 seconds')"""
-        )
-        return bool((cursor.fetchone() or (False,))[0])
-
-
 def advice_at(*, now: datetime, zone: ZoneInfo, mailing: Mailing, providers: Sequence[str]) -> dict[str, list[Advice]]:
     """The budgets of the first route of the pool; those are what a marketer waits for."""
     scopes = _scopes(mailing)

@@ -131,6 +131,13 @@ def look_at(mailing: Mailing) -> tuple[Progress, Around]:
         return progress, Around(*cursor.fetchall()[0])
 
 
+def has_worker() -> bool:
+    """Does any process that transmits say that it lives?"""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_HAS_WORKER}")
+        return bool((cursor.fetchone() or (False,))[0])
+
+
 def _read(cursor: CursorWrapper, mailing: Mailing) -> Progress:
     lanes: dict[str, LaneProgress] = {}
     _add_lanes(cursor, lanes)
@@ -166,9 +173,10 @@ SELECT provider, count(*) FILTER (WHERE state = 'running'),
 FROM sending_batch WHERE mailing_id = %(mailing)s AND state <> 'done' GROUP BY provider
 """
 _ALL = f"{_LANES};{_COUNTS};{_LIVE}"
-_AROUND = """
-SELECT EXISTS (SELECT 1 FROM sending_worker WHERE kind IN ('transmit', 'transactional')
-                                              AND seen_at > clock_timestamp() - interval '30 seconds'),
+_HAS_WORKER = """EXISTS (SELECT 1 FROM sending_worker WHERE kind IN ('transmit', 'transactional')
+                         AND seen_at > clock_timestamp() - interval '30 seconds')"""
+_AROUND = f"""
+SELECT {_HAS_WORKER},
        coalesce((SELECT max(id) FROM reputation_budgetchange), 0), house.sending_stopped_at, house.time_zone
 FROM reputation_workspace house WHERE id = 1
 """

@@ -13,10 +13,10 @@ from audiences.access import acting
 from campaigns import trial
 from campaigns.access import campaign_or_404
 from campaigns.forms import TrialForm
-from campaigns.lanes import has_worker
 from campaigns.models import Campaign
 from campaigns.samples import person_by_address, sample_people
 from sending.models import Mailing
+from sending.progress import has_worker
 
 
 def new(request: HttpRequest, campaign_id: int) -> HttpResponse:
