@@ -1,7 +1,7 @@
 """Receivers of the lab for letters of the engine: real SMTP, and the ledger of what was offered and taken."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,10 @@ import pytest
 from pytest_django import Settings
 
 from lab.running import Lab, running_lab
+from tests.lab.conftest import LENIENT, OpenLab
 from tests.sending.conftest import engine as engine
 
-LENIENT = {
-    "tls": "offered",
-    "auth_required": [],
-    "unknown_share": 0.0,
-    "full_share": 0.0,
-    "inactive_share": 0.0,
-    "greylist_share": 0.0,
-}
 HOSTS = {"gmail.com": "gmail-smtp-in.l.google.com", "gmx.de": "mx00.gmx.net", "yahoo.com": "mta5.am0.yahoodns.net"}
-OpenLab = Callable[..., Lab]
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from lab.running import Lab
 from reputation.models import Budget
 from sending.models import Outcome, Requeue
 from tests.cast import newsletter, people
-from tests.scenarios.conftest import OpenLab, lead
+from tests.lab.conftest import OpenLab
+from tests.scenarios.conftest import lead
 from tests.sending.engine import assert_books_balance, cut, kinds, mailing_to, point, send, send_the_rest
 from tests.sending.scripted_receiver import Receiver, Script, receiving
 
