@@ -13,8 +13,8 @@ def ask(questions: Sequence[str], params: Mapping[str, Any] | Sequence[Any]) -> 
     """The rows of each, in their order: a later one sees what was committed while an earlier one was answered. Each has
     rows to give, if none now.
 
-    PostgreSQL keeps how it carries them out: to plan the largest of them anew takes longer than its rows do. Where a
-    pooler gives every transaction another session (`prepare_threshold` is None there), they are only sent together.
+    PostgreSQL keeps how it carries them out, for as long as the session: to plan the largest of them anew takes longer
+    than its rows do.
     """
     connection.ensure_connection()
     raw: psycopg.Connection[Any] = connection.connection
