@@ -9,21 +9,17 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from audiences.models import MailingList, Subscription
 from campaigns.compile import Letter, Sender, compile_notice
 from reputation.models import SendingDomain, Workspace
 from reputation.workspace import workspace
+from sending.doors.language import first_spoken
 from sending.models import Mailing, Pool, Stream
 from sending.press import Audience, NewMailing, append, press
 
-LETTER = """Please confirm that you want **{list}** from {sender}.
-
-[Yes, subscribe me]({{ contact.confirm_url }} "button")
-
-If it was not you who asked, do nothing. You will not hear from us again.
-"""
-REASON = "You get this one message because somebody entered {email} on our page."
 # Who asked long ago and was never written to is not surprised with a mail now.
 TOO_OLD = timedelta(days=2)
 
@@ -99,20 +95,32 @@ def _key(now: datetime, to: MailingList) -> str:
 
 
 def _compiled(to: MailingList, owner: Workspace, from_address: str) -> dict[str, object]:
-    name = to.public_name.replace("*", "")
-    letter = Letter(
-        subject=f"One click left: {to.public_name}",
-        source=LETTER.replace("{list}", name).replace("{sender}", owner.name),
-        from_name=owner.name,
-        from_address=from_address,
-        list_name=to.public_name,
-        language=to.language,
-    )
+    with translation.override(first_spoken([to.language, owner.language]) or settings.LANGUAGE_CODE):
+        letter = Letter(
+            subject=_("One click left: %(list)s") % {"list": to.public_name},
+            source=_source(to.public_name.replace("*", ""), owner.name),
+            from_name=owner.name,
+            from_address=from_address,
+            list_name=to.public_name,
+            language=translation.get_language(),
+        )
+        reason = _("You get this one message because somebody entered %(email)s on our page.") % {"email": "{email}"}
     sender = Sender(name=owner.name, postal_address=owner.postal_address)
     message = compile_notice(
-        letter=letter, sender=sender, reason=REASON, known_fields=["confirm_url"], public_url=settings.PUBLIC_URL
+        letter=letter, sender=sender, reason=reason, known_fields=["confirm_url"], public_url=settings.PUBLIC_URL
     )
     return message.to_json()
+
+
+def _source(name: str, sender: str) -> str:
+    ask = _("Please confirm that you want **%(list)s** from %(sender)s.") % {"list": name, "sender": sender}
+    otherwise = _("If it was not you who asked, do nothing. You will not hear from us again.")
+    return f"""{ask}
+
+[{_("Yes, subscribe me")}]({{{{ contact.confirm_url }}}} "button")
+
+{otherwise}
+"""
 
 
 _NOBODY = """

@@ -20,7 +20,7 @@ APPS = ("config", "campaigns", "sending", "audiences", "reputation")
 # What recipients read, and what the team reads: the file's name, and where its words stand. The first that has a file
 # keeps it. Commands speak English.
 SPOKEN = {
-    "django": ("templates/recipient/*.html", "sending/doors/**/*.py"),
+    "django": ("templates/recipient/*.html", "sending/doors/**/*.py", "campaigns/confirmations.py"),
     "site": ("templates/**/*.html", *(f"{app}/**/*.py" for app in APPS)),
 }
 SILENT = {"management", "demo", "lint", "migrations"}

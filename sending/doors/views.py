@@ -67,7 +67,7 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
             except tokens.BadToken:
                 response = _damaged(request)
             except DatabaseError:
-                response = _try_again()
+                response = _try_again(request)
             for name, value in headers.items():
                 response[name] = value
             # The middleware has nothing to add.
@@ -123,7 +123,7 @@ def _left(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
     except leaving_later.REFUSED:
         raise
     except DatabaseError:
-        return _kept(now, wish)
+        return _kept(request, now, wish)
     if source == "one-click":
         return HttpResponse("You are unsubscribed.\n", content_type="text/plain; charset=utf-8")
     return _page(request, "unsubscribed", everything=everything, can_undo=True, **_links(asked))
@@ -151,13 +151,13 @@ class Wish(TypedDict):
     evidence: Evidence
 
 
-def _kept(now: datetime, wish: Wish) -> HttpResponse:
+def _kept(request: HttpRequest, now: datetime, wish: Wish) -> HttpResponse:
     """The database is away, and so are the pages' letterhead and the person's lists. The wish is on disk."""
     try:
         leaving_later.keep(now=now, **wish)
     except OSError:
         logger.exception("A leaving could be kept nowhere")
-        return _try_again()
+        return _try_again(request)
     said = _("You are unsubscribed. We have saved your wish and carry it out as soon as our database is back.")
     return HttpResponse(f"{said}\n", content_type="text/plain; charset=utf-8")
 
@@ -341,10 +341,11 @@ def _in_browsers_language(request: HttpRequest) -> AbstractContextManager[None]:
         return translation.override(language.of_browser(request))
 
 
-def _try_again() -> HttpResponse:
-    return HttpResponse(
-        "We cannot save this right now. Please try again in a minute.\n", status=503, headers={"Retry-After": "60"}
-    )
+def _try_again(request: HttpRequest) -> HttpResponse:
+    with translation.override(language.of_browser(request)):
+        said = _("We cannot save this right now. Please try again in a minute.")
+    plain = "text/plain; charset=utf-8"
+    return HttpResponse(f"{said}\n", status=503, content_type=plain, headers={"Retry-After": "60"})
 
 
 def _test_note(request: HttpRequest) -> HttpResponse:

@@ -3,10 +3,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from audiences import consent
-from audiences.models import Subscriber, Subscription, Suppression
+from audiences.models import MailingList, Subscriber, Subscription, Suppression
+from campaigns.compile import preview
 from campaigns.confirmations import send_confirmations
 from reputation.models import RecipientDomain, SendingDomain
 from sending.models import Delivery, Excluded, Mailing, MailingMessage
+from sending.pure.compose import RecipientContext, SystemValues
 from sending.pure.message import CompiledMessage
 from tests.cast import direct_route, domains_known, newsletter, pool_of, shop, verified_domain
 
@@ -48,6 +50,25 @@ def test_the_mail_leads_to_where_the_person_confirms_and_tracks_nothing(now: dat
     assert not message.track_clicks
     assert not message.track_opens
     assert message.stream == "transactional"
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "button"),
+    [("ar", "بقيت نقرة واحدة: Letters", "نعم، أريد الاشتراك"), ("de_AT", "Nur noch ein Klick: Letters", "Ja, ich")],
+)
+def test_the_mail_speaks_the_lists_language(now: datetime, language: str, subject: str, button: str) -> None:
+    MailingList.objects.filter(pk=newsletter("Letters", opt_in="double").pk).update(language=language)
+    ask(now)
+    send_confirmations(now=now)
+
+    message = CompiledMessage.from_json(MailingMessage.objects.get().compiled)
+    ada = RecipientContext(email="ada@gmail.com", fields={"confirm_url": "https://news.example/c/1"})
+    values = SystemValues(message_id="<1@news.example>", date=now, link_url=lambda number: message.links[number])
+    copy = preview(message, recipient=ada, system=values)
+
+    assert copy.subject == subject
+    assert button in copy.html
+    assert f'lang="{language[:2]}"' in copy.html
 
 
 def test_asking_again_and_again_on_one_day_is_one_mail(now: datetime) -> None:

@@ -75,7 +75,7 @@ def test_right_to_left_languages_turn_the_page_and_not_the_address(outside: Clie
 
     assert '<html lang="ar" dir="rtl">' in shown
     assert '<b dir="ltr">' in shown
-    assert "نعم، أوقفها" in shown
+    assert "نعم، ألغوا اشتراكي" in shown
 
 
 def test_a_broken_link_speaks_the_browsers_language(outside: Client) -> None:
