@@ -152,7 +152,8 @@ app.conf.update(
     beat_schedule=beat_schedule(),
     beat_scheduler="config.beat:Scheduler",
 )
-app.autodiscover_tasks()
+# What a process serves is what it loads: a sending worker holds no pages' code, and no campaigns'.
+app.autodiscover_tasks(["sending"] if settings.PROCESS_KIND in ("transmit", "transactional") else None)
 
 
 @signals.celeryd_init.connect(weak=False)

@@ -5,15 +5,12 @@ so of several workers that notice the silence one takes the turn.
 """
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from campaigns import schedule
-from reputation import recipients
-from sending import plan, sweeping
 from sending.models import Tick
 
 log = logging.getLogger(__name__)
@@ -21,11 +18,12 @@ log = logging.getLogger(__name__)
 # A sweep that beat has not run for this many of its periods is run here.
 MISSED_PERIODS = 4
 
-ESSENTIAL: dict[str, tuple[float, Callable[..., object]]] = {
-    "sending.tasks.tick": (1.0, plan.tick),
-    "sending.tasks.sweep": (2.0, sweeping.sweep),
-    "campaigns.tasks.promote_due": (2.0, schedule.promote_due),
-    "reputation.tasks.refresh_domains": (5.0, recipients.refresh),
+# Task -> its seconds, and what does it: named, for a sending worker loads no campaigns before it has to stand in.
+ESSENTIAL = {
+    "sending.tasks.tick": (1.0, "sending.plan.tick"),
+    "sending.tasks.sweep": (2.0, "sending.sweeping.sweep"),
+    "campaigns.tasks.promote_due": (2.0, "campaigns.schedule.promote_due"),
+    "reputation.tasks.refresh_domains": (5.0, "reputation.recipients.refresh"),
 }
 
 
@@ -63,9 +61,9 @@ def _my_turn(name: str, period: float, now: datetime) -> bool:
     return bool(Tick.objects.filter(overdue, name=name).update(at=turn))
 
 
-def _run(work: Callable[..., object], now: datetime) -> bool:
+def _run(work: str, now: datetime) -> bool:
     try:
-        work(now=now)
+        import_string(work)(now=now)
     except Exception:
         log.exception("the sweep %s failed; it is tried again", work)
         return False

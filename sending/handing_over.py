@@ -32,7 +32,8 @@ SETTLE_BEFORE_SECONDS = 1.0
 OPEN_BEFORE_SECONDS = 2.0
 # The offer is made a little before the dot is due, at most so much.
 LONGEST_LEAD_SECONDS = 0.5
-# So many letters are written at once, where the gap between two is no longer than this.
+# At most so many letters are written at once, and no more than leave in this time: of hundreds of connections that
+# mostly wait, each would else hold letters for seconds.
 WRITTEN_AHEAD = 4
 SOON_SECONDS = 0.5
 LOST_IN_A_ROW = 3
@@ -68,6 +69,8 @@ class Handover:
         self._first_due = time.monotonic() + clock.seconds_until(self._batch.due_at)
         self._ends = time.monotonic() + clock.seconds_until(self._batch.deadline)
         self._last_dot: float | None = None
+        # Seconds from one dot to the next, as the last two were.
+        self._apart = SOON_SECONDS
         self._paused = 0.0
         self._lead = 0.0
         self._token = 0
@@ -179,11 +182,11 @@ class Handover:
         self._slot.writes_dot()
         try:
             session.send_content(letter)
-            self._last_dot = time.monotonic()
+            self._note_dot()
             self._write_next()
             reply = session.hear_content()
         except NoAnswer:
-            self._last_dot = time.monotonic()
+            self._note_dot()
             return self._answer_lost(person)
         except ConnectionLost:
             raise  # the dot surely did not leave
@@ -195,6 +198,12 @@ class Handover:
         self._lost = self._silent = 0
         self._heard(person, reply, "dot")
         return Step.DONE
+
+    def _note_dot(self) -> None:
+        now = time.monotonic()
+        if self._last_dot is not None:
+            self._apart = now - self._last_dot
+        self._last_dot = now
 
     def _question(self, person: Person) -> Question:
         self._book.asked = person.delivery
@@ -427,9 +436,10 @@ class Handover:
         return self._written.pop(person.delivery, None) or self._write(person)
 
     def _write_next(self) -> None:
-        """While the receiver thinks about this message, the next ones are written; one only where it will wait."""
+        """While the receiver thinks about this message, those that leave soon are written; the next one at least."""
         if self._queue and self._queue[0].delivery not in self._written:
-            soon = islice(self._queue, WRITTEN_AHEAD if self._gap < SOON_SECONDS else 1)
+            fit = int(SOON_SECONDS / max(self._gap, self._apart, SOON_SECONDS / WRITTEN_AHEAD))
+            soon = islice(self._queue, max(1, fit))
             self._written = self._writer.write_ahead(soon, now=self._clock(), taking=self._slot.writes_ahead)
             self._slot.writes_ahead(0)
 
