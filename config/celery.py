@@ -43,6 +43,7 @@ SCHEDULE = {
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
     "ask whether our domains take mail": ("sending.tasks.try_mailboxes", 300.0),
     "ask blocklists about us": ("reputation.tasks.ask_blocklists", 60.0),
+    "ask providers for their figures": ("reputation.tasks.ask_postmasters", 300.0),
     "say which links letters have": ("campaigns.tasks.watch_links", 60.0),
     "tell admins what broke": ("sending.tasks.tell_admins", 30.0),
     "mail recipients the links they asked for": ("sending.tasks.mail_what_recipients_asked", 10.0),

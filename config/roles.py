@@ -116,7 +116,8 @@ _TABLE: dict[Needs, str] = {
         domain-key address-new address-check route-new route-edit route-test route-drain route-activate pool pool-new
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
         warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
-        outside-refused deliverability-thresholds suppression-export person-export person-consent field-delete
+        outside-refused outside-key outside-ask outside-forget deliverability-thresholds suppression-export
+        person-export person-consent field-delete
         bulk bulk-job bulk-progress bulk-start bulk-undo bulk-go-on bulk-file""",
 }
 ROUTES: dict[str, Needs] = {name: needs for needs, names in _TABLE.items() for name in names.split()}

@@ -10,6 +10,7 @@ from reputation.plan_models import WarmupPlan as WarmupPlan
 from reputation.plan_models import WarmupPlanVersion as WarmupPlanVersion
 from reputation.report_models import DmarcTally as DmarcTally
 from reputation.report_models import OutsideReport as OutsideReport
+from reputation.report_models import PostmasterAccess as PostmasterAccess
 from reputation.report_models import PostmasterFigure as PostmasterFigure
 from reputation.report_models import RefusedFile as RefusedFile
 from reputation.report_models import TlsTally as TlsTally

@@ -104,3 +104,24 @@ class PostmasterFigure(models.Model):
     def short_source(self) -> str:
         """Microsoft, Google or Yahoo."""
         return str(self.get_source_display()).split()[0]
+
+
+class PostmasterAccess(models.Model):
+    """The key to a provider's figures, and what came of asking with it the last time."""
+
+    source = models.CharField(max_length=6, choices=PostmasterFigure.Source, unique=True)
+    secret_sealed = models.BinaryField()
+    name = models.CharField(max_length=255, help_text="Which key it is, without a secret")
+    entered_at = models.DateTimeField()
+    next_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True, help_text="When it last worked")
+    figures = models.IntegerField(default=0)
+    problem = models.TextField(blank=True)
+    notes = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["source"]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()}: {self.name}"

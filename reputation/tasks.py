@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from reputation import blocklists, domains, forgetting, ledger, recipients, warmup
+from reputation import blocklists, domains, fetching_figures, forgetting, ledger, recipients, warmup
 from reputation.workspace import zone
 
 
@@ -20,6 +20,11 @@ def check_sending_domains() -> None:
 @shared_task
 def ask_blocklists() -> None:
     blocklists.check_all(now=timezone.now())  # clock: entry
+
+
+@shared_task
+def ask_postmasters() -> None:
+    fetching_figures.fetch_due(now=timezone.now())  # clock: entry
 
 
 @shared_task

@@ -33,6 +33,9 @@ urlpatterns = [
     #
     path("outside/", outside.index, name="outside"),
     path("outside/figures/", postmaster.index, name="outside-figures"),
+    path("outside/figures/<str:source>/key/", postmaster.key, name="outside-key"),
+    path("outside/figures/<str:source>/ask/", postmaster.ask, name="outside-ask"),
+    path("outside/figures/<str:source>/forget/", postmaster.forget, name="outside-forget"),
     path("outside/<int:report_id>/", outside.report, name="outside-report"),
     path("outside/refused/<int:file_id>/", outside.refused, name="outside-refused"),
     #

@@ -12,6 +12,7 @@ SAMPLES = {
     "kind": "ip",
     "scope": "x",
     "provider": "google",
+    "source": "google",
 }
 
 

@@ -51,7 +51,8 @@ _TABLE: dict[str, str] = {
     "admins#answers": "answers answer answer-undo",
     "admins#storms": "storm",
     "marketers#deliverability": "deliverability deliverability-at deliverability-thresholds",
-    "admins#reports-from-outside": "outside outside-report outside-refused outside-figures",
+    "admins#reports-from-outside": """outside outside-report outside-refused outside-figures
+        outside-key outside-ask outside-forget""",
     "admins#suppressions": "suppressions suppression-new suppression-lift suppression-export person-suppress",
 }
 SECTIONS: dict[str, str] = {route: section for section, routes in _TABLE.items() for route in routes.split()}

@@ -1,7 +1,7 @@
 """Figures that mailbox providers show their senders, out of the CSV files that are downloaded there.
 
-Microsoft SNDS has no head and a fixed order; Google Postmaster Tools and Yahoo Sender Hub have a head, whose words are
-recognised. A file is taken whole or not at all, and what is wrong is said with its line.
+Microsoft SNDS has a fixed order, of two forms; Google Postmaster Tools and Yahoo Sender Hub have a head, whose words
+are recognised. A file is taken whole or not at all, and what is wrong is said with its line.
 """
 
 import csv
@@ -88,7 +88,10 @@ def _rows(data: bytes) -> list[tuple[int, list[str]]]:
     return filled
 
 
-# -- Microsoft: address, begin, end, RCPT, DATA, recipients, colour, complaints, trap begin, trap end, traps, … --------
+# -- Microsoft: address, period, RCPT, DATA, recipients, colour, complaints, period of traps, traps, … -----------------
+# The older form tells begin and end of each period apart: there the colour stands one further, and the traps two.
+
+_COLOUR_AT = {5: 3, 6: 4}
 
 
 def _snds(rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Figure | str]]:
@@ -102,18 +105,19 @@ def _snds(rows: Sequence[tuple[int, list[str]]]) -> Iterator[tuple[int, Figure |
 
 
 def _snds_row(row: list[str]) -> Figure:
-    if len(row) < 11:
-        raise ValueError(f"it has {len(row)} columns, and SNDS writes 11 or more.")
-    colour = row[6].lower()
-    if colour not in COLOURS:
+    if len(row) < 9:
+        raise ValueError(f"it has {len(row)} columns, and SNDS writes 9 or more.")
+    at = next((n for n in _COLOUR_AT if row[n].lower() in COLOURS), None)
+    if at is None:
         raise ValueError(f"“{row[6][:40]}” is no filter result: green, yellow or red.")
+    traps = row[at + _COLOUR_AT[at]] if at + _COLOUR_AT[at] < len(row) else ""
     return Figure(
         subject=_ip(row[0]),
-        day=_day(row[1]),
-        complaints=_per_cent(row[7]) if row[7] else None,
-        messages=_whole(row[5]),
-        colour=colour,
-        traps=_whole(row[10]) if row[10] else 0,
+        day=_day(row[1].split(" - ")[0]),
+        complaints=_per_cent(row[at + 1]) if row[at + 1] else None,
+        messages=_whole(row[at - 1]),
+        colour=row[at].lower(),
+        traps=_whole(traps) if traps else 0,
     )
 
 

@@ -70,6 +70,7 @@ FULL = [
     *plain("campaign-new", "message", "list", "list-new", "list-edit", "person", "person-new"),
     *plain("person-messages", "person-edit", "field-new", "field-edit", "import-new"),
     *plain("deliverability-at", "deliverability-thresholds", "bulk", "outside-figures"),
+    *(Look("outside-key", known={"source": source}) for source in ("google", "snds")),
     *of("sent", "campaign-share"),
     Look("report-shared", "stranger", {"token": "gone"}, status=404),
     *(Look("import", known={"upload_id": state}) for state in ("waiting", "done")),
@@ -111,6 +112,7 @@ WRONG = [
     *(Look("route-new", known={"kind": kind}, typed=BLANK) for kind in ("direct", "relay")),
     Look("limit", typed={"per_minute": "many"}),
     Look("answer", typed=BLANK),
+    Look("outside-key", known={"source": "snds"}, typed={"secret": "https://example.com/?key=1"}),
     Look("account_change_password", typed={"oldpassword": "wrong"}),
 ]
 
@@ -125,7 +127,7 @@ NO_PAGE: dict[str, str] = {
         campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive field-delete import-check
         import-undo language person-consent person-note sample-new sample-remove setup-hide
         team-role team-withdraw import-reading person-unsubscribe person-suppress
-        person-erase list-archive""".split(),
+        person-erase list-archive outside-ask outside-forget""".split(),
         "takes a form and leads to a page",
     ),
     **dict.fromkeys(
