@@ -128,7 +128,7 @@ def tls(*, now: datetime) -> list[TlsTold]:
     """Sessions of others to our return paths, by who reported them."""
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     kinds: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    rows = TlsTally.objects.filter(report__ends_at__gte=now - timedelta(days=DAYS))
+    rows = TlsTally.objects.filter(report__proven=True, report__ends_at__gte=now - timedelta(days=DAYS))
     names = ("domain", "report__organisation", "succeeded", "failed", "failures")
     for domain, organisation, succeeded, failed, failures in rows.order_by(*names[:2]).values_list(*names).iterator():
         key = (domain, organisation)
@@ -158,4 +158,5 @@ def latest(*, organisation: str = "", most: int = 50) -> list[tuple[OutsideRepor
 
 
 def _recent(now: datetime) -> QuerySet[DmarcTally]:
-    return DmarcTally.objects.filter(report__ends_at__gte=now - timedelta(days=DAYS))
+    """Of reports that are proven to be by whom they say."""
+    return DmarcTally.objects.filter(report__proven=True, report__ends_at__gte=now - timedelta(days=DAYS))

@@ -19,6 +19,9 @@ class OutsideReport(models.Model):
     ends_at = models.DateTimeField()
     received_at = models.DateTimeField()
     source = models.CharField(max_length=10, help_text="upload or mail")
+    # By mail anybody can write in anybody's name: what nobody signed is shown, and not counted.
+    proven = models.BooleanField(help_text="Uploaded by an admin, or signed by its writer")
+    signed_by = models.CharField(max_length=255, blank=True)
     raw = models.BinaryField()
 
     class Meta:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from reputation.catalogue import registrable
 from reputation.models import DmarcTally, OutsideReport, RefusedFile, SendingDomain, TlsTally
-from reputation.pure.report_files import LARGEST, FileReport, Refused, provider_named, read_file
+from reputation.pure.report_files import LARGEST, FileReport, Refused, may_sign, provider_named, read_file
 
 KEEP = timedelta(days=400)
+UNPROVEN = "Its writer did not sign it: shown, not counted."
 # Clocks and zones differ.
 AHEAD = timedelta(days=2)
 
@@ -24,15 +26,20 @@ class Taken:
     is_new: bool = False
 
 
-def take(*, now: datetime, data: bytes, source: str) -> Taken:
+def take(*, now: datetime, data: bytes, source: str, signers: Collection[str] = ()) -> Taken:
     """Read a file and keep what it says. Raises Refused with the reason; told twice, it counts once.
 
-    What comes by mail bears no proof of who wrote it: it is shown, and nothing is slowed or suppressed by it.
+    `signers`: the domains that signed the mail it came by. Without its writer among them a report by mail is kept and
+    shown, but not counted; proven later (signed, or uploaded by a person), it takes the place of the one before.
     """
     found = _about_us(read_file(data))
     if found.ends_at > now + AHEAD:
         raise Refused("The report is about days that have not been yet.")
+    signer = _writer_among(signers, found)
+    proven = source == "upload" or bool(signer)
     with transaction.atomic():
+        if proven:
+            _same(found).filter(proven=False).delete()
         row, is_new = OutsideReport.objects.get_or_create(
             kind=found.kind,
             organisation=found.organisation,
@@ -44,12 +51,27 @@ def take(*, now: datetime, data: bytes, source: str) -> Taken:
                 "ends_at": found.ends_at,
                 "received_at": now,
                 "source": source,
+                "proven": proven,
+                "signed_by": signer,
                 "raw": data,
             },
         )
         if is_new:
             _keep_rows(row, found)
-    return Taken(_sentence(found, is_new), row, is_new)
+    words = _sentence(found, is_new)
+    return Taken(words if proven or not is_new else f"{words} {UNPROVEN}", row, is_new)
+
+
+def _same(found: FileReport) -> QuerySet[OutsideReport]:
+    return OutsideReport.objects.filter(
+        kind=found.kind, organisation=found.organisation, report_id=found.report_id, domain=found.domain
+    )
+
+
+def _writer_among(signers: Collection[str], found: FileReport) -> str:
+    """The signer that proves who wrote it, aligned as in DMARC (by what somebody registered); empty when none does."""
+    allowed = {registrable(name) for name in may_sign(found)}
+    return next((name for name in signers if registrable(name) in allowed), "")
 
 
 def upload(*, now: datetime, name: str, data: bytes) -> Taken:

@@ -55,7 +55,8 @@ class TlsRow:
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One report. `kind`: dmarc or tls; `organisation` is who wrote it; `domain` is what it is about."""
+    """One report. `kind`: dmarc or tls; `organisation` is who wrote it; `domain` is what it is about. `contact`: the
+    writer's mail address."""
 
     kind: str
     organisation: str
@@ -65,6 +66,7 @@ class FileReport:
     ends_at: datetime
     dmarc: tuple[DmarcRow, ...] = ()
     tls: tuple[TlsRow, ...] = ()
+    contact: str = ""
 
 
 def read_file(data: bytes) -> FileReport:
@@ -134,6 +136,7 @@ def read_dmarc(text: bytes) -> FileReport:
     return _report(
         "dmarc",
         organisation=_text(about, "org_name") or _text(about, "email"),
+        contact=_plain(_text(about, "email")),
         report_id=_text(about, "report_id"),
         domain=_text(published, "domain"),
         begins_at=_instant(_text(period, "begin")),
@@ -214,6 +217,7 @@ def read_tls(text: bytes) -> FileReport:
     return _report(
         "tls",
         organisation=str(body.get("organization-name") or body.get("contact-info") or ""),
+        contact=_plain(str(body.get("contact-info") or "")),
         report_id=str(body.get("report-id") or ""),
         domain=rows[0].domain if rows else "",
         begins_at=_instant(period.get("start-datetime")),
@@ -300,6 +304,33 @@ def _parsed(kind: Callable[[Any], _Number], value: Any) -> _Number | None:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+# Whose signature the reports of those bear that do not call themselves by their domain, or sign by another of theirs.
+# [P] Our own list: from reports as they come, no page of theirs says it.
+_SIGNERS = {
+    "google": ("google.com",),
+    "microsoft": ("microsoft.com", "outlook.com"),
+    "m365": ("microsoft.com", "outlook.com"),
+    "yahoo": ("yahoo.com", "yahooinc.com", "aol.com"),
+    "comcast": ("comcast.net", "comcast.com"),
+    "gmx": ("gmx.net", "gmx.com", "web.de", "mail.com", "1und1.de", "ionos.com", "united-internet.de"),
+    "mimecast": ("mimecast.com", "mimecastreport.com"),
+    "tonline": ("t-online.de", "telekom.de"),
+}
+_HOST = re.compile(r"(?=.{4,253}$)[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+
+
+def may_sign(report: FileReport) -> tuple[str, ...]:
+    """Domains whose signature proves that a report is by whom it says: the writer's own, theirs where it is a provider
+    we know (others may put that name into a report too), else that of the mail address it names."""
+    if provider := provider_named(report.organisation):
+        return _SIGNERS[provider]
+    own = report.organisation.lower()
+    if _HOST.fullmatch(own):
+        return (own,)
+    host = report.contact.rpartition("@")[2].lower()
+    return (host,) if _HOST.fullmatch(host) else ()
 
 
 # Who writes reports, by what a word of the name they give themselves begins with; the first that fits.

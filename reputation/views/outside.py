@@ -1,5 +1,6 @@
 """/outside/: what receivers report about our mail."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -44,18 +45,21 @@ def index(request: HttpRequest) -> HttpResponse:
         for file in form.cleaned_data["reports"]:
             _take(request, file)
         return redirect("outside")
-    organisation = request.GET.get("by", "")
-    context: dict[str, Any] = {
-        "nav": "outside",
-        "form": form,
+    context = _told(now, request.GET.get("by", "")) | {"nav": "outside", "form": form}
+    return render(request, "reputation/outside.html", context, status=422 if form.errors else 200)
+
+
+def _told(now: datetime, organisation: str) -> dict[str, Any]:
+    latest = outside_figures.latest(organisation=organisation)
+    return {
         "told": outside_figures.by_receiver(now=now),
         "sources": outside_figures.sources(now=now),
         "tls": outside_figures.tls(now=now),
-        "latest": outside_figures.latest(organisation=organisation),
+        "latest": latest,
+        "has_unproven": any(not row.proven for row, _messages, _passed in latest),
         "by": organisation,
         "refused": RefusedFile.objects.defer("raw")[:20],
     }
-    return render(request, "reputation/outside.html", context, status=422 if form.errors else 200)
 
 
 def _take(request: HttpRequest, file: UploadedFile[bytes]) -> None:

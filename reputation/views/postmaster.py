@@ -80,6 +80,7 @@ def index(request: HttpRequest) -> HttpResponse:
             return redirect("outside-figures")
     lines = postmaster.lines(today=today(now, zone()))
     context = {"nav": "outside", "form": form, "lines": lines, "keys": _keys()}
+    context["by_hand"] = PostmasterFigure.Source.YAHOO.label
     return render(request, "reputation/postmaster.html", context, status=422 if form.errors else 200)
 
 

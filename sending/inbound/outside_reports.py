@@ -1,13 +1,16 @@
-"""Mail that brings a receiver's report about our mail (DMARC, TLS) as an attachment: known by its form, kept once."""
+"""Mail that brings a receiver's report about our mail (DMARC, TLS) as an attachment: known by its form, kept once,
+and counted where its writer signed it."""
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import Message
+from itertools import islice
 
 from reputation import taking_reports
 from reputation.pure.report_files import Refused
 from sending.inbound.acting import Result
+from sending.inbound.signatures import CouldNotAsk, signers
 from sending.models import Inbound
 from sending.pure.mime_parts import MAX_OCTETS, header, octets_of, parse, parts
 
@@ -27,15 +30,33 @@ _TYPES = {
 }
 
 
+# Three keys, and what a silent name server takes for each.
+SECONDS_OF_DNS = 20.0
+# A writer sends one file a mail.
+_MOST_FILES = 10
+# Keys that DNS does not tell are asked for anew so long; then the report is kept without proof.
+_ASKED_FOR, _ASKED_AGAIN = timedelta(hours=6), timedelta(minutes=10)
+
+
 def read(*, now: datetime, row: Inbound) -> Result | None:
     """None when the message brings no such report. What cannot be read stays with the message, and the reason too."""
-    files = list(attached(bytes(row.raw)))
+    raw = bytes(row.raw)
+    files = list(islice(attached(raw), _MOST_FILES + 1))
     if not files:
         return None
     if int(row.headers.get("size", 0)) > MAX_OCTETS:
         return _refused("The mail is over 512 KB, and its end was not read. Upload the attachment instead.")
+    if len(files) > _MOST_FILES:
+        return _refused(f"The mail brings more than {_MOST_FILES} files. A report comes as one.")
     try:
-        taken = [taking_reports.take(now=now, data=data, source="mail") for data in files]
+        signed_by = signers(raw, is_tls_report=b"tlsrpt" in raw[:MAX_OCTETS].lower())
+    except CouldNotAsk as problem:
+        if now - row.received_at < _ASKED_FOR:
+            row.headers = row.headers | {"not_before": (now + _ASKED_AGAIN).isoformat()}
+            return Result("outside_report", str(problem), Inbound.State.NEW, again=True)
+        signed_by = []
+    try:
+        taken = [taking_reports.take(now=now, data=data, source="mail", signers=signed_by) for data in files]
     except Refused as refusal:
         return _refused(str(refusal))
     return Result("outside_report", " ".join(one.words for one in taken))

@@ -84,7 +84,7 @@ def _claim(inbound_id: int) -> Inbound | None:
 def _read(now: datetime, row: Inbound) -> Result | None:
     if row.source.startswith("hook:"):
         return _read_call(now, row)
-    with at_most(SECONDS):
+    with at_most(SECONDS + outside_reports.SECONDS_OF_DNS):
         brought = outside_reports.read(now=now, row=row)
     if brought is not None:
         finish(row=row, result=brought)

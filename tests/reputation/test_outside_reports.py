@@ -139,6 +139,8 @@ def test_a_report_that_comes_by_mail_is_read():
 def test_a_tls_report_that_comes_by_mail_is_read():
     come_in(mail_with(tls(), subject="Report Domain: x Submitter: google.com Report-ID: <1>", name="r.json.gz"))
     assert TlsTally.objects.get().failed == 2
+    assert outside_figures.tls(now=NOW) == []
+    taking_reports.take(now=NOW, data=tls(), source="upload")
     assert [(row.domain, row.failed) for row in outside_figures.tls(now=NOW)] == [(f"bounce.{DOMAIN}", 2)]
 
 
