@@ -9,7 +9,7 @@ from django.conf import settings
 
 from campaigns.audience import Crowd
 from campaigns.models import Campaign
-from reputation.budgets import ALL
+from reputation.budgets import ALL, whose
 from reputation.models import Budget as BudgetRow
 from reputation.pure.warmup import USED, WEEKEND
 from reputation.warmup import ladder_of
@@ -186,5 +186,8 @@ def _ladder(row: BudgetRow) -> Ladder:
         stays_until=row.warmup_on,
         afterwards=row.per_day,
         afterwards_an_hour=row.per_hour,
+        about=whose(row),
+        most=row.per_day,
+        most_an_hour=row.per_hour,
         rests=WEEKEND if row.warmup and row.warmup.skips_weekends else frozenset(),
     )

@@ -11,7 +11,7 @@ A limit is found in this order, each step over the one before:
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ from reputation.catalogue import catalogue
 from reputation.models import Budget, BudgetChange, Tally, WarmupPlan
 from reputation.pure.backoff import PROBE
 from reputation.pure.catalogue import Ceiling, Provider
-from reputation.pure.warmup import cap_of, is_cold, rests_on
+from reputation.pure.warmup import cap_of, cap_on, hour_at, is_cold, rests_on
 from reputation.workspace import today
 
 ALL = "*"
@@ -120,7 +120,7 @@ def steps_of(budget: Budget, *, now: datetime, zone: ZoneInfo, cold: bool = Fals
     cold = cold or (budget.warmup is not None and is_cold(budget.warmup_day))
     stock = _from_catalogue(budget, cold=cold)
     by_hand = _with_overrides(budget, stock)
-    warming = _with_warmup(budget, by_hand, today(now, zone))
+    warming = _with_warmup(budget, by_hand, now.astimezone(zone))
     return [
         ("catalogue", stock),
         ("set by hand", by_hand),
@@ -313,22 +313,29 @@ def _with_overrides(budget: Budget, limits: Limits) -> Limits:
     return replace(limits, **own, sources={**limits.sources, **dict.fromkeys(own, "set by hand")})
 
 
-def _with_warmup(budget: Budget, limits: Limits, day: date) -> Limits:
+def _with_warmup(budget: Budget, limits: Limits, at: datetime) -> Limits:
     if budget.warmup is None or budget.provider == ALL:
         return limits
     provider = catalogue().get(budget.provider)
     cap = cap_of(budget.warmup.days, provider.key, budget.warmup_day)
     if cap is None:
         return limits
+    hourly = hour_at(hourly_of(cap, provider.cold), about=whose(budget), at=at)
+    planned, cap = cap, cap_on(cap, about=whose(budget), day=at.date())
     source = f"warm-up “{budget.warmup.name}”, day {budget.warmup_day}"
-    hourly = hourly_of(cap, provider.cold)
+    source += f" of {planned:,}" if cap < planned else ""
     a_day = cap if budget.per_day is None else min(cap, budget.per_day)
     hour = min(hourly, limits.per_hour) if budget.per_hour is not None and limits.per_hour else hourly
     sources = {**limits.sources}
     sources |= {"per_day": source} if a_day == cap else {}
     sources |= {"per_hour": source} if hour == hourly else {}
-    rests = rests_on(day, skips_weekends=budget.warmup.skips_weekends)
+    rests = rests_on(at.date(), skips_weekends=budget.warmup.skips_weekends)
     return replace(limits, per_day=a_day, per_hour=hour, warmup_cap=cap, rests=rests, sources=sources)
+
+
+def whose(budget: Budget) -> str:
+    """By what the days of a warm-up differ: its scope and the provider."""
+    return f"{budget.scope} {budget.provider}"
 
 
 def hourly_of(cap: int, cold: Ceiling) -> int:

@@ -34,10 +34,15 @@ class Standing:
 # What says what a budget may spend, whatever columns there will be. Nearly all rows are the same for days, so what
 # follows from them is kept.
 _Row: TypeAlias = tuple[Any, ...]
-_NO_RULE = {"id", "scope", "warmup_id", "evidence", "changed_at", "last_dot_at"}
+_NO_RULE = {"id", "warmup_id", "evidence", "changed_at", "last_dot_at"}
 _OF_BUDGET = [column for column in Budget._meta.concrete_fields if column.attname not in _NO_RULE]
 _OF_PLAN = [column for column in WarmupPlan._meta.concrete_fields if column.attname != "created_at"]
-_RULES = ", ".join([f"b.{one.column}" for one in _OF_BUDGET] + [f"w.{one.column}" for one in _OF_PLAN])
+# Only a warm-up differs from scope to scope.
+_SCOPE = "CASE WHEN w.id IS NULL THEN '' ELSE b.scope END"
+_RULES = ", ".join(
+    [_SCOPE if one.attname == "scope" else f"b.{one.column}" for one in _OF_BUDGET]
+    + [f"w.{one.column}" for one in _OF_PLAN]
+)
 # The row by its unique index, and its tallies by theirs.
 _READ = f"""
 SELECT b.id, b.kind, b.scope, b.provider, b.state = 'open' AND w.id IS NULL,
@@ -90,7 +95,7 @@ def _lasting_limits(rules: _Row) -> Limits:
 
 @lru_cache(maxsize=10_000)
 def _budget(rules: _Row) -> Budget:
-    """Not to be saved: it has no scope."""
+    """Not to be saved: it has no scope, unless it warms up."""
     own, plan = rules[: len(_OF_BUDGET)], rules[len(_OF_BUDGET) :]
     warmup = None if plan[0] is None else WarmupPlan(**_named(_OF_PLAN, plan))
     return Budget(**_named(_OF_BUDGET, own), warmup=warmup)

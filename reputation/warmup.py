@@ -16,11 +16,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Max
 
-from reputation.budgets import ALL, budgets_for, hourly_of
+from reputation.budgets import ALL, budgets_for, hourly_of, whose
 from reputation.catalogue import catalogue
 from reputation.models import Alert, Budget, BudgetChange, DayTally, WarmupPlan
 from reputation.pure import warmup as pure
-from reputation.pure.warmup import Day, Decision, cap_of, length_of, rests_on
+from reputation.pure.warmup import Day, Decision, cap_of, cap_on, length_of, rests_on
 from reputation.workspace import today
 
 CHUNK = 1_000
@@ -91,13 +91,11 @@ def advance(*, now: datetime, zone: ZoneInfo) -> int:
 
 
 def ladder_of(budget: Budget) -> list[Rung]:
-    """What may leave on this warm-up day and on those that follow when each is used and goes well. For forecasts."""
+    """What the plan lets leave on this warm-up day and on those that follow when each is used and goes well. For
+    forecasts, which know on which date each comes, and with it how far below the plan it is."""
     provider = catalogue().get(budget.provider)
     series, day = pure.series_of(_plan_days(budget), provider.key), max(1, budget.warmup_day)
-    caps = [cap if budget.per_day is None else min(cap, budget.per_day) for cap in series[day - 1 :]]
-    hours = [hourly_of(cap, provider.cold) for cap in series[day - 1 :]]
-    limit = budget.per_hour
-    return [Rung(cap, hour if limit is None else min(hour, limit)) for cap, hour in zip(caps, hours, strict=True)]
+    return [Rung(cap, hourly_of(cap, provider.cold)) for cap in series[day - 1 :]]
 
 
 def _advance(now: datetime, zone: ZoneInfo, day: date, budgets: Sequence[Budget]) -> int:
@@ -120,6 +118,7 @@ def _judge(budget: Budget, tally: DayTally, verdicts: frozenset[str]) -> tuple[D
     cap = cap_of(_plan_days(budget), catalogue().get(budget.provider).key, budget.warmup_day)
     if cap is None:
         return Decision(0, "The plan has come to its end"), {}
+    cap = cap_on(cap, about=whose(budget), day=tally.day)
     day = Day(
         cap=min(cap, budget.per_day or cap),
         sent=tally.sent,

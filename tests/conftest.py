@@ -32,6 +32,15 @@ def pytest_configure() -> None:
     django.setup()
 
 
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days and hours of a warm-up exactly as its plan has them."""
+    from reputation.pure import warmup
+
+    monkeypatch.setattr(warmup, "DAY_SWAY", 0.0)
+    monkeypatch.setattr(warmup, "HOUR_SWAY", 0.0)
+
+
 @pytest.fixture(autouse=True)
 def _visits_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No thread writes visits down behind a test's back: it calls `waiting.flush()` on its own connection."""

@@ -4,9 +4,10 @@ Presets are data with sources (`reputation/warmup.toml`). Days count from 1, and
 """
 
 import tomllib
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from reputation.pure.catalogue import MARKS, OTHER, Catalogue, CatalogueError
@@ -24,6 +25,10 @@ USED = 0.8
 COMPLAINTS_FROM = 200
 CASES_FROM = 3
 IDLE_BACK_TWO, IDLE_RESTART = 14, 30
+
+# [P] How far below the plan a day and an hour may be: a sender who sends the same number at the same pace every day is
+# a machine. Never above the plan, and above what a used day needs.
+DAY_SWAY, HOUR_SWAY = 0.08, 0.25
 
 Days = Mapping[str, Sequence[int]]
 
@@ -88,6 +93,22 @@ def cap_of(days: Days, provider: str, day: int) -> int | None:
     """Messages allowed on the given day (from 1) at a provider; None after the last day: no cap any more."""
     series = series_of(days, provider)
     return series[max(day, 1) - 1] if max(day, 1) <= len(series) else None
+
+
+def cap_on(cap: int, *, about: str, day: date) -> int:
+    """A day's cap as it is on this day: at most DAY_SWAY less. `about` says whose; the same day, the same number."""
+    return max(1, round(cap * _sway(DAY_SWAY, about, day)))
+
+
+def hour_at(hourly: int, *, about: str, at: datetime) -> int:
+    """The hour's part of the cap in the hour of `at` (in the workspace's zone): less as the day is, and for itself."""
+    share = _sway(DAY_SWAY, about, at.date()) * _sway(HOUR_SWAY, about, at.replace(minute=0, second=0, microsecond=0))
+    return max(1, int(hourly * share))
+
+
+def _sway(most: float, about: str, when: date | datetime) -> float:
+    """A share from 1 - most to 1, as good as random. crc32 is the same on every machine, unlike hash()."""
+    return 1 - most * zlib.crc32(f"{about} {when:%Y-%m-%d %H}".encode()) / 0xFFFFFFFF
 
 
 def length_of(days: Days, provider: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TypeVar
 
+from reputation.pure.warmup import cap_on, hour_at
 from sending.pure.guard import AT_LATEST, SETTLE
 from sending.pure.lanes import TRANSACTIONAL, Demand, Lane
 from sending.pure.pacing import DEFAULT_CONNECTIONS, TURN
@@ -42,8 +43,9 @@ Key = TypeVar("Key", datetime, date)
 class Ladder:
     """The caps of a budget that warms up, from its present day on. A night leads to the next one when at least `used`
     of the day's cap has left and the day is past `stays_until`; after the last one `afterwards` is the cap, or none.
-    `hours`: what may leave in an hour of each of these days. On `rests` (weekdays, Monday is 0) nothing but
-    transactional mail leaves, and the cap stays what it is.
+    `hours`: what may leave in an hour of each of these days. `about`: whose caps they are, which sway from day to day
+    (`reputation.pure.warmup.cap_on`); empty for caps that do not. `most`, `most_an_hour`: what a person set on the
+    budget. On `rests` (weekdays, Monday is 0) nothing but transactional mail leaves, and the cap stays what it is.
     """
 
     caps: Sequence[int]
@@ -53,6 +55,21 @@ class Ladder:
     afterwards: int | None = None
     afterwards_an_hour: int | None = None
     rests: frozenset[int] = frozenset()
+    about: str = ""
+    most: int | None = None
+    most_an_hour: int | None = None
+
+    def cap_on(self, rung: int, day: date) -> int:
+        """What may leave on this day, which is the rung-th of the ladder."""
+        cap = cap_on(self.caps[rung], about=self.about, day=day) if self.about else self.caps[rung]
+        return cap if self.most is None else min(cap, self.most)
+
+    def hour_at(self, rung: int, at: datetime) -> int | None:
+        """What may leave in the hour of `at`, in the zone of the days. None without a limit of the hour."""
+        if not self.hours:
+            return None
+        hour = hour_at(self.hours[rung], about=self.about, at=at) if self.about else self.hours[rung]
+        return hour if self.most_an_hour is None else min(hour, self.most_an_hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +189,7 @@ class _Source:
             self.day, self.sent_today = day, 0.0
         while self.hour and self.hour[0][0] < at + length - HOUR:
             self.hour.popleft()
-        limits = in_force(self._of_day(), at)
+        limits = in_force(self._of_day(at.astimezone(self.zone)), at)
         self.used = 0.0
         self.room = 0.0 if limits is None else self._throughput(limits) * length.total_seconds() / 60
         self.left = min(self.room, self._window(limits))
@@ -188,9 +205,10 @@ class _Source:
         if ladder is None or self.rung >= len(ladder.caps) or (ladder.stays_until and day <= ladder.stays_until):
             return
         # Small caps are used up to a whole message.
-        self.rung += self.sent_today > 0 and round(self.sent_today) >= ladder.used * ladder.caps[self.rung]
+        cap = ladder.cap_on(self.rung, self.day)
+        self.rung += self.sent_today > 0 and round(self.sent_today) >= ladder.used * cap
 
-    def _of_day(self) -> Budget:
+    def _of_day(self, at: datetime) -> Budget:
         ladder = self.ladder
         if ladder is None:
             return self.budget
@@ -198,8 +216,8 @@ class _Source:
         if self.rung >= len(ladder.caps):
             limits = replace(limits, per_day=ladder.afterwards, per_hour=ladder.afterwards_an_hour or limits.per_hour)
             return replace(self.budget, limits=limits)
-        cap, rests = ladder.caps[self.rung], self.day.weekday() in ladder.rests
-        hour = ladder.hours[self.rung] if ladder.hours else limits.per_hour
+        cap, rests = ladder.cap_on(self.rung, self.day), self.day.weekday() in ladder.rests
+        hour = ladder.hour_at(self.rung, at) if ladder.hours else limits.per_hour
         return replace(self.budget, limits=replace(limits, per_day=cap, per_hour=hour, rests=rests))
 
     def _window(self, limits: Limits | None) -> float:

@@ -5,10 +5,12 @@ import pytest
 from django.urls import reverse
 
 from campaigns.audience import Crowd
-from campaigns.forecast import outlook, with_tail
+from campaigns.forecast import _ladder, outlook, with_tail
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from reputation import budgets, plans, warmup
+from reputation.budgets import budgets_for, limits_of
+from reputation.models import Budget
 from tests.campaigns.world import ready_campaign
 from tests.visitors import colleague
 
@@ -109,6 +111,7 @@ def test_small_sites_share_a_lane_and_nobody_is_lost() -> None:
     assert found == {"google": 900, "tail": 52, "other:b.example": 50}
 
 
+@pytest.mark.usefixtures("steady")
 def test_a_warm_up_that_nobody_uses_until_then_stands_still(now: datetime) -> None:
     campaign = ready_campaign(now)
     plan = plans.make(name="Standard", preset="standard")
@@ -116,6 +119,21 @@ def test_a_warm_up_that_nobody_uses_until_then_stands_still(now: datetime) -> No
     (today,) = ahead(now, campaign, google=900).rows
     (later,) = ahead(now, campaign, starts_at=now + timedelta(days=7), google=900).rows
     assert [n for _, n in today.days] == [n for _, n in later.days]
+
+
+def test_it_counts_with_the_very_caps_that_the_planner_will_have(now: datetime) -> None:
+    plan = plans.make(name="Standard", preset="standard")
+    warmup.start(now=now, zone=ZONE, kind="ip", scope="127.0.1.1", plan=plan, day=4)
+    [budget] = budgets_for(now=now, kind_scopes=[("ip", "127.0.1.1")], provider="google")
+    row = Budget.objects.select_related("warmup").get(pk=budget.pk)
+    ladder = _ladder(row)
+    caps = set()
+    for hours in range(0, 96, 5):
+        at = (now + timedelta(hours=hours)).astimezone(ZONE)
+        limits = limits_of(row, now=at, zone=ZONE)
+        assert (limits.per_day, limits.per_hour) == (ladder.cap_on(0, at.date()), ladder.hour_at(0, at))
+        caps.add(limits.per_day or 0)
+    assert len(caps) > 2 and max(caps) <= plan.days["google"][3]
 
 
 def test_weekends_that_the_plan_skips_are_left_out(now: datetime) -> None:

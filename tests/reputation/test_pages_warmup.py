@@ -56,6 +56,7 @@ def test_a_cap_of_zero_is_refused(plan):
     assert answer.status_code == 422
 
 
+@pytest.mark.usefixtures("steady")
 def test_an_address_begins_on_the_day_asked_for_and_shows_its_cap_of_today(plan):
     budget = warming(plan)
     assert (budget.warmup, budget.warmup_day) == (plan, 3)

@@ -10,7 +10,7 @@ from reputation import budgets, ledger, plans, warmup
 from reputation.ledger import Entry
 from reputation.models import Alert, Budget, BudgetChange, WarmupPlan
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("steady")]
 SCOPE = ("ip", "192.0.2.1")
 
 
@@ -158,8 +158,8 @@ def test_a_held_day_is_not_left_however_well_it_goes(now: datetime, berlin: Zone
 
 def test_forecasts_see_the_caps_of_days_to_come(now: datetime, google: Budget) -> None:
     assert [rung.day for rung in warmup.ladder_of(google)] == [100, 200, 400, 800]
-    budgets.edit(now=now, budget=google, actor=None, reason="Careful", per_day=300)
-    assert [rung.day for rung in warmup.ladder_of(_again(google))] == [100, 200, 300, 300]
+    warmup.step(now=now, zone=ZoneInfo("UTC"), budget=google, by=2, actor=None, reason="Known")
+    assert [rung.day for rung in warmup.ladder_of(_again(google))] == [400, 800]
 
 
 def test_a_day_s_figures_and_what_followed_are_written_down(now: datetime, berlin: ZoneInfo, google: Budget) -> None:

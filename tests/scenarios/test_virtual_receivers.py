@@ -17,6 +17,7 @@ from lab.persona import load_personas
 from lab.reputation import Opinion, Temper
 from reputation import budgets, plans, warmup
 from reputation.models import Budget, RecipientDomain
+from reputation.pure.warmup import cap_on
 from sending.models import Mailing
 from tests.cast import direct_route, newsletter, people, pool_of, pressed, shop, verified_domain
 from tests.scenarios.virtual import Offer, Post, Receiver, Says
@@ -227,7 +228,12 @@ def test_days_of_twenty_three_and_of_twenty_five_hours_have_their_cap_like_other
         warmup.advance(now=post.now, zone=ZONE)
     google = post.receivers["google"]
     # A tenth is kept for transactional mail.
-    assert [google.offered[first + n * DAY] for n in range(4)] == [cap * 9 // 10 for cap in plan.days["google"][:4]]
+    caps = [
+        min(cap_on(cap, about=f"{scope} google", day=first + n * DAY) for scope in (FIRST, OURS))
+        for n, cap in enumerate(plan.days["google"][:4])
+    ]
+    assert [google.offered[first + n * DAY] for n in range(4)] == [cap - cap // 10 for cap in caps]
+    assert all(cap <= planned for cap, planned in zip(caps, plan.days["google"], strict=False))
     assert set(Counter(offer.recipient for offer in google.offers).values()) == {1}
 
 

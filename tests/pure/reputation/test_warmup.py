@@ -1,6 +1,6 @@
 """Warm-up arithmetic: the shipped presets, the series they make, and what follows from a day."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from reputation.catalogue import catalogue
 from reputation.plans import presets
 from reputation.pure.catalogue import CatalogueError
-from reputation.pure.warmup import Day, cap_of, day_after, days_of, decay, decide, load
+from reputation.pure.warmup import Day, cap_of, cap_on, day_after, days_of, decay, decide, hour_at, load
 
 
 def _standard() -> dict[str, list[int]]:
@@ -128,3 +128,31 @@ def test_wrong_presets_are_refused_by_name(text: str, words: str) -> None:
     with pytest.raises(CatalogueError) as caught:
         load(text)
     assert words in str(caught.value)
+
+
+DAYS = [date(2026, 1, 1) + timedelta(days=n) for n in range(400)]
+
+
+@pytest.mark.parametrize("cap", [1, 2, 20, 150, 48_000, 1_000_000_000])
+def test_no_day_is_like_the_other_and_none_above_the_plan(cap: int) -> None:
+    caps = [cap_on(cap, about="192.0.2.1 google", day=day) for day in DAYS]
+    assert caps == [cap_on(cap, about="192.0.2.1 google", day=day) for day in DAYS]
+    assert all(max(1, 0.92 * cap - 1) <= one <= cap for one in caps)
+    if cap >= 150:
+        assert len(set(caps)) > 10
+        assert caps != [cap_on(cap, about="192.0.2.2 google", day=day) for day in DAYS]
+
+
+def test_a_day_used_to_its_own_cap_leads_on_whatever_the_plan_has() -> None:
+    assert all(cap_on(20, about="a google", day=day) >= 0.8 * 20 for day in DAYS)
+
+
+def test_hours_differ_too_and_leave_time_for_the_whole_day() -> None:
+    about, hourly = "192.0.2.1 google", 100
+    day = datetime(2026, 11, 28, tzinfo=UTC)
+    hours = [hour_at(hourly, about=about, at=day + timedelta(minutes=20 * n)) for n in range(72)]
+    assert hours[0] == hours[1] == hours[2] and len(set(hours)) > 8
+    assert all(0.92 * 0.75 * hourly - 1 <= hour <= hourly for hour in hours)
+    # A sixth of the day's cap at most: what is left of it after the slowest hours still fits into the day.
+    assert sum(hours[::3]) > 6 * hourly
+    assert hour_at(1, about=about, at=day) == 1

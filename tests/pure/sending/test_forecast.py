@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -178,40 +178,64 @@ def _tick(seconds: float) -> float:
     return min(20.0, max(1.0, seconds / 2_000))
 
 
+@pytest.mark.parametrize("about", ["", "192.0.2.1 google"])
 @pytest.mark.parametrize("growth", [1.3, 1.5, 2.0])
 @pytest.mark.parametrize("start", [50, 300])
 @pytest.mark.parametrize("people", [900, 6_000])
 @pytest.mark.parametrize("begins_at", [6, 21])
 def test_a_warm_up_s_end_is_within_a_tenth_of_the_simulated_one(
-    growth: float, start: int, people: int, begins_at: int
+    about: str, growth: float, start: int, people: int, begins_at: int
 ) -> None:
-    """Against simulated workers, whose cap is moved at midnight by what was really sent, as the night does it."""
+    """Against simulated workers, whose cap is moved at midnight by what was really sent, as the night does it. `about`:
+    with days and hours that sway."""
     caps = [round(start * growth**day) for day in range(30)]
-    budget = Budget(1, "ip", Limits(connections=2, per_day=caps[0]))
-    demand = [Demand(mailing=1, provider="google", lanes=lane(1), fresh=people)]
+    ladder = Ladder(caps, used=0.8, hours=[max(1, cap // 7) for cap in caps] if about else (), about=about)
     opening = timedelta(hours=begins_at)
-    (row,) = forecast(
-        now=START + opening, budgets=[budget], demand=demand, zone=UTC, ladders={1: Ladder(caps, used=0.8)}
-    )
+    budget = _on_its_day(Budget(1, "ip", Limits(connections=2)), ladder, 0, START + opening)
+    demand = [Demand(mailing=1, provider="google", lanes=lane(1), fresh=people)]
+    (row,) = forecast(now=START + opening, budgets=[budget], demand=demand, zone=UTC, ladders={1: ladder})
     assert row.finishes_at is not None
     took = (row.finishes_at - START).total_seconds()
     world = World({1: budget}, demand, habits=Habits(0.3, tick=300.0, coalesced=60.0))
     world.now = opening.total_seconds()
     days = int(took / 86_400) + 3
-    world.run(days * 86_400.0, changes={86_400.0 * day: _midnight(caps, day) for day in range(1, days)})
+    climb = _Climb(ladder)
+    world.run(days * 86_400.0, changes={3_600.0 * hour: climb.hour(hour) for hour in range(begins_at + 1, 24 * days)})
     begun = opening.total_seconds()
     assert took - begun == pytest.approx(world.finished[1] - begun, rel=0.1)
 
 
-def _midnight(caps: list[int], day: int) -> Callable[[World], None]:
-    def climb(world: World) -> None:
-        cap = world.budgets[1].limits.per_day or 0
-        sent = sum(86_400.0 * (day - 1) <= at < 86_400.0 * day for at in world.dots[1])
-        if sent >= 0.8 * cap and caps.index(cap) + 1 < len(caps):
-            limits = replace(world.budgets[1].limits, per_day=caps[caps.index(cap) + 1])
-            world.budgets[1] = replace(world.budgets[1], limits=limits)
+def _on_its_day(budget: Budget, ladder: Ladder, rung: int, at: datetime) -> Budget:
+    limits = replace(budget.limits, per_day=ladder.cap_on(rung, at.date()), per_hour=ladder.hour_at(rung, at))
+    return replace(budget, limits=limits)
 
-    return climb
+
+class _Climb:
+    """Moves the cap as the nights do, by what was really sent; and the hour's, where hours differ."""
+
+    def __init__(self, ladder: Ladder) -> None:
+        self.ladder, self.rung = ladder, 0
+
+    def hour(self, hour: int) -> Callable[[World], None]:
+        def change(world: World) -> None:
+            if hour % 24 == 0:
+                self._night(world, hour // 24)
+            at = START + timedelta(hours=hour)
+            world.budgets[1] = _on_its_day(world.budgets[1], self.ladder, self.rung, at)
+
+        return change
+
+    def _night(self, world: World, day: int) -> None:
+        sent = sum(86_400.0 * (day - 1) <= at < 86_400.0 * day for at in world.dots[1])
+        before = (START + timedelta(days=day - 1)).date()
+        if sent >= 0.8 * self.ladder.cap_on(self.rung, before) and self.rung + 1 < len(self.ladder.caps):
+            self.rung += 1
+
+
+def test_what_a_person_allows_is_not_exceeded_by_a_warm_up() -> None:
+    ladder = Ladder([100, 400], used=0.8, hours=[20, 80], about="a google", most=200, most_an_hour=30)
+    assert ladder.cap_on(0, START.date()) <= 100 and ladder.cap_on(1, START.date()) == 200
+    assert (ladder.hour_at(0, START) or 0) <= 20 and ladder.hour_at(1, START) == 30
 
 
 def test_days_are_those_of_the_workspaces_zone() -> None:
