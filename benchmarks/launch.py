@@ -190,9 +190,6 @@ def main() -> None:
     if each > asked.recipients * 0.9:
         parser.error("More deliveries a mailing than there are people.")
     with _world.installed({}):
-        from django.conf import settings
-
-        settings.DEBUG = False  # as operators run it: with it Django writes down every statement
         now = datetime.now(UTC)
         _run("SET statement_timeout = 0")
         report, first = launches(asked.recipients, ROUNDS, now)

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=200)
     parser.add_argument("--profile", action="store_true", help="say where the time goes")
     asked = parser.parse_args()
-    with _world.installed({"DEBUG": "no", "LAB": "yes"}):
+    with _world.installed({}):
         print(json.dumps(measured(asked)))
 
 

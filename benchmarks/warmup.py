@@ -312,10 +312,8 @@ def main(asked: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the figures as one object at the end")
     options = parser.parse_args(asked)
     with _world.installed({}):
-        from django.conf import settings
         from django.db import connection
 
-        settings.DEBUG = False  # as operators run it: with it Django writes down every statement
         with connection.cursor() as cursor:
             cursor.execute("SET synchronous_commit = off")
         found = report(options.people, options.days, options.preset)
