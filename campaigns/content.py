@@ -123,6 +123,7 @@ def duplicate(*, now: datetime, campaign: Campaign, by: User | None) -> Campaign
             track_opens=campaign.track_opens,
             track_clicks=campaign.track_clicks,
             per_hour=campaign.per_hour,
+            overflow=campaign.overflow,
             tags=campaign.tags,
             after=campaign.after,
             whom=campaign.whom,

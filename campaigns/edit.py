@@ -91,9 +91,10 @@ def set_tracking(*, now: datetime, campaign_id: int, opens: bool, clicks: bool) 
     _change(campaign_id, updated_at=now, track_opens=opens, track_clicks=clicks)
 
 
-def set_speed(*, now: datetime, campaign_id: int, per_hour: int | None) -> None:
-    """At most so many messages an hour; None is as fast as is safe. No reason to ask anew. Raises NotADraft."""
-    _update(campaign_id, updated_at=now, per_hour=per_hour)
+def set_speed(*, now: datetime, campaign_id: int, per_hour: int | None, overflow: bool | None = None) -> None:
+    """At most so many messages an hour; None is as fast as is safe. `overflow`: may the pool's next route take what the
+    first cannot? None is as the pool has it. No reason to ask anew. Raises NotADraft."""
+    _update(campaign_id, updated_at=now, per_hour=per_hour, overflow=overflow)
 
 
 def _change(campaign_id: int, **values: Any) -> None:

@@ -29,9 +29,12 @@ OTHERS = "(others)"
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """By provider, the largest first. `done_at` is the last one's end, None while one of them has none."""
+    """By provider, the largest first. `routes`: how many its pool has; `overflows`: may the next take what the first
+    cannot? `done_at` is the last one's end, None while one of them has none."""
 
     rows: list[ProviderForecast]
+    routes: int = 0
+    overflows: bool = False
 
     @property
     def done_at(self) -> datetime | None:
@@ -56,13 +59,21 @@ def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Cam
     """
     if campaign.pool is None or campaign.sending_domain is None or not crowd.recipients:
         return Outlook([])
-    us = Mailing(pk=0, pool=campaign.pool, sending_domain=campaign.sending_domain, per_hour=campaign.per_hour)
+    us = Mailing(
+        pk=0,
+        pool=campaign.pool,
+        sending_domain=campaign.sending_domain,
+        per_hour=campaign.per_hour,
+        overflow=campaign.overflow,
+    )
     ours = [
         _Share(provider, people, 0 if provider == "unknown" else first_part(people))
         for provider, people in with_tail(crowd.by_provider).items()
     ]
     rows = _run(now, zone, us, ours, begins=max(now, starts_at))
-    return Outlook(sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total))
+    routes = campaign.pool.members.filter(route__active=True).count()
+    ours_only = sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total)
+    return Outlook(ours_only, routes, _overflows(us))
 
 
 def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[str, int]) -> dict[str, datetime | None]:
@@ -156,10 +167,14 @@ def _coming(
         provider=label,
         lanes=known.lanes_of(_choice(mailing, provider), mailing.pk),
         fresh=people,
-        overflow=mailing.pool.overflow,
+        overflow=_overflows(mailing),
     )
     faster = settings.TIME_FACTOR
     return Coming(demand, begins, first, settle=SETTLE / faster, at_latest=AT_LATEST / faster)
+
+
+def _overflows(mailing: Mailing) -> bool:
+    return mailing.pool.overflow if mailing.overflow is None else mailing.overflow
 
 
 def _choice(mailing: Mailing, provider: str) -> Choice:

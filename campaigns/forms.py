@@ -218,6 +218,19 @@ class WhenForm(forms.Form):
         help_text=_("So many hours at least, evenly."),
     )
 
+    overflow = forms.TypedChoiceField(
+        label=_("When the first route is full"),
+        required=False,
+        choices=[
+            ("", _("As the pool has it")),
+            ("yes", _("The next route takes over")),
+            ("no", _("Mail waits for it")),
+        ],
+        coerce=lambda said: said == "yes",
+        empty_value=None,
+        help_text=_("During a warm-up, a warm route can take the rest of the day."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         own = workspace().time_zone
@@ -231,6 +244,10 @@ class WhenForm(forms.Form):
         """At most so many an hour, by either way of saying it; None is as fast as is safe."""
         spread = self.cleaned_data.get("spread_hours")
         return -(-max(1, people) // spread) if spread else self.cleaned_data.get("per_hour")
+
+    def pace(self, people: int) -> tuple[int | None, bool | None]:
+        """At most so many an hour, and whether the next route takes over."""
+        return self.hourly(people), self.cleaned_data["overflow"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -100,5 +100,6 @@ def _new(campaign: Campaign) -> NewMailing:
         scopes=SCOPES,
         included_lists=lists_of(campaign)[0],
         per_hour=campaign.per_hour,
+        overflow=campaign.overflow,
         first_part=True,
     )

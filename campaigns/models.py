@@ -61,6 +61,8 @@ class Campaign(models.Model):
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
+    # May the pool's next route take what the first cannot? None: as the pool has it.
+    overflow = models.BooleanField(null=True, blank=True)
     # Number of the current revision; every save of the content must name the one it started from.
     rev = models.PositiveIntegerField(default=0)
 

@@ -32,16 +32,16 @@ FEW = 20
 _STREAM = "CASE WHEN m.is_test THEN 'transactional' ELSE m.stream END"
 # Mailings are grouped by numbers, before anything is joined to them.
 _SENDERS = f"""
-SELECT g.pool_id, g.sending_domain_id, d.name, g.stream, p.overflow,
+SELECT g.pool_id, g.sending_domain_id, d.name, g.stream, g.overflow, coalesce(g.overflow, p.overflow),
        EXISTS (SELECT 1 FROM sending_poolroute r WHERE r.pool_id = g.pool_id)
        AND NOT EXISTS (SELECT 1 FROM sending_poolroute r JOIN sending_route way ON way.id = r.route_id
                        WHERE r.pool_id = g.pool_id AND way.kind = 'direct'),
        g.n, CASE WHEN g.n <= {FEW} THEN g.all_of_them ELSE g.near END, g.limited
 FROM (
-    SELECT m.pool_id, m.sending_domain_id, {_STREAM} AS stream, count(*) AS n,
+    SELECT m.pool_id, m.sending_domain_id, {_STREAM} AS stream, m.overflow, count(*) AS n,
            (array_agg(m.id))[:{FEW}] AS all_of_them, array_agg(m.id) FILTER (WHERE m.deadline <= %(near)s) AS near,
            coalesce(array_agg(ARRAY[m.id, m.per_hour]) FILTER (WHERE m.per_hour > 0), '{{}}') AS limited
-    FROM sending_mailing m WHERE m.state = 'running' GROUP BY 1, 2, 3
+    FROM sending_mailing m WHERE m.state = 'running' GROUP BY 1, 2, 3, 4
 ) g
 JOIN reputation_sendingdomain d ON d.id = g.sending_domain_id JOIN sending_pool p ON p.id = g.pool_id
 """
@@ -66,14 +66,15 @@ SELECT provider FROM fresh WHERE provider IS NOT NULL
 UNION SELECT provider_now FROM due WHERE provider_now IS NOT NULL
 """
 _WHOSE = f"""
-SELECT DISTINCT m.pool_id, m.sending_domain_id, {_STREAM}, l.provider
+SELECT DISTINCT m.pool_id, m.sending_domain_id, {_STREAM}, m.overflow, l.provider
 FROM sending_mailinglane l JOIN sending_mailing m ON m.id = l.mailing_id AND m.state = 'running'
 WHERE l.provider = ANY(%(providers)s) AND l.state = 'open'
 """
 # The test of the mailing is a scalar on purpose: as a join it would lead to the lanes of every mailing, one by one, and
 # not along the index of those that wait, where the first who fit are near the beginning.
 _FITS = f"""(SELECT m.state = 'running' AND m.pool_id = line.pool AND m.sending_domain_id = line.domain
-             AND {_STREAM} = line.stream AND m.id <> ALL(%(spent)s::bigint[])
+             AND {_STREAM} = line.stream AND m.overflow IS NOT DISTINCT FROM line.overflow
+             AND m.id <> ALL(%(spent)s::bigint[])
              FROM sending_mailing m WHERE m.id = {{mailing}})"""
 _DUE = "q.batch IS NULL AND q.due_at <= %(now)s"
 _WAITS = "l.state = 'open' AND l.next_seq <= l.release_seq"
@@ -83,8 +84,8 @@ _MAY_GO = """CASE WHEN q.pinned_route IS NULL THEN line.is_open
 _FIRST = f"""
 WITH line AS (
     SELECT * FROM unnest(%(n)s::int[], %(provider)s::text[], %(pool)s::bigint[], %(domain)s::bigint[],
-                         %(stream)s::text[], %(is_open)s::bool[], %(is_short)s::bool[])
-        AS line (n, provider, pool, domain, stream, is_open, is_short)
+                         %(stream)s::text[], %(overflow)s::bool[], %(is_open)s::bool[], %(is_short)s::bool[])
+        AS line (n, provider, pool, domain, stream, overflow, is_open, is_short)
 ), way AS (
     SELECT * FROM unnest(%(of_line)s::int[], %(route)s::bigint[]) AS way (of_line, route)
 ), longest AS (
@@ -106,7 +107,7 @@ WITH line AS (
         SELECT line.n, {_LANE}, row_number() OVER (PARTITION BY line.n ORDER BY l.last_given_at NULLS FIRST) AS place
         FROM sending_mailing m JOIN sending_mailinglane l ON l.mailing_id = m.id AND l.state = 'open'
         JOIN line ON line.pool = m.pool_id AND line.domain = m.sending_domain_id AND line.stream = {_STREAM}
-         AND line.provider = l.provider
+         AND line.overflow IS NOT DISTINCT FROM m.overflow AND line.provider = l.provider
         WHERE m.id = ANY(%(near)s::bigint[]) AND m.state = 'running' AND m.id <> ALL(%(spent)s::bigint[])
           AND (line.is_open AND l.next_seq <= l.release_seq
                OR EXISTS (SELECT 1 FROM sending_requeue q WHERE q.mailing_id = m.id AND q.wave = l.wave
@@ -136,13 +137,15 @@ FROM (SELECT DISTINCT provider FROM unnest(%(provider)s::text[]) AS lines (provi
 @dataclass(frozen=True, slots=True, eq=False)
 class Sender:
     """Running mailings whose messages to one provider may take the same lanes. `stream`: as planned, where a test, for
-    one person's eyes and now, goes the way of transactional mail and waits for no campaign. `looks_up`: every way out
-    is a relay or an ESP. `near`: ids of those looked at one by one; `per_hour`: of those with a limit of their own."""
+    one person's eyes and now, goes the way of transactional mail and waits for no campaign. `own_overflow`: what the
+    mailings say themselves, None as the pool has it. `looks_up`: every way out is a relay or an ESP. `near`: ids of
+    those looked at one by one; `per_hour`: of those with a limit of their own."""
 
     pool: int
     domain_id: int
     domain: str
     stream: str
+    own_overflow: bool | None
     overflow: bool
     looks_up: bool
     mailings: int
@@ -182,17 +185,17 @@ def waiting(*, now: datetime) -> tuple[list[Sender], set[str]]:
     """The running mailings by what decides their ways out; and the providers where anything waits, now or later."""
     senders, providers = ask([_SENDERS, _PROVIDERS], {"near": now + NEAR})
     return [
-        Sender(pool, domain_id, domain, stream, overflow, looks_up, n, near or (), dict(limits))
-        for pool, domain_id, domain, stream, overflow, looks_up, n, near, limits in senders
+        Sender(pool, domain_id, domain, stream, own, overflow, looks_up, n, near or (), dict(limits))
+        for pool, domain_id, domain, stream, own, overflow, looks_up, n, near, limits in senders
     ], {provider for (provider,) in providers}
 
 
 def whose(*, providers: Collection[str], senders: Collection[Sender]) -> set[tuple[Sender, str]]:
     """Which senders have lanes at which of these providers."""
-    by_key = {(sender.pool, sender.domain_id, sender.stream): sender for sender in senders}
+    by_key = {(sender.pool, sender.domain_id, sender.stream, sender.own_overflow): sender for sender in senders}
     with connection.cursor() as cursor:
         cursor.execute(_WHOSE, {"providers": list(providers)})
-        rows = [(by_key.get((pool, domain, stream)), provider) for pool, domain, stream, provider in cursor.fetchall()]
+        rows = [(by_key.get(tuple(key)), provider) for *key, provider in cursor.fetchall()]
     return {(sender, provider) for sender, provider in rows if sender is not None}
 
 
@@ -227,6 +230,7 @@ def _as_params(now: datetime, lines: Sequence[Line], spent: Collection[int]) -> 
         "pool": numbers(line.sender.pool for line in lines),
         "domain": numbers(line.sender.domain_id for line in lines),
         "stream": texts(line.sender.stream for line in lines),
+        "overflow": [line.sender.own_overflow for line in lines],
         "is_open": [line.is_open for line in lines],
         "is_short": [line.sender.mailings <= FEW for line in lines],
         "of_line": numbers(n for n, _ in ways),

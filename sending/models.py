@@ -136,6 +136,8 @@ class Mailing(models.Model):
     launched_at = models.DateTimeField()
     deadline = models.DateTimeField(null=True, blank=True)
     per_hour = models.PositiveIntegerField(null=True, blank=True)
+    # May the pool's next route take what the first cannot? None: as the pool has it.
+    overflow = models.BooleanField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0)
     n_excluded = models.PositiveIntegerField(default=0)
     # The same by reason.

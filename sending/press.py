@@ -35,6 +35,7 @@ class NewMailing:
     included_lists: Sequence[int] = ()
     deadline: datetime | None = None
     per_hour: int | None = None
+    overflow: bool | None = None
     is_test: bool = False
     is_open: bool = False
     # Does a small random part go first at every large provider, and the rest when it is judged (guard.py)?
@@ -130,6 +131,7 @@ def _mailing(now: datetime, new: NewMailing) -> tuple[Mailing, bool]:
             "included_lists": list(new.included_lists),
             "deadline": new.deadline,
             "per_hour": new.per_hour,
+            "overflow": new.overflow,
             "state": Mailing.State.RUNNING,
             "state_since": now,
             "launched_at": now,

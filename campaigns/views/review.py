@@ -46,7 +46,7 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
     crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
     start = _start(campaign, form, now)
     if form is not None and form.is_valid():
-        campaign.per_hour = form.hourly(crowd.recipients)
+        campaign.per_hour, campaign.overflow = form.pace(crowd.recipients)
     context = {
         "nav": "campaigns",
         "now": now,
@@ -57,11 +57,15 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "crowd": crowd,
         "subject_people": SUBJECT_PEOPLE,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
-        "form": form or WhenForm(initial={"per_hour": campaign.per_hour}),
+        "form": form or WhenForm(initial=_pace_of(campaign)),
         **start,
         **_judged(now, campaign, crowd, start["starts_at"]),
     }
     return render(request, "campaigns/review.html", context, status=status)
+
+
+def _pace_of(campaign: Campaign) -> dict[str, object]:
+    return {"per_hour": campaign.per_hour, "overflow": {True: "yes", False: "no", None: ""}[campaign.overflow]}
 
 
 def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime) -> dict[str, object]:
@@ -127,7 +131,8 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return _page(request, campaign, form, status=422)
     at = {name: form.cleaned_data[name] for name in ("wall_time", "zone")}
     try:
-        edit.set_speed(now=now, campaign_id=campaign_id, per_hour=form.hourly(form.people))
+        per_hour, overflow = form.pace(form.people)
+        edit.set_speed(now=now, campaign_id=campaign_id, per_hour=per_hour, overflow=overflow)
         scheduling.schedule(now=now, campaign_id=campaign_id, by=acting(request), **at)
     except (scheduling.CannotSchedule, content.NotADraft, BadWallTime) as error:
         form.add_error(None, str(error))

@@ -12,8 +12,10 @@ from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
 from campaigns.pure.advice import wrong_in_subject
+from reputation.budgets import budgets_for
+from reputation.budgets import edit as edit_budget
 from tests.campaigns.world import ready_campaign, write
-from tests.cast import newsletter, people
+from tests.cast import direct_route, newsletter, people, pool_of
 from tests.visitors import colleague
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +138,31 @@ def test_it_is_spread_evenly_over_so_many_hours(client, campaign) -> None:
 def test_a_rate_and_a_spread_at_once_are_refused(client, campaign) -> None:
     answer = schedule(client, campaign, spread_hours="3", per_hour="100")
     assert answer.status_code == 422 and "not both" in answer.content.decode()
+
+
+def test_whether_the_next_route_takes_over_is_chosen_foreseen_and_frozen(client, campaign) -> None:
+    assert "When the first route is full" not in page(client, campaign, "review")
+    Campaign.objects.filter(pk=campaign.pk).update(pool=pool_of(direct_route(), direct_route("127.0.1.2")))
+    now = timezone.now()
+    for kind, scope in (("ip", "127.0.1.1"), ("ip", "127.0.1.2")):
+        for provider in ("google", "yahoo", "microsoft"):
+            (budget,) = budgets_for(now=now, kind_scopes=[(kind, scope)], provider=provider)
+            edit_budget(now=now, budget=budget, actor=None, reason="test", per_day=5 if scope.endswith("1.1") else 900)
+    alone = page(client, campaign, "review")
+    assert ("By the first route alone" in alone and "… " in alone) or "on " in alone
+    both = page(client, campaign, "review", when="now", overflow="yes")
+    assert "By 2 routes: the next takes over" in both and both.count("in one go") > alone.count("in one go")
+    assert schedule(client, campaign, overflow="yes").status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.overflow is True
+    launched = launch(now=now + timedelta(minutes=5), campaign_id=campaign.pk)
+    assert launched is not None and launched.overflow is True
+
+
+def test_without_a_choice_it_is_as_the_pool_has_it(client, campaign) -> None:
+    assert schedule(client, campaign).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.overflow is None
 
 
 def test_a_campaign_that_missed_its_time_asks_send_now_or_reschedule(client, campaign) -> None:
