@@ -10,3 +10,9 @@ def acting(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise PermissionDenied("Sign in first.")
     return request.user
+
+
+def may_post(request: HttpRequest, route: str) -> bool:
+    """May whoever is signed in change something at the route of this name? As the gatekeeper says, who let them in."""
+    visitor = getattr(request, "visitor", None)
+    return visitor is not None and bool(visitor.may(route, changes=True))

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from allauth.mfa.utils import is_mfa_enabled
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,7 @@ from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from config import languages, roles
+from config.models import Member
 from config.team.members import member_of, role_of
 from reputation.models import Workspace
 from reputation.workspace import workspace
@@ -66,15 +68,30 @@ class Gatekeeper:
 
 def visitor_of(request: HttpRequest) -> Visitor:
     """Looked up once a request, when first asked for: recipients' doors cost no query."""
-    found = getattr(request, "_visitor", None)
+    found = getattr(request, "visitor", None)
     if found is None:
-        member = member_of(request.user)
+        house, member = _asked(request.user) if request.user.is_authenticated else (workspace(), None)
         role = role_of(request.user, member)
         found = Visitor(
-            role, workspace(), shortcuts=not member or member.shortcuts, language=member.language if member else ""
+            role, house, shortcuts=not member or member.shortcuts, language=member.language if member else ""
         )
-        request._visitor = found  # type: ignore[attr-defined]
+        request.visitor = found  # type: ignore[attr-defined]
     return found
+
+
+def _asked(user: AbstractBaseUser) -> tuple[Workspace, Member | None]:
+    """One question, and no statement for the ORM to write: every page and every poll begins with it."""
+    house = next(iter(Workspace.objects.raw(_HOUSE_AND_MEMBER, [user.pk])), None)
+    if house is None:
+        return workspace(), member_of(user)
+    member = Member(user.pk, house.member_role, None, house.member_shortcuts, house.member_language)
+    return house, member if house.member_role is not None else None
+
+
+_HOUSE_AND_MEMBER = """
+SELECT house.*, member.role AS member_role, member.shortcuts AS member_shortcuts, member.language AS member_language
+FROM reputation_workspace house LEFT JOIN config_member member ON member.user_id = %s WHERE house.id = 1
+"""
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -20,7 +20,9 @@ class Translated:
     def number(self, n: float, decimals: int = 0) -> str:
         return _number(translation.get_language(), n, decimals)
 
-    def moment(self, local: datetime, *, day: bool = True, time: bool = True) -> str:
+    def moment(self, local: datetime, *, day: bool = True, time: bool = True, year: bool = False) -> str:
+        if year:
+            return date_format(local, translation.pgettext("date format", "D j M Y, H:i"), use_l10n=False)
         if day and time:
             return date_format(local, translation.pgettext("date format", "D j M, H:i"), use_l10n=False)
         return date_format(local, translation.pgettext("date format", "D j M") if day else "H:i", use_l10n=False)

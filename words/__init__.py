@@ -7,6 +7,7 @@ or stored as a code with its values.
 
 from datetime import datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 
 class Voice(Protocol):
@@ -15,7 +16,7 @@ class Voice(Protocol):
     def gettext(self, message: str) -> str: ...
     def ngettext(self, one: str, many: str, n: int) -> str: ...
     def number(self, n: float, decimals: int = 0) -> str: ...
-    def moment(self, local: datetime, *, day: bool = True, time: bool = True) -> str: ...
+    def moment(self, local: datetime, *, day: bool = True, time: bool = True, year: bool = False) -> str: ...
 
 
 class English:
@@ -30,8 +31,8 @@ class English:
     def number(self, n: float, decimals: int = 0) -> str:
         return f"{n:,.{decimals}f}"
 
-    def moment(self, local: datetime, *, day: bool = True, time: bool = True) -> str:
-        date = f"{local:%a} {local.day} {local:%b}"
+    def moment(self, local: datetime, *, day: bool = True, time: bool = True, year: bool = False) -> str:
+        date = f"{local:%a} {local.day} {local:%b}" + (f" {local.year}" if year else "")
         return f"{date}, {local:%H:%M}" if day and time else date if day else f"{local:%H:%M}"
 
 
@@ -58,9 +59,14 @@ def number(n: float, decimals: int = 0) -> str:
     return _voice.number(n, decimals)
 
 
-def moment(local: datetime, *, day: bool = True, time: bool = True) -> str:
+def moment(local: datetime, *, day: bool = True, time: bool = True, year: bool = False) -> str:
     """`Tue 24 Nov, 09:00`, or one half of it. `local`: in the zone it is told in."""
-    return _voice.moment(local, day=day, time=time)
+    return _voice.moment(local, day=day, time=time, year=year)
+
+
+def in_full(at: datetime, zone: ZoneInfo) -> str:
+    """`Tue 24 Nov 2026, 09:00 (Europe/Warsaw)`: absolute, and never without the zone it is told in."""
+    return f"{moment(at.astimezone(zone), year=True)} ({zone.key})"
 
 
 def marked(message: str) -> str:

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 from http import HTTPStatus
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,12 +14,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseStopPolling, trigger_client_event
 
-from audiences.access import acting
-from campaigns.access import launched_or_404
+from audiences.access import acting, may_post
+from campaigns.access import launched_or_404, watched_or_404
 from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
 from campaigns.happenings import finished_after_pause, happenings_of, pace_chart
 from campaigns.lanes import mark_of, monitor_of
+from campaigns.live import ACTS, Live, drawn
 from campaigns.models import Campaign
 from campaigns.report import excluded_of, meanings_of
 from campaigns.status import status_of
@@ -36,27 +39,39 @@ from words.typed import is_whole
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
-    context = {**_live(now, campaign, look_at(mailing)), "excluded": excluded_of(mailing)}
-    context["speed_form"] = SpeedForm(initial={"per_hour": mailing.per_hour})
-    return render(request, "campaigns/monitor.html", context)
-
-
-def _live(now: datetime, campaign: Campaign, seen: tuple[Progress, Around]) -> dict[str, object]:
-    mailing = seen[0].mailing
-    watched = monitor_of(now=now, seen=seen)
-    is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
-    return {
-        "stops": stop_sentences(mailing) if is_held else [],
-        "finished_after_pause": finished_after_pause(mailing) if mailing.state == Mailing.State.PAUSED else 0,
+    live = _live(request, now, campaign, look_at(mailing))
+    context = {
         "nav": "campaigns",
-        "now": now,
         "campaign": campaign,
         "mailing": mailing,
         "status": status_of(campaign),
-        "monitor": watched,
-        "progress": watched.progress,
-        "mark": mark_of(now=now, campaign=campaign, seen=seen),
+        "monitor": live.monitor,
+        "progress": live.monitor.progress,
+        "live": drawn(live),
+        "excluded": excluded_of(mailing),
+        "speed_form": SpeedForm(initial={"per_hour": mailing.per_hour}),
     }
+    return render(request, "campaigns/monitor.html", context)
+
+
+def _live(
+    request: HttpRequest, now: datetime, campaign: Campaign, seen: tuple[Progress, Around], mark: str = ""
+) -> Live:
+    mailing = seen[0].mailing
+    watched = monitor_of(now=now, seen=seen)
+    is_held = mailing.state == Mailing.State.HELD or any(row.progress.stopped for row in watched.rows)
+    return Live(
+        now=now,
+        campaign=campaign,
+        mailing=mailing,
+        monitor=watched,
+        zone=ZoneInfo(seen[1].time_zone),
+        mark=mark or mark_of(now=now, campaign=campaign, seen=seen),
+        stops=stop_sentences(mailing) if is_held else [],
+        finished=finished_after_pause(mailing) if mailing.state == Mailing.State.PAUSED else 0,
+        may=tuple(route for route in ACTS if may_post(request, route)),
+        csrf=get_token(request),
+    )
 
 
 @require_safe
@@ -65,13 +80,14 @@ def progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
     Every tenth is told to screen readers, not every poll.
     """
-    campaign, mailing = launched_or_404(campaign_id)
+    campaign, mailing = watched_or_404(campaign_id)
     now, seen = timezone.now(), look_at(mailing)  # clock: entry
-    if request.GET.get("mark") == mark_of(now=now, campaign=campaign, seen=seen):
+    mark = mark_of(now=now, campaign=campaign, seen=seen)
+    if request.GET.get("mark") == mark:
         # Said once more for pages that were opened before their htmx knew it.
         return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"HX-Reswap": "none"})
-    part = render(request, "campaigns/monitor.html#live", _live(now, campaign, seen))
-    answer = HttpResponseStopPolling(part.content) if seen[0].is_over else part
+    part = drawn(_live(request, now, campaign, seen, mark))
+    answer = HttpResponseStopPolling(part) if seen[0].is_over else HttpResponse(part)
     percent, before = seen[0].percent, request.GET.get("seen", "")
     if is_whole(before) and int(before) // 10 != percent // 10:
         told = _("%(percent)s %% have a final state") % {"percent": percent}
@@ -198,4 +214,4 @@ def _back(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return redirect("campaign-monitor", campaign_id)
     campaign, mailing = launched_or_404(campaign_id)
     now = timezone.now()  # clock: entry
-    return render(request, "campaigns/monitor.html#live", _live(now, campaign, look_at(mailing)))
+    return HttpResponse(drawn(_live(request, now, campaign, look_at(mailing))))

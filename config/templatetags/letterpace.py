@@ -27,10 +27,7 @@ def when(context: template.Context, instant: datetime | None, missing: str = "ne
     """`Tue 24 Nov 2026, 09:00 (Europe/Warsaw)`: absolute, in the workspace's zone, never without it."""
     if instant is None:
         return gettext(missing)
-    zone = str(context["workspace"].time_zone)
-    local = instant.astimezone(ZoneInfo(zone))
-    said = date_format(local, pgettext("date format", "D j M Y, H:i"), use_l10n=False)
-    return f"{said} ({zone})"
+    return words.in_full(instant, ZoneInfo(str(context["workspace"].time_zone)))
 
 
 @register.filter

@@ -219,7 +219,7 @@ def mark(answer: HttpResponse) -> str:
     return str(found)
 
 
-def test_a_poll_that_finds_nothing_new_draws_nothing_and_asks_six_questions(client, running) -> None:
+def test_a_poll_that_finds_nothing_new_draws_nothing_and_asks_five_questions(client, running) -> None:
     for _minute_may_be_over in range(5):
         shown = mark(poll(client, running))
         with CaptureQueriesContext(connection) as asked:
@@ -230,7 +230,7 @@ def test_a_poll_that_finds_nothing_new_draws_nothing_and_asks_six_questions(clie
     assert not answer.content
     assert answer.headers["HX-Reswap"] == "none"
     assert not getattr(answer, "templates", [])
-    assert len(asked) == 6
+    assert len(asked) == 5
 
 
 def test_a_lane_that_was_paused_keeps_its_button_at_every_poll(client, running) -> None:
