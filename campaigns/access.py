@@ -31,7 +31,7 @@ def launched_or_404(campaign_id: int) -> tuple[Campaign, Mailing]:
 
 
 def watched_or_404(campaign_id: int) -> tuple[Campaign, Mailing]:
-    """The same for the monitor, which asks every two seconds: what it shows of them; the rest is read when asked for."""
+    """The same for the monitor, which asks every two seconds: what it shows; the rest is read when asked for."""
     with connection.cursor() as cursor:
         cursor.execute(_WATCHED, [campaign_id])
         row = cursor.fetchone()

@@ -1,7 +1,7 @@
 """Whom a campaign is for: everybody on its lists, once, less the exclusions; counted before anything is sent."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 
 from audiences import audience_sql
-from audiences.models import stream_scope
+from audiences.models import MailingList, stream_scope
 from campaigns.grounds import joined_since
 from campaigns.models import Campaign
 from campaigns.narrowing import narrowed
@@ -36,10 +36,22 @@ CROSS JOIN LATERAL (SELECT 2 ^ ceil(log(2, ends.last - ends.first + 1)) / %(plac
 CROSS JOIN generate_series(0, %(places)s - 1) AS place
 CROSS JOIN LATERAL (
     SELECT subscriber_id FROM audiences_subscription
-    WHERE list_id = of.list AND state = 'subscribed' AND subscriber_id >= ends.first + floor(place * way.step)::bigint
+    WHERE list_id = of.list AND state = 'subscribed'
+      AND subscriber_id >= ends.first + floor((place + %(shift)s) * way.step)::bigint
     ORDER BY subscriber_id LIMIT %(stretch)s
 ) hit
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Ids of the lists that are meant and of those that are not; with `after`, only those who did `whom` with that
+    mailing."""
+
+    included: tuple[int, ...]
+    excluded: tuple[int, ...]
+    after: int | None = None
+    whom: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +71,25 @@ class Crowd(Headcount):
 
 
 def audience_of(campaign: Campaign, *, now: datetime) -> Audience:
+    return audience_by(choice_of(campaign), now=now)
+
+
+def audience_by(choice: Choice, *, now: datetime, among: Sequence[int] | None = None) -> Audience:
+    """`among`: of these people only (ids)."""
+    return _audience(choice, among=among, since=joined_since(now=now, lists=choice.included))
+
+
+def choice_of(campaign: Campaign) -> Choice:
     included, excluded = lists_of(campaign)
-    return _audience(campaign, included, excluded, since=joined_since(now=now, lists=included))
+    return Choice(tuple(included), tuple(excluded), campaign.after_id, campaign.whom)
+
+
+def chosen(
+    campaign: Campaign, *, included: Iterable[MailingList], excluded: Iterable[MailingList], everybody: bool
+) -> Choice:
+    """What a campaign's choice would be with these lists; `everybody`: on them again, whatever they did before."""
+    kept = (None, "") if everybody else (campaign.after_id, campaign.whom)
+    return Choice(tuple(sorted(one.pk for one in included)), tuple(sorted(one.pk for one in excluded)), *kept)
 
 
 def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
@@ -71,9 +100,11 @@ def lists_of(campaign: Campaign) -> tuple[list[int], list[int]]:
 
 def crowd_of(campaign: Campaign, *, now: datetime) -> Crowd:
     """The breakdown, and the recipients by provider (by DNS where it was asked, else by the domain's name)."""
-    rows = _read(
-        audience_of(campaign, now=now), "reason, CASE WHEN reason IS NULL THEN domain END, count(*)", "GROUP BY 1, 2"
-    )
+    return crowd_by(audience_of(campaign, now=now))
+
+
+def crowd_by(audience: Audience) -> Crowd:
+    rows = _read(audience, "reason, CASE WHEN reason IS NULL THEN domain END, count(*)", "GROUP BY 1, 2")
     domains = {domain: n for reason, domain, n in rows if reason is None}
     found = _headcount((reason, n) for reason, _domain, n in rows)
     return Crowd(found.total, found.recipients, found.left_out, provider_shares(domains))
@@ -84,19 +115,20 @@ def headcount_of(audience: Audience) -> Headcount:
     return _headcount(_read(audience, "reason, count(*)", "GROUP BY 1"))
 
 
-def few_of(campaign: Campaign, n: int) -> list[int]:
-    """Subscriber ids of up to `n` recipients, the same ones each time, and at once however large the lists are. For
-    looking at letters: whoever came too long ago may be among them.
+def few_of(choice: Choice, n: int, *, shift: float = 0, now: datetime | None = None) -> list[int]:
+    """Subscriber ids of up to `n` recipients, at once however large the lists are: the same ones each time, others for
+    another `shift` (0 to 1). Without `now`, whoever came too long ago may be among them.
 
     Looked for along the lists' index, in short stretches from places spread over them. Where too few of those whom they
     hit are recipients, everybody is looked at.
     """
-    included, excluded = lists_of(campaign)
+    lists, stretch = list(choice.included), -(-4 * n // PLACES)
     with connection.cursor() as cursor:
-        cursor.execute(_HERE_AND_THERE, {"lists": included, "places": PLACES, "stretch": -(-4 * n // PLACES)})
+        cursor.execute(_HERE_AND_THERE, {"lists": lists, "places": PLACES, "stretch": stretch, "shift": shift})
         hit = [pk for (pk,) in cursor.fetchall()]
-    found = sample_of(_audience(campaign, included, excluded, among=hit), n)
-    return found if len(found) == n else sample_of(_audience(campaign, included, excluded), n)
+    since = joined_since(now=now, lists=choice.included) if now else None
+    found = sample_of(_audience(choice, among=hit, since=since), n)
+    return found if len(found) == n else sample_of(_audience(choice, since=since), n)
 
 
 def sample_of(audience: Audience, n: int) -> list[int]:
@@ -131,18 +163,15 @@ def without_field(audience: Audience, field: str) -> int:
 
 
 def _audience(
-    campaign: Campaign,
-    included: list[int],
-    excluded: list[int],
-    *,
-    among: list[int] | None = None,
-    since: Mapping[int, datetime] | None = None,
+    choice: Choice, *, among: Sequence[int] | None = None, since: Mapping[int, datetime] | None = None
 ) -> Audience:
-    query = audience_sql.audience(included=included, excluded=excluded, scopes=SCOPES, among=among, joined_since=since)
+    query = audience_sql.audience(
+        included=choice.included, excluded=choice.excluded, scopes=SCOPES, among=among, joined_since=since
+    )
     everybody = Audience(query.sql, query.params)
-    if campaign.after_id is None:
+    if choice.after is None:
         return everybody
-    return narrowed(everybody, mailing_id=campaign.after_id, whom=campaign.whom)
+    return narrowed(everybody, mailing_id=choice.after, whom=choice.whom)
 
 
 def _read(audience: Audience, columns: str, rest: str, **params: Any) -> list[Any]:

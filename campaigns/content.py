@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import media
+from campaigns import link_checks, media
 from campaigns.models import Campaign, Revision
 from campaigns.pure.starters import first_page
 from campaigns.remarks import AFTER_A_CHANGE
@@ -56,6 +56,7 @@ def save_letter(
         )
         if pictures := media.named_in(letter):
             saved.pictures.set(pictures)
+        link_checks.watch(now=now, urls=link_checks.links_of(letter, saved.kind))
     return saved
 
 

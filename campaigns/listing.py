@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
 from django.db.models import Case, Count, F, Func, OuterRef, Q, QuerySet, Subquery, Value, When
@@ -9,12 +11,15 @@ from django.db.models.functions import Coalesce
 
 from campaigns.models import Campaign, Revision
 from campaigns.pure.lane_words import Said
+from campaigns.pure.month import Month
 from campaigns.status import page_of, status_of
 from sending.models import FINAL_KINDS, Event, Mailing, OutcomeKind
 from sending.progress import totals
 from words import marked
 
 SIZE = 25
+# A calendar with more has no room for them.
+MOST_OF_A_MONTH = 500
 # Tab → its words; the key stands in the address.
 TABS = {
     "": marked("All"),
@@ -101,6 +106,25 @@ class Asked:
 
 def page_of_campaigns(asked: Asked) -> Page:
     """Newest first, by key; five queries."""
+    found = _narrowed(asked)
+    if asked.after:
+        found = found.filter(pk__lt=asked.after)
+    campaigns = list(_with_everything(found.order_by("-pk"))[: SIZE + 1])
+    return Page(rows_of(campaigns[:SIZE]), campaigns[SIZE - 1].pk if len(campaigns) > SIZE else 0)
+
+
+def by_day(asked: Asked, month: Month, zone: ZoneInfo) -> dict[date, list[Row]]:
+    """What has a time in the weeks of a month, by its day in a zone and in the order of the day."""
+    begin, end = month.between(zone)
+    timed = _narrowed(asked).annotate(at=Coalesce(F("mailing__launched_at"), F("scheduled_for")))
+    timed = timed.exclude(state=Campaign.State.DRAFT).filter(at__gte=begin, at__lt=end).order_by("at", "pk")
+    days: dict[date, list[Row]] = {}
+    for row in rows_of(_with_everything(timed)[:MOST_OF_A_MONTH]):
+        days.setdefault(row.campaign.at.astimezone(zone).date(), []).append(row)  # type: ignore[attr-defined]
+    return days
+
+
+def _narrowed(asked: Asked) -> QuerySet[Campaign]:
     found = _in_tab(asked.tab)
     if asked.q:
         found = found.filter(name__icontains=asked.q)
@@ -110,10 +134,7 @@ def page_of_campaigns(asked: Asked) -> Page:
         found = found.filter(included_lists=asked.list_id)
     if asked.tag:
         found = found.filter(tags__contains=[asked.tag])
-    if asked.after:
-        found = found.filter(pk__lt=asked.after)
-    campaigns = list(_with_everything(found.order_by("-pk"))[: SIZE + 1])
-    return Page(rows_of(campaigns[:SIZE]), campaigns[SIZE - 1].pk if len(campaigns) > SIZE else 0)
+    return found
 
 
 def _in_tab(tab: str) -> QuerySet[Campaign]:

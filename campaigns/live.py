@@ -217,4 +217,3 @@ def _places(names: Sequence[str]) -> dict[str, SafeString]:
 
 def _filled(frame: str, figures: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda place: figures[place[1]], frame)
-

@@ -6,6 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from campaigns.pure.link_results import Result
+
 
 class Campaign(models.Model):
     """A letter to some lists. Once launched, the page shows the state of its mailing."""
@@ -212,6 +214,43 @@ class Media(models.Model):
 
     class Meta:
         ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LinkCheck(models.Model):
+    """An address that letters link to, and what came of asking it. `result` until then is `waiting`."""
+
+    MOST_CHARACTERS = 600
+
+    url = models.CharField(max_length=MOST_CHARACTERS, unique=True)
+    result = models.CharField(max_length=8, default=Result.WAITING.value, choices=[(one, one) for one in Result])
+    # The last answer's status, or else `pure.link_results.Why`.
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    why = models.CharField(max_length=12, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField()
+    wanted_until = models.DateTimeField()
+
+    class Meta:
+        # check_due: whose turn it is.
+        indexes = [models.Index(fields=["due_at"], name="link_to_check")]
+
+    def __str__(self) -> str:
+        return f"{self.url} ({self.result})"
+
+
+class SavedView(models.Model):
+    """A look at the list of campaigns that somebody keeps; `query` is the part of the address that makes it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.TextField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="a_view_has_a_name_of_its_own")]
 
     def __str__(self) -> str:
         return self.name

@@ -20,7 +20,7 @@ from campaigns.remarks import last_decision, without_ignored
 from reputation.dkim_keys import signing_key
 from reputation.domains import may_send
 from reputation.models import SendingAddress
-from reputation.workspace import workspace
+from reputation.workspace import workspace, zone
 from sending.models import Route
 from sending.press import Audience
 from sending.pure.liquid_scan import Problem
@@ -35,14 +35,16 @@ SAME_PEOPLE_WITHIN = timedelta(hours=24)
 ASLEEP_AFTER, MANY_ASLEEP = timedelta(days=365), 0.2
 
 
-def preflight(*, now: datetime, campaign: Campaign, crowd: Headcount | None = None) -> list[Finding]:
+def preflight(
+    *, now: datetime, campaign: Campaign, crowd: Headcount | None = None, starts_at: datetime | None = None
+) -> list[Finding]:
     """All findings, the worst first. Reads the database only: what needs the network was looked up before.
 
-    `crowd` is given where it was counted already.
+    `crowd` is given where it was counted already, `starts_at` where it is known.
     """
     audience, content = audience_of(campaign, now=now), current(campaign)
     found = [*_of_all(now, campaign, content, audience, crowd), *_of_fields(content, audience)]
-    found += _of_sleepers(now, audience)
+    found += [*_of_sleepers(now, audience), *advice.of_start(starts_at, zone())]
     order = list(Level)
     return sorted(without_ignored(campaign, found), key=lambda finding: order.index(finding.level))
 
@@ -197,6 +199,7 @@ def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: 
     yield from advice.of_subject(content.subject, content.preheader)
     said = list(advice.of_letter(content.letter, content.kind))
     yield from said
+    yield from standing.of_links(content.letter, content.kind)
     yield from _of_compiler(campaign, content, {row.line for row in said if row.id == "image.alt"})
     try:
         message = letters.compiled(campaign)

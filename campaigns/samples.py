@@ -4,12 +4,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import uuid4
+from random import random, sample
 
 from audiences.keys import key_of
 from audiences.models import Subscriber
 from audiences.pure.addresses import BadAddress
-from campaigns.audience import audience_of, few_of, some_of
+from campaigns.audience import Choice, choice_of, few_of
 from campaigns.models import Campaign
 from words import gettext as _
 
@@ -27,7 +27,7 @@ class Cast:
 
 def cast_of(campaign: Campaign) -> Cast:
     """The same ones each time."""
-    people = list(Subscriber.objects.filter(pk__in=few_of(campaign, LOOKED_AT)).order_by("address_key"))
+    people = list(Subscriber.objects.filter(pk__in=few_of(choice_of(campaign), LOOKED_AT)).order_by("address_key"))
     names = {person: str(person.fields.get("first_name") or "").strip() for person in people}
     named = [person for person in people if names[person]]
     roles = [
@@ -44,13 +44,13 @@ def _is_right_to_left(name: str) -> bool:
 
 def sample_people(campaign: Campaign) -> Sequence[Subscriber]:
     """The same few each time."""
-    return list(Subscriber.objects.filter(pk__in=few_of(campaign, SHOWN)).order_by("email"))
+    return list(Subscriber.objects.filter(pk__in=few_of(choice_of(campaign), SHOWN)).order_by("email"))
 
 
-def some_people(campaign: Campaign, n: int, *, now: datetime) -> Sequence[Subscriber]:
-    """Others each time."""
-    ids = some_of(audience_of(campaign, now=now), n, start=uuid4())
-    return list(Subscriber.objects.filter(pk__in=ids).order_by("email"))
+def some_people(choice: Choice, n: int, *, now: datetime) -> Sequence[Subscriber]:
+    """Others each time: any `n` of four times as many."""
+    ids = few_of(choice, 4 * n, shift=random(), now=now)
+    return list(Subscriber.objects.filter(pk__in=sample(ids, min(n, len(ids)))).order_by("email"))
 
 
 def person_by_address(address: str) -> Subscriber | None:

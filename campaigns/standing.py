@@ -5,18 +5,22 @@ Blocklists are asked by `reputation.blocklists` on its own time; here the campai
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.db.models import Max, Q
 
-from campaigns.models import Campaign, Revision
-from campaigns.pure import advice
+from campaigns import link_checks
+from campaigns.models import Campaign, LinkCheck, Revision
+from campaigns.pure import advice, link_results
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
+from campaigns.pure.link_results import Result
 from reputation import blocklists
 from reputation.catalogue import registrable
 from reputation.domains import MAILBOXES
 from reputation.models import Finding as Fact
 from reputation.models import SendingAddress, SendingDomain
 from words import gettext as _
+from words import ngettext
 
 # A draft that nobody touched for so long is not asked about; it is again after its next save.
 DRAFTS_OF = timedelta(days=30)
@@ -24,14 +28,16 @@ WATCH_FOR = timedelta(days=2)
 
 
 def watch_links(*, now: datetime) -> None:
-    """Let blocklists be asked about the hosts that the letters of drafts and scheduled campaigns link to."""
+    """Let the links in letters of drafts and scheduled campaigns be asked about: hosts by blocklists, all by us."""
     waiting = Campaign.objects.filter(
         Q(state=Campaign.State.SCHEDULED) | Q(state=Campaign.State.DRAFT, updated_at__gt=now - DRAFTS_OF)
     )
     newest = Revision.objects.filter(campaign__in=waiting).values("campaign").annotate(newest=Max("pk"))
-    letters = Revision.objects.filter(pk__in=newest.values("newest")).values_list("letter", flat=True)
-    hosts = {host for letter in letters for host in advice.hosts_of(letter)}
+    letters = list(Revision.objects.filter(pk__in=newest.values("newest")).values_list("letter", "kind"))
+    hosts = {host for letter, _kind in letters for host in advice.hosts_of(letter)}
     blocklists.watch(hosts=hosts, until=now + WATCH_FOR)
+    link_checks.watch(now=now, urls={url for letter, kind in letters for url in link_checks.links_of(letter, kind)})
+    link_checks.forget(now=now)
 
 
 def of_names(addresses: Sequence[SendingAddress]) -> Iterator[Finding]:
@@ -102,6 +108,32 @@ def of_blocklists(campaign: Campaign, addresses: Sequence[SendingAddress], lette
         )
     elif rows and not listed:
         yield fine("lists.clean", Place.DOMAIN, _("Our address, our domain and the links are on no blocklist."))
+
+
+def of_links(letter: str, kind: str) -> Iterator[Finding]:
+    """Which links do not work, as far as they were asked. One that could not be checked may be fine."""
+    lines = link_checks.links_of(letter, kind)
+    rows = LinkCheck.objects.filter(url__in=lines).order_by("url")
+    by_result: dict[str, list[LinkCheck]] = {}
+    for row in rows:
+        by_result.setdefault(row.result, []).append(row)
+    for row in by_result.get(Result.BROKEN, []):
+        sentence = link_results.sentence(row.url, urlsplit(row.url).hostname or "", row.status, row.why)
+        yield should("link.broken", Place.CONTENT, sentence, lines[row.url])
+    if unknown := by_result.get(Result.UNKNOWN, []):
+        told = [f"{urlsplit(row.url).hostname}: {link_results.reason(row.status, row.why)}" for row in unknown]
+        sentence = ngettext(
+            "%(n)s link could not be checked (%(hosts)s). It may be fine; click it once yourself.",
+            "%(n)s links could not be checked (%(hosts)s). They may be fine; click them once yourself.",
+            len(unknown),
+        )
+        yield fine("link.unknown", Place.CONTENT, sentence % {"n": len(unknown), "hosts": "; ".join(told[:3])})
+    if waiting := len(lines) - sum(len(some) for result, some in by_result.items() if result != Result.WAITING):
+        sentence = ngettext("%(n)s link is still being checked.", "%(n)s links are still being checked.", waiting)
+        yield fine("link.waiting", Place.CONTENT, sentence % {"n": waiting})
+    if answered := by_result.get(Result.OK):
+        sentence = ngettext("%(n)s link works.", "%(n)s links work.", len(answered))
+        yield fine("link.works", Place.CONTENT, sentence % {"n": len(answered)})
 
 
 def _listed(row: Fact) -> Finding:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import confirmations, schedule, standing
+from campaigns import confirmations, link_checks, schedule, standing
 
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
@@ -20,5 +20,11 @@ def send_confirmations() -> None:
 
 @shared_task(ignore_result=True)
 def watch_links() -> None:
-    """Have blocklists asked about the hosts in letters that wait to be sent."""
+    """Have the links of letters that wait to be sent asked about: their hosts by blocklists, themselves by us."""
     standing.watch_links(now=timezone.now())  # clock: entry
+
+
+@shared_task(ignore_result=True, soft_time_limit=240, time_limit=300)
+def check_links() -> None:
+    """Ask the links of those letters whether they work."""
+    link_checks.check_due(now=timezone.now())  # clock: entry

@@ -45,6 +45,7 @@ SCHEDULE = {
     "ask blocklists about us": ("reputation.tasks.ask_blocklists", 60.0),
     "ask providers for their figures": ("reputation.tasks.ask_postmasters", 300.0),
     "say which links letters have": ("campaigns.tasks.watch_links", 60.0),
+    "ask whether links work": ("campaigns.tasks.check_links", 5.0),
     "tell admins what broke": ("sending.tasks.tell_admins", 30.0),
     "mail recipients the links they asked for": ("sending.tasks.mail_what_recipients_asked", 10.0),
     "forget old findings": ("reputation.tasks.prune_findings", 3600.0),

@@ -84,8 +84,8 @@ def _asked(user: AbstractBaseUser) -> tuple[Workspace, Member | None]:
     house = next(iter(Workspace.objects.raw(_HOUSE_AND_MEMBER, [user.pk])), None)
     if house is None:
         return workspace(), member_of(user)
-    member = Member(user.pk, house.member_role, None, house.member_shortcuts, house.member_language)
-    return house, member if house.member_role is not None else None
+    found = {name: vars(house)[f"member_{name}"] for name in ("role", "shortcuts", "language")}
+    return house, Member(user_id=user.pk, **found) if found["role"] is not None else None
 
 
 _HOUSE_AND_MEMBER = """

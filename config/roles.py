@@ -88,7 +88,8 @@ ON_THE_WAY = frozenset(
     mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes help help-page""".split()
 )
 _TABLE: dict[Needs, str] = {
-    SEE: """home campaigns campaigns-moving
+    SEE: """home campaigns campaigns-moving campaigns-calendar campaigns-keep-view
+        campaigns-forget-view
         campaign campaign-preview campaign-versions campaign-source campaign-test-result
         campaign-arming campaign-review campaign-subjects campaign-monitor campaign-progress campaign-problems
         campaign-pace
@@ -99,7 +100,7 @@ _TABLE: dict[Needs, str] = {
         deliverability deliverability-at""",
     WORK: """campaign-new campaigns-archive campaign-go-on campaign-share campaign-share-end
         campaign-say campaign-ask campaign-ignore
-        campaign-name campaign-copy campaign-audience campaign-sender campaign-tracking
+        campaign-name campaign-copy campaign-audience campaign-audience-count campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
         campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new

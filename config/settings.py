@@ -139,6 +139,8 @@ TRANSACTIONAL_THREADS = whole_number("TRANSACTIONAL_THREADS", 4, lowest=1, highe
 WEB_THREADS = whole_number("WEB_THREADS", 8, lowest=1, highest=128)
 WEB_WORKERS = whole_number("WEB_WORKERS", 1, lowest=1, highest=64)
 WEB_LISTEN = host_and_port("WEB_LISTEN", text("WEB_LISTEN", "127.0.0.1:8000"), example="127.0.0.1:8000")
+# Does preflight have the links of letters asked whether they work? In the lab only those to this machine are.
+LINK_CHECKS = switch("LINK_CHECKS", default=True)
 # With LAB, every address that is not loopback is refused: nothing can leak out of a rehearsal.
 LAB = switch("LAB", default=False)
 SMTP_PORT = whole_number("SMTP_PORT", 25, lowest=1, highest=65535)

@@ -2,15 +2,22 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, time
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from campaigns.pure.code import written_links
+from campaigns.pure.contrast import Faint, faint_words
 from campaigns.pure.findings import Finding, Place, fine, must, should
 from campaigns.pure.kinds import Kind
+from campaigns.pure.markup import read_markup
 from campaigns.pure.markup_text import text_of_markup
 from campaigns.pure.placeholders import Placeholders
 from words import gettext as _
+from words import number
 
+# When mail is quiet, by the workspace's clock.
+QUIET_FROM, QUIET_UNTIL = time(22), time(6)
 SUBJECT_LONG = 78
 SUBJECT_SHORT = 10
 # Gmail clips a message whose HTML is longer than this, and with it the unsubscribe link.
@@ -116,9 +123,16 @@ def of_letter(letter: str, kind: str = Kind.LETTER) -> list[Finding]:
 
 def _of_code(source: str) -> list[Finding]:
     found = [finding for text, target, line in written_links(source) for finding in _of_link(text, target, line)]
+    found += [_of_colours(faint) for faint in faint_words(read_markup(source))]
     if _PICTURE.search(source) and len(re.sub(r"\W", "", text_of_markup(source, Placeholders(source)))) < 80:
         found.append(_only_pictures())
     return found
+
+
+def _of_colours(faint: Faint) -> Finding:
+    about = {"ink": faint.ink, "paper": faint.paper, "ratio": number(faint.ratio, 1), "needed": number(faint.needed, 1)}
+    sentence = _("Words in %(ink)s on %(paper)s are hard to read: %(ratio)s to 1, and %(needed)s are needed.") % about
+    return should("content.contrast", Place.CONTENT, sentence, faint.line)
 
 
 def _only_pictures() -> Finding:
@@ -128,9 +142,9 @@ def _only_pictures() -> Finding:
 
 def _of_markdown(letter: str) -> list[Finding]:
     found: list[Finding] = []
-    for number, line in enumerate(letter.splitlines(), 1):
+    for at, line in enumerate(letter.splitlines(), 1):
         for text, target in LINK.findall(line):
-            found.extend(_of_link(text, target, number))
+            found.extend(_of_link(text, target, at))
         for alt, _target in IMAGE.findall(line):
             if not alt.strip():
                 found.append(
@@ -138,12 +152,25 @@ def _of_markdown(letter: str) -> list[Finding]:
                         "image.alt",
                         Place.CONTENT,
                         _("A picture has no description for those who cannot see it."),
-                        number,
+                        at,
                     )
                 )
     if letter.strip() and len(re.sub(r"!?\[[^\]]*\]\([^)]*\)|\W", "", letter)) < 80 and IMAGE.search(letter):
         found.append(_only_pictures())
     return found
+
+
+def targets_of(source: str, kind: str = Kind.LETTER) -> list[tuple[str, int]]:
+    """(address, line) of every link to the web that is the same for everybody."""
+    if kind == Kind.LETTER:
+        lines = list(enumerate(source.splitlines(), 1))
+        found = [(target, number) for number, line in lines for _text, target in LINK.findall(line)]
+        # In a line that has links with words, what stands alone may be part of one of them.
+        found += [(target, number) for number, line in lines if "](" not in line for target in BARE_LINK.findall(line)]
+    else:
+        found = [(target, line) for _text, target, line in written_links(source)]
+    web = ("https://", "http://")
+    return [(to, at) for to, at in found if to.lower().startswith(web) and "{" not in to and _host(to)]
 
 
 def hosts_of(letter: str) -> set[str]:
@@ -186,6 +213,14 @@ def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
             _("“%(text)s” does not say where the link goes.") % {"text": text.strip()},
             line,
         )
+
+
+def of_start(starts_at: datetime | None, zone: ZoneInfo) -> list[Finding]:
+    """Whether most people sleep when it begins, as far as they live where the sender does."""
+    if starts_at is None or QUIET_UNTIL <= starts_at.astimezone(zone).time() < QUIET_FROM:
+        return []
+    sentence = _("It would begin at night in %(zone)s: it wakes some, and lies below the morning's mail for the rest.")
+    return [should("when.quiet", Place.WHEN, sentence % {"zone": zone.key})]
 
 
 def of_size(html_bytes: int) -> Finding:

@@ -38,8 +38,8 @@ class Finding:
 
     @property
     def can_be_ignored(self) -> bool:
-        """A warning is advice; that the team waits for approval is its own order."""
-        return self.level is Level.SHOULD_LOOK and self.id != "review.asked"
+        """A warning is advice; that the team waits for approval is its own order, and a time is chosen anew."""
+        return self.level is Level.SHOULD_LOOK and self.id not in ("review.asked", "when.quiet")
 
     @property
     def key(self) -> str:

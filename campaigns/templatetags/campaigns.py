@@ -18,6 +18,7 @@ from campaigns.pure.definitions import DEFINITIONS
 from campaigns.pure.findings import Finding, Place
 from campaigns.setup_steps import Step
 from sending.progress import LaneProgress
+from words import moment
 
 register = template.Library()
 
@@ -141,6 +142,12 @@ def clock(context: template.Context, instant: datetime | None, now: datetime) ->
     """`14:12`, with the day when it is not today's; in the workspace's zone."""
     zone = ZoneInfo(str(context["workspace"].time_zone))
     return lane_words.clock(instant, now=now, zone=zone) if instant else ""
+
+
+@register.simple_tag(takes_context=True)
+def time_of(context: template.Context, instant: datetime) -> str:
+    """`14:12` in the workspace's zone, where the day stands above."""
+    return moment(instant.astimezone(ZoneInfo(str(context["workspace"].time_zone))), day=False)
 
 
 @register.simple_tag

@@ -1,5 +1,6 @@
 """/campaigns/7/: the draft and its parts."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -9,12 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import trigger_client_event
 
 from audiences.access import acting
 from audiences.models import MailingList
 from campaigns import content, edit, remarks
 from campaigns.access import campaign_or_404
-from campaigns.audience import crowd_of
+from campaigns.audience import Choice, choice_of, chosen, crowd_of
+from campaigns.counting import AT_ONCE_MS, PATIENTLY_MS, counted
 from campaigns.forecast import outlook
 from campaigns.forms import AudienceForm, NameAndTagsForm, SenderForm, TrackingForm
 from campaigns.hub import marks_of
@@ -25,6 +28,7 @@ from campaigns.status import page_of, status_of
 from reputation.models import SendingDomain
 from reputation.workspace import zone
 from sending.models import Excluded
+from words import ngettext, number
 
 # People shown beside the number, so that one sees who it is for.
 SOME = 5
@@ -79,22 +83,45 @@ def copy(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def audience(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     lists = {"included": campaign.included_lists.all(), "excluded": campaign.excluded_lists.all()}
-    form = AudienceForm(request.POST or None, initial=lists)
+    form, now = AudienceForm(request.POST or None, initial=lists), timezone.now()  # clock: entry
     if form.is_valid():
-        now = timezone.now()  # clock: entry
         return _save(
             request, campaign_id, lambda: edit.set_audience(now=now, campaign_id=campaign_id, **form.cleaned_data)
         )
-    crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
-    context = {
-        "crowd": crowd,
-        "left_out": left_out_words(crowd.left_out),
-        "has_lists": MailingList.objects.exists(),
-        "now": now,
-        "some": some_people(campaign, SOME, now=now),
-        "outlook": outlook(now=now, starts_at=now, zone=zone(), campaign=campaign, crowd=crowd),
+    more = _of_choice(campaign, choice_of(campaign), now) | {"has_lists": MailingList.objects.exists()}
+    return _form_page(request, campaign, form, "campaigns/audience.html", **more)
+
+
+@require_safe
+def audience_count(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """What is ticked on the page of the audience, counted; nothing is saved. `patiently`: after an estimate."""
+    campaign, form = campaign_or_404(campaign_id), AudienceForm(request.GET)
+    now, patient = timezone.now(), "patiently" in request.GET  # clock: entry
+    context: dict[str, Any] = {"campaign": campaign, "form": form, "patient": patient}
+    if form.is_valid():
+        choice = chosen(campaign, **form.cleaned_data)
+        context |= _of_choice(campaign, choice, now, PATIENTLY_MS if patient else AT_ONCE_MS)
+    answer = render(request, "campaigns/_count.html", context | {"query": request.GET.urlencode()})
+    if count := context.get("count"):
+        n = count.crowd.recipients
+        told = ngettext("%(n)s person will get it", "%(n)s people will get it", n) % {"n": number(n)}
+        trigger_client_event(answer, "announce", {"words": told})
+    return answer
+
+
+def _of_choice(campaign: Campaign, choice: Choice, now: datetime, within_ms: int = AT_ONCE_MS) -> dict[str, Any]:
+    count = counted(choice, now=now, within_ms=within_ms)
+    if count is None:
+        return {"is_saved": choice == choice_of(campaign)}
+    return {
+        "count": count,
+        "crowd": count.crowd,
+        "left_out": left_out_words(count.crowd.left_out),
+        "is_saved": choice == choice_of(campaign),
+        "lists": MailingList.objects.filter(pk__in=choice.included),
+        "some": some_people(choice, SOME, now=now) if count.crowd.recipients else [],
+        "outlook": outlook(now=now, starts_at=now, zone=zone(), campaign=campaign, crowd=count.crowd),
     }
-    return _form_page(request, campaign, form, "campaigns/audience.html", **context)
 
 
 def sender(request: HttpRequest, campaign_id: int) -> HttpResponse:

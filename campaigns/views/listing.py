@@ -13,9 +13,11 @@ from django_htmx.http import HttpResponseStopPolling
 
 from audiences.access import acting
 from audiences.models import MailingList
-from campaigns import edit, listing
+from campaigns import edit, listing, saved_views
 from campaigns.forms import NameForm
 from campaigns.listing import EMPTY, TABS, Asked
+from campaigns.pure.month import Month
+from reputation.workspace import today, zone
 from words.typed import whole
 
 # A page has fewer rows than that.
@@ -28,19 +30,46 @@ def index(request: HttpRequest) -> HttpResponse:
     asked = _asked(request.GET)
     page, counts = listing.page_of_campaigns(asked), listing.tab_counts()
     context = {
-        "nav": "campaigns",
-        "asked": asked,
+        **_choices(asked),
         "page": page,
         "tabs": [(key, gettext(words), counts[key]) for key, words in TABS.items()],
         "query": _query(request.GET, without=("after",)),
         "of_tab": _query(request.GET, without=("after", "status")),
+        "views": saved_views.views_of(acting(request)),
+        "look": saved_views.query_of(request.GET),
         "empty": EMPTY.get(asked.tab),
         "moving": [row.campaign.pk for row in page.rows if listing.is_moving(row)],
+    }
+    return render(request, "campaigns/list.html", context)
+
+
+@require_safe
+def calendar(request: HttpRequest) -> HttpResponse:
+    """A month of what was sent, is being sent or will be."""
+    asked, here = _asked(request.GET), zone()
+    now = timezone.now()  # clock: entry
+    month = Month.said(request.GET.get("month", ""), today(now, here))
+    days = listing.by_day(asked, month, here)
+    context = {
+        **_choices(asked),
+        "month": month,
+        "today": today(now, here),
+        "weeks": [[(day, days.get(day, [])) for day in week] for week in month.weeks],
+        "timed": sum(map(len, days.values())),
+        "query": _query(request.GET, without=("month",)),
+    }
+    return render(request, "campaigns/calendar.html", context)
+
+
+def _choices(asked: Asked) -> dict[str, object]:
+    """What the filters offer."""
+    return {
+        "nav": "campaigns",
+        "asked": asked,
         "owners": listing.owners(),
         "lists": MailingList.objects.in_use(),
         "tags": listing.tags_in_use(),
     }
-    return render(request, "campaigns/list.html", context)
 
 
 def _query(given: QueryDict, without: Sequence[str]) -> str:
@@ -60,6 +89,24 @@ def _asked(given: QueryDict) -> Asked:
         tag=given.get("tag", "").strip().lower()[:40],
         after=whole(given.get("after", "")),
     )
+
+
+@require_POST
+def keep_view(request: HttpRequest) -> HttpResponse:
+    query = request.POST.get("query", "")[:8000]
+    try:
+        view = saved_views.keep(user=acting(request), name=request.POST.get("name", ""), query=query)
+    except saved_views.NotKept as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, gettext("“%(name)s” is kept for you.") % {"name": view.name})
+    return redirect(f"{reverse('campaigns')}?{saved_views.query_of(QueryDict(query))}")
+
+
+@require_POST
+def forget_view(request: HttpRequest) -> HttpResponse:
+    saved_views.forget(user=acting(request), view_id=whole(request.POST.get("view", "")))
+    return redirect("campaigns")
 
 
 @require_safe

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from audiences.access import acting
 from campaigns import content, edit, letters, remarks
 from campaigns import schedule as scheduling
 from campaigns.access import campaign_or_404
-from campaigns.audience import Crowd, crowd_of
+from campaigns.audience import Crowd, choice_of, crowd_of
 from campaigns.compile import CompileError
 from campaigns.forecast import outlook
 from campaigns.forms import TYPE_THE_NUMBER_ABOVE, ScheduleForm, WhenForm
@@ -29,8 +29,12 @@ from campaigns.pure.wall_time import BadWallTime, instant_of, is_skipped, is_twi
 from campaigns.samples import some_people
 from campaigns.status import page_of, status_of
 from reputation.workspace import workspace, zone
+from words import number
+from words.typed import whole
 
 SUBJECT_PEOPLE = 20
+# From this share on, an audience that grew or shrank is shown before anything leaves.
+MUCH_MORE = 0.05
 
 
 @require_safe
@@ -71,7 +75,7 @@ def _pace_of(campaign: Campaign) -> dict[str, object]:
 def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime) -> dict[str, object]:
     return {
         "outlook": outlook(now=now, starts_at=starts_at, zone=zone(), campaign=campaign, crowd=crowd),
-        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd)),
+        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd, starts_at=starts_at)),
         "ignored_because": remarks.ignored(campaign),
         "seen": remarks.stamp(campaign),
         **_countdown(campaign, now),
@@ -110,7 +114,7 @@ def subjects(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     try:
-        rows = letters.subjects_for(campaign, some_people(campaign, SUBJECT_PEOPLE, now=now), now=now)
+        rows = letters.subjects_for(campaign, some_people(choice_of(campaign), SUBJECT_PEOPLE, now=now), now=now)
     except CompileError as error:
         rows, problem = [], str(error)
     else:
@@ -125,8 +129,8 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
         return redirect(page_of(campaign) if campaign.mailing else "campaign-review", campaign_id)
     crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
     form = ScheduleForm(request.POST, people=crowd.recipients)
-    if form.is_valid() and request.POST.get("seen", remarks.stamp(campaign)) != remarks.stamp(campaign):
-        form.add_error(None, "It was changed since you looked. This is how it is now: look once more, then send.")
+    if form.is_valid() and (changed := _changed(request.POST, campaign, crowd.recipients)):
+        form.add_error(None, changed)
     if not form.is_valid():
         return _page(request, campaign, form, status=422)
     at = {name: form.cleaned_data[name] for name in ("wall_time", "zone")}
@@ -139,6 +143,17 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
         campaign.refresh_from_db()
         return _page(request, campaign, form, status=422)
     return redirect("campaign-review", campaign_id)
+
+
+def _changed(shown: QueryDict, campaign: Campaign, recipients: int) -> str:
+    """What is another than when somebody looked; they look once more before they send."""
+    if shown.get("seen", remarks.stamp(campaign)) != remarks.stamp(campaign):
+        return "It was changed since you looked. This is how it is now: look once more, then send."
+    before = whole(shown.get("counted", ""))
+    if before and abs(recipients - before) > MUCH_MORE * before:
+        told = {"before": number(before), "now": number(recipients)}
+        return _("It was for %(before)s people when you looked, and is for %(now)s now. Look, then send.") % told
+    return ""
 
 
 @require_POST

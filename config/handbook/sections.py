@@ -11,7 +11,8 @@ _TABLE: dict[str, str] = {
     "marketers#import": """imports import import-new import-check import-run import-undo import-reading import-progress
         import-rejected""",
     "marketers#personal-fields": "fields field-new field-edit field-delete",
-    "marketers#finding-a-campaign": "campaigns campaigns-archive campaigns-moving campaign-subjects",
+    "marketers#finding-a-campaign": """campaigns campaigns-archive campaigns-moving campaigns-calendar
+        campaigns-keep-view campaigns-forget-view campaign-subjects""",
     "marketers#pictures": "pictures picture",
     "marketers#notes-and-approval": "campaign-say campaign-ask campaign-decide",
     "marketers#preflight": "campaign-ignore",
@@ -21,7 +22,7 @@ _TABLE: dict[str, str] = {
     "marketers#links-and-tracking": "campaign-tracking",
     "marketers#test-and-preflight": "campaign-test campaign-test-result campaign-sender",
     "marketers#send-schedule-undo": """campaign campaign-new campaign-name campaign-copy campaign-audience
-        campaign-review campaign-schedule campaign-unschedule campaign-arming""",
+        campaign-audience-count campaign-review campaign-schedule campaign-unschedule campaign-arming""",
     "marketers#the-monitor": """campaign-monitor campaign-progress campaign-problems campaign-pace campaign-pause
         campaign-resume campaign-stop campaign-lane-pause campaign-lane-resume campaign-speed""",
     "marketers#when-a-list-is-bad": "campaign-guard campaign-guard-resume campaign-first-part",

@@ -43,7 +43,8 @@ def plain(*routes: str, who: str = "admin") -> list[Look]:
 
 
 DOORS = ("unsubscribe", "preferences", "privacy", "confirm")
-LISTS = """home campaigns people lists messages imports domains routes limits warmup suppressions answers team settings
+LISTS = """home campaigns campaigns-calendar people lists
+    messages imports domains routes limits warmup suppressions answers team settings
     outside deliverability fields pictures palette profile usersessions_list help""".split()
 
 EMPTY = [
@@ -124,7 +125,8 @@ NO_PAGE: dict[str, str] = {
         campaign-guard-resume campaign-first-part import-run list-restore person-lists domain-check domain-key
         address-check route-test route-drain route-activate pool-delete limit-hold limit-release answer-undo
         warmup-start warmup-put-back warmup-weekends bulk-start bulk-undo bulk-go-on campaign-ask campaign-decide
-        campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive field-delete import-check
+        campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive campaigns-keep-view
+        campaigns-forget-view field-delete import-check
         import-undo language person-consent person-note sample-new sample-remove setup-hide
         team-role team-withdraw import-reading person-unsubscribe person-suppress
         person-erase list-archive outside-ask outside-forget""".split(),
@@ -132,7 +134,7 @@ NO_PAGE: dict[str, str] = {
     ),
     **dict.fromkeys(
         """campaign-check campaign-arming campaign-progress campaign-problems campaign-pace campaign-over-time
-        import-progress bulk-progress campaigns-moving campaign-subjects""".split(),
+        import-progress bulk-progress campaigns-moving campaign-subjects campaign-audience-count""".split(),
         "a piece of a page, which is looked at there",
     ),
     **dict.fromkeys(

@@ -81,6 +81,18 @@ def test_newcomers_do_not_sleep_and_nothing_is_said_where_nothing_was_ever_count
     assert not [row for row in preflight(now=now, campaign=campaign) if row.id == "audience.asleep"]
 
 
+def test_an_audience_that_grew_by_more_than_a_twentieth_is_shown_before_it_is_sent(client, campaign) -> None:
+    assert 'name="counted" value="40"' in page(client, campaign, "review")
+    people(2, on=newsletter(), prefix="more")
+    assert schedule(client, campaign, counted="40").status_code == 302
+    client.post(f"/campaigns/{campaign.pk}/unschedule/")
+    people(1, on=newsletter(), prefix="another")
+    answer = schedule(client, campaign, counted="40")
+    assert answer.status_code == 422
+    assert "It was for 40 people when you looked, and is for 43 now." in answer.content.decode()
+    assert schedule(client, campaign, counted="43").status_code == 302
+
+
 # -- Subject -----------------------------------------------------------------------------------------------------------
 
 

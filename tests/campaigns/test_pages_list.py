@@ -1,15 +1,19 @@
 """The list of campaigns: what it shows, how it is narrowed down, and what is put out of sight."""
 
 import re
+from datetime import datetime
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.launch import launch
 from campaigns.listing import TABS
 from campaigns.models import Campaign
 from config.roles import Role
+from reputation.models import Workspace
 from sending.models import Mailing, MailingCount
 from tests.campaigns.world import ready_campaign
 from tests.cast import newsletter
@@ -134,3 +138,104 @@ def test_tags_are_typed_with_commas_and_go_with_a_copy(client) -> None:
     client.post(f"/campaigns/{campaign.pk}/copy/")
     assert Campaign.objects.get(name="Spring (copy)").tags == ["shop", "spring"]
     assert client.post(there, {"name": "Spring", "tags": "x" * 41}).status_code == 422
+
+
+# -- The calendar ------------------------------------------------------------------------------------------------------
+
+
+def month(client: Client, **query: str) -> str:
+    return " ".join(client.get("/campaigns/calendar/", query).content.decode().split())
+
+
+def at(name: str, when: str, **fields) -> Campaign:
+    moment = datetime.fromisoformat(when)
+    return draft(name, state="scheduled", scheduled_for=moment, undo_until=moment, **fields)
+
+
+def day_of(seen: str, name: str) -> str:
+    """The cell's number."""
+    [cell] = [cell for cell in seen.split("<td ") if f">{name}</a>" in cell]
+    [number] = re.findall(r"</span>(\d+)<span", cell)
+    return str(number)
+
+
+def test_the_calendar_has_each_campaign_on_its_day_by_the_clock_of_the_workspace(client) -> None:
+    Workspace.objects.update(time_zone="Europe/Warsaw")
+    at("Late in the evening", "2027-02-10T23:30+00:00")
+    at("The month before", "2027-01-12T09:00+00:00")
+    draft("Without a time")
+    seen = month(client, month="2027-02")
+    assert day_of(seen, "Late in the evening") == "11" and "00:30" in seen
+    assert "The month before" not in seen and "Without a time" not in seen
+    assert "1 campaign has its time here, by the clock of Europe/Warsaw." in seen
+    assert "?month=2027-01" in seen and "?month=2027-03" in seen
+    assert "The month before" in month(client, month="2027-01")
+
+
+def test_what_is_on_its_way_stands_on_the_day_it_began(client) -> None:
+    campaign = running()
+    seen = month(client)
+    assert f'href="/campaigns/{campaign.pk}/monitor/"' in seen and "Sending" in seen
+
+
+def test_the_calendar_is_narrowed_down_as_the_list_is_and_either_leads_to_the_other(client) -> None:
+    at("Spring letter", "2027-02-10T09:00+00:00", tags=["spring"])
+    at("Another letter", "2027-02-11T09:00+00:00")
+    seen = month(client, month="2027-02", tag="spring")
+    assert "Spring letter" in seen and "Another letter" not in seen
+    assert 'href="/campaigns/?tag=spring"' in seen and '<input type="hidden" name="month" value="2027-02">' in seen
+    assert 'href="/campaigns/calendar/?tag=spring"' in page(client, tag="spring")
+
+
+def test_a_month_asks_as_many_questions_for_one_campaign_as_for_ten(client) -> None:
+    at("One", "2027-02-10T09:00+00:00")
+    month(client, month="2027-02")
+    with CaptureQueriesContext(connection) as one:
+        month(client, month="2027-02")
+    for number in range(9):
+        at(f"Another {number}", "2027-02-11T09:00+00:00")
+    with CaptureQueriesContext(connection) as ten:
+        month(client, month="2027-02")
+    assert len(ten) == len(one)
+
+
+# -- Views that somebody keeps -----------------------------------------------------------------------------------------
+
+
+def test_a_view_is_kept_under_a_name_for_whoever_kept_it_and_can_be_removed(client) -> None:
+    draft("Spring letter", tags=["spring"])
+    seen = page(client, tag="spring", status="drafts")
+    assert "Keep this view" in seen and "Keep this view" not in page(client)
+    client.post("/campaigns/views/keep/", {"name": " My  spring ", "query": "tag=spring&status=drafts&after=7&x=1"})
+    kept = '<a href="?status=drafts&amp;tag=spring"'
+    assert f"{kept}>My spring</a>" in page(client)
+    assert "My spring" not in page(visitor("vera", Role.VIEWER))
+    seen = page(client, status="drafts", tag="spring")
+    assert f'{kept} aria-current="page">My spring</a>' in seen
+    [view] = re.findall(r'name="view" value="(\d+)"', seen)
+    visitor("vera", Role.VIEWER).post("/campaigns/views/forget/", {"view": view})
+    assert "My spring" in page(client)
+    client.post("/campaigns/views/forget/", {"view": view})
+    assert "My spring" not in page(client)
+
+
+def test_a_view_kept_under_the_same_name_takes_the_others_place(client) -> None:
+    for tag in ("spring", "autumn"):
+        client.post("/campaigns/views/keep/", {"name": "Mine", "query": f"tag={tag}"})
+    seen = page(client)
+    assert "?tag=autumn" in seen and "?tag=spring" not in seen
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "said"),
+    [("", "tag=spring", "Give the view a name."), ("Mine", "after=7", "Choose something first")],
+)
+def test_a_view_without_a_name_or_of_everything_is_refused_in_a_sentence(client, name, query, said) -> None:
+    answer = client.post("/campaigns/views/keep/", {"name": name, "query": query}, follow=True)
+    assert said in answer.content.decode() and "Your views" not in answer.content.decode()
+
+
+def test_there_are_twenty_views_at_most(client) -> None:
+    for number in range(21):
+        client.post("/campaigns/views/keep/", {"name": f"View {number}", "query": "tag=spring"})
+    assert page(client).count('href="?tag=spring"') == 20

@@ -128,7 +128,7 @@ LISTED_AND_NO_MUST: dict[str, Change] = {
 }
 FINE = {
     "sender.verified", "sender.own_name", "sender.aligned",
-    "route.reverse_name_ok", "audience.counted", "ground.consent", "size.ok", "copies.ok",
+    "route.reverse_name_ok", "audience.counted", "ground.consent", "size.ok", "copies.ok", "link.waiting",
 }  # fmt: skip
 
 
@@ -224,3 +224,21 @@ def test_the_hosts_of_drafts_and_scheduled_letters_are_watched(now: datetime) ->
     }  # fmt: skip
     watch_links(now=now + timedelta(hours=1))
     assert set(LinkHost.objects.values_list("wanted_until", flat=True)) == {now + timedelta(days=2, hours=1)}
+
+
+@pytest.mark.parametrize(("hour", "is_night"), [(20, False), (21, True), (4, True), (5, False)])
+def test_a_start_at_night_by_the_workspaces_clock_is_worth_a_look(now: datetime, hour: int, is_night: bool) -> None:
+    campaign = ready_campaign(now)
+    Workspace.objects.update(time_zone="Europe/Warsaw")
+    starts_at = now.replace(hour=hour, minute=0)
+    found = [row for row in preflight(now=now, campaign=campaign, starts_at=starts_at) if row.id == "when.quiet"]
+    assert bool(found) is is_night
+    assert not [row for row in preflight(now=now, campaign=campaign) if row.id == "when.quiet"]
+
+
+def test_words_that_are_hard_to_read_for_their_colours_are_told_with_their_line(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    write(now, campaign, letter='<p>\n<b style="color:#bbbbbb">Faint</b></p>', kind="html")
+    [found] = [row for row in preflight(now=now, campaign=campaign) if row.id == "content.contrast"]
+    assert (found.line, found.level) == (2, "should")
+    assert found.sentence == "Words in #bbbbbb on #ffffff are hard to read: 1.9 to 1, and 4.5 are needed."

@@ -109,6 +109,12 @@ def test_the_preheader_stands_first_in_the_body() -> None:
     assert html.index("<body class=a>") < html.index("Look &amp; see") < html.index("<p>Hi</p>")
 
 
+def test_after_the_preheader_stands_nothing_that_an_inbox_could_show() -> None:
+    html = sent(replace(HTML, preheader="Look"), "<html><body><p>Hi</p></body></html>").html
+    between = html[html.index("Look") + 4 : html.index("<p>Hi</p>")]
+    assert between.count("&#847;") + between.count("\u034f") >= 80
+
+
 def test_the_picture_that_counts_opens_stands_last() -> None:
     html = sent(HTML, "<body><p>Hi</p></body>", opens=True).html
     assert html.index("acme.example/leave") < html.index('src="https://t.example/open"') < html.index("</body>")
