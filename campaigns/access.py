@@ -58,7 +58,7 @@ _SHOWN = {
     model: _in_order(model, names)
     for model, names in {
         Campaign: "id name state review mailing_id scheduled_by_id",
-        Mailing: "id state state_reason state_since launched_at per_hour pool_id sending_domain_id",
+        Mailing: "id state state_reason state_since launched_at per_hour overflow pool_id sending_domain_id",
         User: "id username first_name last_name",
         SendingDomain: "id name",
         Pool: "id overflow",

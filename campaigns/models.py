@@ -185,9 +185,14 @@ class Remark(models.Model):
     words = models.TextField(max_length=2000, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField()
+    # When those whom it concerns are told by mail; null when they were, or nobody is.
+    mail_due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["mail_due_at"], name="remark_to_tell", condition=models.Q(mail_due_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id} {self.kind}"

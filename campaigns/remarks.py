@@ -16,6 +16,8 @@ Kind, Review = Remark.Kind, Campaign.Review
 _OPEN = (Campaign.State.DRAFT, Campaign.State.MISSED)
 # Put into every update that changes what is sent.
 AFTER_A_CHANGE = Case(When(review=Review.APPROVED, then=Value("")), default=F("review"))
+# Whom these concern is told by mail; of a note, whoever is mentioned in it.
+_TOLD = (Kind.ASKED, Kind.APPROVED, Kind.REJECTED)
 # The latest of what was done.
 STORY = 12
 OWN_WORDS = "You wrote its latest version. With two people for every campaign, somebody else has to decide."
@@ -145,4 +147,6 @@ def _told(row: Remark) -> str:
 
 def _write(now: datetime, campaign: Campaign, by: User, kind: str, **more: str) -> Remark:
     rev = Campaign.objects.values_list("rev", flat=True).get(pk=campaign.pk)
-    return Remark.objects.create(campaign=campaign, kind=kind, rev=rev, by=by, at=now, **more)
+    tells = kind in _TOLD or (kind == Kind.SAID and "@" in more.get("words", ""))
+    due = now if tells else None
+    return Remark.objects.create(campaign=campaign, kind=kind, rev=rev, by=by, at=now, mail_due_at=due, **more)

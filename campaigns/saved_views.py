@@ -20,7 +20,9 @@ class NotKept(Exception):
 def query_of(given: QueryDict) -> str:
     """The part of an address that is a look; empty where nothing is asked for."""
     kept = QueryDict(mutable=True)
-    kept.update({name: given[name][:200] for name in PARTS if given.get(name)})
+    for name in PARTS:
+        if said := given.get(name):
+            kept[name] = str(said)[:200]
     return kept.urlencode()
 
 

@@ -47,6 +47,7 @@ SCHEDULE = {
     "say which links letters have": ("campaigns.tasks.watch_links", 60.0),
     "ask whether links work": ("campaigns.tasks.check_links", 5.0),
     "tell admins what broke": ("sending.tasks.tell_admins", 30.0),
+    "tell the team what colleagues said": ("config.tasks.tell_team", 10.0),
     "mail recipients the links they asked for": ("sending.tasks.mail_what_recipients_asked", 10.0),
     "forget old findings": ("reputation.tasks.prune_findings", 3600.0),
     "make room for the next mailings": ("sending.tasks.keep_partitions", 300.0),

@@ -8,25 +8,19 @@ in between is repeated, which may tell twice and never not at all.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core import mail
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from reputation import published
 from reputation.catalogue import catalogue
-from reputation.models import Alert, Budget, SendingDomain
+from reputation.models import Alert, Budget
 from reputation.pure import alert_words
 from reputation.pure.alert_words import Told
 from sending import webhook
-from sending.own_mail import NotHandedOver, by_settings, hand_over
-from sending.pure.dialogue import BadPath
-from sending.transports import Letter
+from sending.notices import notify
 
 log = logging.getLogger(__name__)
 
@@ -125,34 +119,12 @@ def _of(rows: Sequence[Alert]) -> QuerySet[Alert]:
 
 
 def _mail_to(now: datetime, user: User, rows: Sequence[Alert]) -> str:
-    """Why it could not be mailed to somebody; empty when it was. What broke may be our way out: the e-mail server of
-    the settings is the second one.
-    """
-    domain = SendingDomain.objects.filter(state=SendingDomain.State.VERIFIED).order_by("id").first()
-    letter = _letter(now, user, rows, domain)
-    try:
-        hand_over(now=now, letter=letter, domain=domain)
-        return ""
-    except (NotHandedOver, OSError, BadPath, mail.BadHeaderError) as error:
-        why = str(error)
-    if settings.LAB:
-        return why
-    try:
-        by_settings(_letter(now, user, rows, None))
-        return ""
-    except (NotHandedOver, OSError, mail.BadHeaderError):
-        return why
-
-
-def _letter(now: datetime, user: User, rows: Sequence[Alert], domain: SendingDomain | None) -> Letter:
-    ours = f"letterpace@{domain.name}" if domain else settings.DEFAULT_FROM_EMAIL
+    """Why it could not be mailed to somebody; empty when it was."""
     alerts = [told(row) for row in rows]
-    new = EmailMessage(policy=SMTP)
-    new["From"] = formataddr(("Letterpace", ours))
-    new["To"] = user.email
-    new["Subject"] = alert_words.subject(alerts)
-    new["Date"] = format_datetime(now)
-    new["Message-ID"] = f"<alert-{rows[0].pk}-{user.pk}-{now:%Y%m%d%H%M%S}@{ours.rpartition('@')[2]}>"
-    new["Auto-Submitted"] = "auto-generated"
-    new.set_content(alert_words.text(alerts), cte="quoted-printable")
-    return Letter(mail_from=ours, rcpt_to=user.email, content=new.as_bytes())
+    return notify(
+        now=now,
+        to=user.email,
+        subject=alert_words.subject(alerts),
+        text=alert_words.text(alerts),
+        id=f"alert-{rows[0].pk}-{user.pk}",
+    )

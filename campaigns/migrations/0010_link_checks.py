@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("campaigns", "0008_links_taken_back"),
+        ("campaigns", "0009_overflow_of_a_campaign"),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('campaigns', '0009_link_checks'),
+        ('campaigns', '0010_link_checks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
