@@ -10,16 +10,17 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from audiences.models import ANYWHERE, Subscriber, Subscription, Suppression
 from audiences.querysets import SubscriberQuerySet
+from words import marked
 from words.typed import whole
 
 # What the people page calls them, and how they are told.
 STATES = {
-    "subscribed": "Subscribed",
-    "unconfirmed": "Waiting for confirmation",
-    "unsubscribed": "Unsubscribed",
-    "bounced": "Bounced",
-    "complained": "Complained",
-    "suppressed": "Suppressed for any reason",
+    "subscribed": marked("Subscribed"),
+    "unconfirmed": marked("Waiting for confirmation"),
+    "unsubscribed": marked("Unsubscribed"),
+    "bounced": marked("Bounced"),
+    "complained": marked("Complained"),
+    "suppressed": marked("Suppressed for any reason"),
 }
 _OF_LISTS = ("subscribed", "unconfirmed", "unsubscribed")
 COUNT_WITHIN_MS = 2_000

@@ -363,5 +363,5 @@ def _targets(label: str) -> list[tuple[str, str]]:
     taken = {target for target, _ in known}
     known += [(row.key, row.label) for row in PersonField.objects.all() if row.key not in taken]
     own = "_".join("".join(c if c.isascii() and c.isalnum() else " " for c in label.lower()).split())[:40].strip("_")
-    new = [(own, f"New field “{own}”")] if columns.is_key(own) and own not in dict(known) else []
-    return [("", "Leave out"), *known, *new]
+    new = [(own, _("New field “%(key)s”") % {"key": own})] if columns.is_key(own) and own not in dict(known) else []
+    return [("", str(_("Leave out"))), *known, *new]

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 from campaigns.pure.findings import Finding, Level, Place
 
 # A part of the page → the places of findings that speak of it.
@@ -31,7 +33,7 @@ def marks_of(findings: Sequence[Finding]) -> dict[str, Mark]:
 def _mark(findings: Sequence[Finding]) -> Mark:
     told = [row for row in findings if row.level in (Level.MUST_FIX, Level.SHOULD_LOOK)]
     if any(row.level is Level.MUST_FIX for row in told):
-        return Mark("bad", "alert-circle", "Must be fixed", told)
+        return Mark("bad", "alert-circle", _("Must be fixed"), told)
     if told:
-        return Mark("wait", "alert-triangle", "Have a look", told)
-    return Mark("ok", "circle-check", "Ready", [])
+        return Mark("wait", "alert-triangle", _("Have a look"), told)
+    return Mark("ok", "circle-check", _("Ready"), [])

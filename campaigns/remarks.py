@@ -7,6 +7,7 @@ from datetime import datetime
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Case, F, Value, When
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, Remark, Revision
 from campaigns.pure.findings import Finding, Level
@@ -137,7 +138,7 @@ def story_of(campaign: Campaign) -> list[Deed]:
     remarks = campaign.remarks.select_related("by")[:STORY]
     found = [Deed(row.at, row.by, row.get_kind_display(), _told(row)) for row in remarks]
     saved = campaign.revisions.select_related("saved_by")[:STORY]
-    found += [Deed(row.saved_at, row.saved_by, f"saved version {row.number}") for row in saved]
+    found += [Deed(row.saved_at, row.saved_by, _("saved version %(number)s") % {"number": row.number}) for row in saved]
     return sorted(found, key=lambda deed: deed.at, reverse=True)[:STORY]
 
 

@@ -133,7 +133,8 @@ def may_send(*, now: datetime, domain: SendingDomain) -> tuple[bool, str]:
                 "name": domain.name,
                 "state_reason": domain.state_reason,
             }
-    return False, f"{domain.name} has not been verified yet. {domain.state_reason}".strip()
+    unverified = _("%(name)s has not been verified yet. %(state_reason)s")
+    return False, (unverified % {"name": domain.name, "state_reason": domain.state_reason}).strip()
 
 
 def check_all(*, now: datetime) -> None:

@@ -192,8 +192,11 @@ def scope_choices() -> list[tuple[str, str]]:
     ip, domain, account = Budget.Kind.IP, Budget.Kind.DKIM_DOMAIN, Budget.Kind.ACCOUNT
     accounts = Budget.objects.filter(kind=account).order_by("scope").values_list("scope", flat=True).distinct()
     return [
-        *((f"{ip}|{row.ip}", f"Address {row.ip} ({row.ehlo_name})") for row in SendingAddress.objects.all()),
-        *((f"{domain}|{row.name}", f"Domain {row.name}") for row in SendingDomain.objects.all()),
+        *(
+            (f"{ip}|{row.ip}", _("Address %(ip)s (%(host)s)") % {"ip": row.ip, "host": row.ehlo_name})
+            for row in SendingAddress.objects.all()
+        ),
+        *((f"{domain}|{row.name}", _("Domain %(name)s") % {"name": row.name}) for row in SendingDomain.objects.all()),
         *((f"{account}|{name}", f"Account {name}") for name in accounts),
     ]
 

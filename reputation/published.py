@@ -212,7 +212,7 @@ def _unseen(record: Record, number: int) -> Row:
     return Row(
         key=f"record{number}",
         tone="idle",
-        word="Not checked",
+        word=_("Not checked"),
         title=title,
         purpose=record.purpose.partition(" (")[0],
         name=record.name,

@@ -72,8 +72,8 @@ class RelayForm(forms.ModelForm[Route]):
         super().__init__(*args, **kwargs)
         self.fields["host"].required = True
         kept = bool(self.instance.password_sealed)
-        hint = "One is kept. Empty leaves it as it is." if kept else "Sealed when it is saved, and never shown again."
-        self.fields["password"].help_text = hint
+        new, old = _("Sealed when it is saved, and never shown again."), _("One is kept. Empty leaves it as it is.")
+        self.fields["password"].help_text = old if kept else new
         self.fields["port"] = forms.IntegerField(
             label=_("Port"), required=False, min_value=1, max_value=65535, help_text=self.Meta.help_texts["port"]
         )

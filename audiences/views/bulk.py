@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
@@ -53,10 +54,13 @@ def _words(chosen: Chosen) -> list[str]:
     name = MailingList.objects.filter(pk=chosen.list).values_list("name", flat=True).first() if chosen.list else ""
     label = PersonField.objects.filter(key=chosen.field).values_list("label", flat=True).first() or chosen.field
     said = [
-        f"address or name begins with “{chosen.q}”" if chosen.q else "",
-        f"on “{name}”" if name else "",
-        STATES[chosen.state].lower() if chosen.state else "",
-        (f"{label} is “{chosen.value}”" if chosen.value else f"{label} is empty") if chosen.field else "",
+        _("address or name begins with “%(q)s”") % {"q": chosen.q} if chosen.q else "",
+        _("on “%(list)s”") % {"list": name} if name else "",
+        _(STATES[chosen.state]).lower() if chosen.state else "",
+        (_("%(field)s is “%(value)s”") if chosen.value else _("%(field)s is empty"))
+        % {"field": label, "value": chosen.value}
+        if chosen.field
+        else "",
     ]
     return [one for one in said if one]
 
@@ -120,7 +124,7 @@ def undo(request: HttpRequest, job_id: int) -> HttpResponse:
     if bulk.undo(now=timezone.now(), job_id=job_id):  # clock: entry
         wake(run_bulk, job_id)
     else:
-        messages.error(request, "This can no longer be taken back.")
+        messages.error(request, _("This can no longer be taken back."))
     return redirect("bulk-job", job_id)
 
 

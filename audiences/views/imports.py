@@ -138,7 +138,7 @@ def run(request: HttpRequest, upload_id: int) -> HttpResponse:
 def undo(request: HttpRequest, upload_id: int) -> HttpResponse:
     get_object_or_404(Import, pk=upload_id)
     if not undoing.start(now=timezone.now(), upload_id=upload_id):  # clock: entry
-        messages.error(request, "This import can no longer be undone.")
+        messages.error(request, _("This import can no longer be undone."))
     return redirect("import", upload_id)
 
 

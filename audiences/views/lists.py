@@ -60,7 +60,8 @@ def edit(request: HttpRequest, list_id: int) -> HttpResponse:
 @require_POST
 def add_sample(request: HttpRequest) -> HttpResponse:
     made = sample.add(now=timezone.now())  # clock: entry
-    messages.success(request, "Forty people who do not exist. Write to them as you like: nothing is ever sent to them.")
+    said = _("Forty people who do not exist. Write to them as you like: nothing is ever sent to them.")
+    messages.success(request, said)
     return redirect("list", made.pk)
 
 
@@ -68,7 +69,7 @@ def add_sample(request: HttpRequest) -> HttpResponse:
 def remove_sample(request: HttpRequest, list_id: int) -> HttpResponse:
     get_object_or_404(MailingList, pk=list_id, is_sample=True)
     sample.remove(now=timezone.now(), list_id=list_id)  # clock: entry
-    messages.success(request, "The sample people are gone.")
+    messages.success(request, _("The sample people are gone."))
     return redirect("home")
 
 

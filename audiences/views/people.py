@@ -45,7 +45,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "exact": exact,
         "found": None if chosen.is_everybody or after else count(chosen),
         "lists": MailingList.objects.in_use(),
-        "states": STATES.items(),
+        "states": [(state, _(word)) for state, word in STATES.items()],
         "fields": fields,
         "columns": _columns(request, fields),
     }
@@ -138,7 +138,7 @@ def edit(request: HttpRequest, person_id: int) -> HttpResponse:
         except BadField as error:
             form.add_error(f"field_{error.key}", str(error))
         else:
-            messages.success(request, "Saved." if changed else "Nothing was changed.")
+            messages.success(request, _("Saved.") if changed else _("Nothing was changed."))
             return redirect("person", person_id)
     context = {"nav": "people", "person": person, "form": form}
     return render(request, "audiences/person_edit.html", context, status=422 if form.errors else 200)
@@ -219,11 +219,17 @@ def unsubscribe(request: HttpRequest, person_id: int) -> HttpResponse:
         stream_too=wanted is None,
         source=f"by {acting(request).get_username()} for them: {form.cleaned_data['note']}"[:80],
     )
-    where = f"“{wanted.name}”" if wanted else "all marketing mail"
-    messages.success(request, f"{person.email} {'left' if done.changed else 'had left already:'} {where}.")
+    messages.success(request, _left(person, wanted, done.changed))
     if done.changed:
-        _noted(request, now, person, f"Unsubscribed from {where}")
+        _noted(request, now, person, f"Unsubscribed from {f'“{wanted.name}”' if wanted else 'all marketing mail'}")
     return redirect("person", person_id)
+
+
+def _left(person: Subscriber, wanted: MailingList | None, changed: bool) -> str:
+    values = {"email": person.email, "list": wanted.name if wanted else ""}
+    if wanted:
+        return (_("%(email)s left “%(list)s”.") if changed else _("%(email)s had left “%(list)s” already.")) % values
+    return (_("%(email)s gets no marketing mail now.") if changed else _("%(email)s got none before.")) % values
 
 
 @require_POST

@@ -22,15 +22,16 @@ from words import number
 
 def index(request: HttpRequest) -> HttpResponse:
     form = AddressForm({"email": request.GET["q"]} if request.GET.get("q") else None)
+    reason = request.GET.get("reason", "")
     context: dict[str, object] = {"nav": "suppressions", "form": form, "q": request.GET.get("q", "")}
+    context |= {"reason": reason, "reasons": Suppression.Reason.choices}
     if form.is_bound and form.is_valid():
         address = form.cleaned_data["email"]
-        held = Suppression.objects.filter(address_key=key_of(address)).select_related("created_by")
-        context |= {"address": address, "rows": words_for(held.order_by("scope"))}
+        held = Suppression.objects.filter(address_key=key_of(address)).select_related("created_by").order_by("scope")
+        context |= {"address": address, "rows": words_for(held.filter(reason=reason) if reason else held)}
     elif not form.is_bound:
-        reason = request.GET.get("reason", "")
         page = page_of_suppressions(after=request.GET.get("after", ""), reason=reason)
-        context |= {"page": page, "rows": words_for(page.rows), "reason": reason, "reasons": Suppression.Reason.choices}
+        context |= {"page": page, "rows": words_for(page.rows)}
     return render(request, "audiences/suppressions.html", context)
 
 

@@ -16,6 +16,7 @@ from audiences.access import acting
 from audiences.models import PersonField, Subscriber
 from campaigns import content, edit, letters, media
 from campaigns.access import campaign_or_404
+from campaigns.code_editor import phrases
 from campaigns.forms import LetterForm, PictureForm
 from campaigns.models import Campaign, Media, Revision
 from campaigns.pure.advice import SUBJECT_LONG
@@ -24,14 +25,28 @@ from campaigns.pure.mjml_words import ATTRIBUTES, HTML_WORDS
 from campaigns.pure.starters import with_line_ends_of
 from campaigns.samples import cast_of, person_by_address
 from sending.pure.personalise import SYSTEM_NAMES
+from words import marked
 
 PICTURES_SHOWN = 12
 # Those that subjects are written with, each with its name for who does not see it.
 EMOJI = (
-    ("📚", "books"), ("🎉", "celebration"), ("🎁", "present"), ("⏰", "alarm clock"), ("✨", "sparkles"),
-    ("❤️", "heart"), ("👋", "waving hand"), ("🙏", "thank you"), ("☕", "coffee"), ("🌱", "seedling"), ("🌞", "sun"),
-    ("❄️", "snowflake"), ("📅", "calendar"), ("📍", "place"), ("🚚", "delivery"), ("✅", "tick"),
-)  # fmt: skip
+    ("📚", marked("books")),
+    ("🎉", marked("celebration")),
+    ("🎁", marked("present")),
+    ("⏰", marked("alarm clock")),
+    ("✨", marked("sparkles")),
+    ("❤️", marked("heart")),
+    ("👋", marked("waving hand")),
+    ("🙏", marked("thank you")),
+    ("☕", marked("coffee")),
+    ("🌱", marked("seedling")),
+    ("🌞", marked("sun")),
+    ("❄️", marked("snowflake")),
+    ("📅", marked("calendar")),
+    ("📍", marked("place")),
+    ("🚚", marked("delivery")),
+    ("✅", marked("tick")),
+)
 ELSEWHERE = ("from", "reply_to", "postal_address")
 
 
@@ -116,7 +131,7 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
         "picture_form": PictureForm(),
         "code_words": code_words(fields, shown.kind) if shown.kind != Revision.Kind.LETTER else {},
         "cast": cast_of(campaign),
-        "emoji": EMOJI,
+        "emoji": [(sign, _(name)) for sign, name in EMOJI],
         "subject_long": SUBJECT_LONG,
         "device": "phone" if request.GET.get("device") == "phone" else "desktop",
         **more,
@@ -125,10 +140,11 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
 
 
 def code_words(fields: Sequence[PersonField], kind: str) -> dict[str, object]:
-    """What the code editor offers to complete."""
+    """What the code editor offers to complete, and says."""
     names = [f"contact.{field.key}" for field in fields]
     elements = {name: sorted(words - {"*"}) for name, words in ATTRIBUTES.items()} if kind == Revision.Kind.MJML else {}
-    return {"fields": ["contact.email", *names, *sorted(SYSTEM_NAMES)], "elements": elements or HTML_WORDS}
+    fields_offered = ["contact.email", *names, *sorted(SYSTEM_NAMES)]
+    return {"fields": fields_offered, "elements": elements or HTML_WORDS, "phrases": phrases()}
 
 
 def pictures(request: HttpRequest, campaign_id: int) -> HttpResponse:

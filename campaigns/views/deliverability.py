@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from campaigns import deliverability
@@ -62,9 +63,10 @@ class ThresholdsForm(forms.Form):
     def __init__(self, *args: Any, limits: dict[str, tuple[float, float]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for factor in FACTORS:
-            for word, value in zip(("good", "bad"), limits[factor.key], strict=True):
+            said = {"good": _("%(factor)s: good, %%"), "bad": _("%(factor)s: bad, %%")}
+            for (word, label), value in zip(said.items(), limits[factor.key], strict=True):
                 self.fields[f"{factor.key}_{word}"] = forms.FloatField(
-                    label=f"{factor.title}: {word}, %", min_value=0, max_value=100, initial=value
+                    label=label % {"factor": _(factor.title)}, min_value=0, max_value=100, initial=value
                 )
 
     def clean(self) -> dict[str, Any]:
@@ -72,8 +74,8 @@ class ThresholdsForm(forms.Form):
         for factor in FACTORS:
             good, bad = given.get(f"{factor.key}_good"), given.get(f"{factor.key}_bad")
             if good is not None and bad is not None and (good == bad or (good > bad) != (factor.good > factor.bad)):
-                side = "above" if factor.good > factor.bad else "below"
-                self.add_error(f"{factor.key}_good", f"Good has to lie {side} bad here.")
+                above, below = _("Good has to lie above bad here."), _("Good has to lie below bad here.")
+                self.add_error(f"{factor.key}_good", above if factor.good > factor.bad else below)
         return given
 
     def pairs(self) -> dict[str, tuple[float, float]]:
@@ -96,5 +98,5 @@ def thresholds(request: HttpRequest) -> HttpResponse:
     else:
         house.thresholds = form.pairs()
     house.save(update_fields=["thresholds"])
-    messages.success(request, "Saved. The score is worked out anew.")
+    messages.success(request, _("Saved. The score is worked out anew."))
     return redirect("deliverability")

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from audiences.forms import FieldForm
@@ -24,7 +25,7 @@ def new(request: HttpRequest) -> HttpResponse:
     form = FieldForm(request.POST or None)
     if form.is_valid():
         form.save()
-        messages.success(request, f"Letters can use it as contact.{form.instance.key}.")
+        messages.success(request, _("Letters can use it as contact.%(key)s.") % {"key": form.instance.key})
         return redirect("fields")
     context = {"nav": "people", "form": form}
     return render(request, "audiences/field_form.html", context, status=422 if form.errors else 200)
@@ -43,7 +44,7 @@ def edit(request: HttpRequest, field_id: int) -> HttpResponse:
             form.save()
             if change is not None:
                 field_use.change_kind(key=field.key, kind=field.kind)
-            messages.success(request, "Saved.")
+            messages.success(request, _("Saved."))
             return redirect("fields")
     context = {"nav": "people", "form": form, "field": field, "label": label, "change": change}
     context["used"] = field_use.campaigns_using(field.key)
@@ -58,5 +59,6 @@ def delete(request: HttpRequest, field_id: int) -> HttpResponse:
     except field_use.FieldInUse as error:
         context = {"nav": "people", "field": field, "used": error.campaigns}
         return render(request, "audiences/field_in_use.html", context, status=409)
-    messages.success(request, f"“{field.label}” is gone. What people had in it stays with them.")
+    said = _("“%(label)s” is gone. What people had in it stays with them.")
+    messages.success(request, said % {"label": field.label})
     return redirect("fields")

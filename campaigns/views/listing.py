@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseStopPolling
 
@@ -127,12 +127,13 @@ def archive(request: HttpRequest) -> HttpResponse:
     n = edit.bring_back(campaign_ids=ids) if back else edit.archive(now=now, campaign_ids=ids)
     kept = len(ids) - n
     if not ids:
-        messages.info(request, "Tick some campaigns first.")
+        messages.info(request, gettext("Tick some campaigns first."))
     elif back:
-        messages.success(request, f"{n} {'is' if n == 1 else 'are'} back.")
+        messages.success(request, ngettext("%(n)s is back.", "%(n)s are back.", n) % {"n": n})
     else:
-        rest = " What is scheduled or under way was left where it is." if kept else ""
-        messages.success(request, f"{n} archived. The numbers stay.{rest}")
+        done = gettext("%(n)s archived. The numbers stay.") % {"n": n}
+        rest = gettext("What is scheduled or under way was left where it is.") if kept else ""
+        messages.success(request, f"{done} {rest}".strip())
     return redirect(f"{reverse('campaigns')}?{request.POST.get('query', '')[:500]}")
 
 

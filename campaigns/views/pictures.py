@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from audiences.access import acting
 from campaigns import media
@@ -40,7 +41,7 @@ def _add(request: HttpRequest, form: PictureForm) -> bool:
     except media.BadPicture as error:
         form.add_error("file", str(error))
         return False
-    messages.success(request, f"“{file.name}” can be put into letters now.")
+    messages.success(request, _("“%(name)s” can be put into letters now.") % {"name": file.name})
     return True
 
 
@@ -54,7 +55,7 @@ def show(request: HttpRequest, picture_id: int) -> HttpResponse:
         except media.InUse:
             status = 422
         else:
-            messages.success(request, f"“{picture.name}” is deleted.")
+            messages.success(request, _("“%(name)s” is deleted.") % {"name": picture.name})
             return redirect("pictures")
     context = {"nav": "pictures", "picture": picture, "campaigns": media.used_by(picture), "refused": status == 422}
     return render(request, "campaigns/picture.html", context, status=status)

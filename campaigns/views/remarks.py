@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from audiences.access import acting
@@ -23,7 +24,7 @@ def say(request: HttpRequest, campaign_id: int) -> HttpResponse:
         now = timezone.now()  # clock: entry
         remarks.say(now=now, campaign=campaign, by=acting(request), words=words)
     else:
-        messages.error(request, "Write something first.")
+        messages.error(request, _("Write something first."))
     return redirect(page_of(campaign), campaign_id)
 
 
@@ -32,9 +33,9 @@ def ask(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     now = timezone.now()  # clock: entry
     if remarks.ask(now=now, campaign=campaign, by=acting(request), words=_words(request)):
-        messages.success(request, "It stands under “Needs review” now. A change takes an approval back.")
+        messages.success(request, _("It stands under “Needs review” now. A change takes an approval back."))
     else:
-        messages.info(request, "It was asked for already, or the campaign is on its way.")
+        messages.info(request, _("It was asked for already, or the campaign is on its way."))
     return redirect("campaign", campaign_id)
 
 
@@ -55,7 +56,7 @@ def decide(request: HttpRequest, campaign_id: int) -> HttpResponse:
     except remarks.CannotDecide as reason:
         messages.error(request, str(reason))
     else:
-        messages.success(request, "Approved." if approve else "Sent back, with your note.")
+        messages.success(request, _("Approved.") if approve else _("Sent back, with your note."))
     return redirect("campaign", campaign_id)
 
 
@@ -67,7 +68,7 @@ def ignore(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if "heed" in request.POST:
         remarks.heed(now=now, campaign=campaign, by=acting(request), key=key)
     elif not reason:
-        messages.error(request, "Say in a sentence why it does not matter here; then it can be ignored.")
+        messages.error(request, _("Say in a sentence why it does not matter here; then it can be ignored."))
     else:
         _ignore(request, campaign, key, reason)
     return redirect("campaign-review", campaign_id)
@@ -77,7 +78,7 @@ def _ignore(request: HttpRequest, campaign: Campaign, key: str, reason: str) -> 
     now = timezone.now()  # clock: entry
     found = [row for row in preflight(now=now, campaign=campaign) if row.key == key]
     if not found or not found[0].can_be_ignored:
-        messages.info(request, "Nobody is warned of that any more.")
+        messages.info(request, _("Nobody is warned of that any more."))
         return
     remarks.ignore(now=now, campaign=campaign, by=acting(request), finding=found[0], reason=reason)
 

@@ -56,7 +56,7 @@ def go_on(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if whom not in Campaign.Whom or not whom:
         raise Http404
     made = follow_up.begin(now=now, campaign=campaign, mailing=mailing, whom=whom, by=acting(request))
-    messages.success(request, "A draft with the same letter. Give it a subject of its own; it is not scheduled.")
+    messages.success(request, _("A draft with the same letter. Give it a subject of its own; it is not scheduled."))
     return redirect("campaign", made.pk)
 
 

@@ -72,7 +72,8 @@ def _tell(request: HttpRequest, name: str, taken: Package) -> None:
         messages.success(request, _("%(n)s of its pictures came along.") % {"n": taken.taken})
     if taken.missing:
         names = ", ".join(taken.missing[:5]) + (" …" if len(taken.missing) > 5 else "")
-        messages.error(request, f"Not in the file, though the page shows them: {names}. Upload them under the letter.")
+        missing = _("Not in the file, though the page shows them: %(names)s. Upload them under the letter.")
+        messages.error(request, missing % {"names": names})
 
 
 def _read(raw: bytes, by: User) -> Package:

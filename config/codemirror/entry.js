@@ -68,7 +68,7 @@ const highlightFields = ViewPlugin.fromClass(
   { decorations: (one) => one.decorations },
 );
 
-// words: { fields: ["contact.first_name", …], elements: { "mj-text": ["color", …], … } }
+// words: { fields: ["contact.first_name", …], elements: { "mj-text": ["color", …], … }, phrases: { Find: "Suchen", … } }
 const complete = (words) => (context) => {
   const field = context.matchBefore(/\{\{-?\s*[\w.]*$/);
   if (field) {
@@ -93,7 +93,7 @@ window.LetterpaceCode = (area, { nonce, label, describedBy, words, readOnly }) =
     state: EditorState.create({
       doc: area.value,
       extensions: [
-        EditorView.cspNonce.of(nonce),
+        EditorView.cspNonce.of(nonce), EditorState.phrases.of(words.phrases || {}),
         lineNumbers(), foldGutter(), highlightActiveLineGutter(), highlightActiveLine(), history(), drawSelection(),
         bracketMatching(), closeBrackets(), highlightSelectionMatches(), search({ top: true }), lintGutter(),
         indentUnit.of("  "), markup, syntaxHighlighting(colours), highlightFields, look,

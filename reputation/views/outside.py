@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from reputation import outside_figures, taking_reports
@@ -31,10 +32,10 @@ class Files(forms.FileField):
 
 class UploadForm(forms.Form):
     reports = Files(
-        label="Reports",
-        help_text="DMARC (XML) and TLS (JSON) as they came, packed or not; several at once.",
+        label=_("Reports"),
+        help_text=_("DMARC (XML) and TLS (JSON) as they came, packed or not; several at once."),
         widget=Several(attrs={"accept": ".xml,.json,.gz,.zip"}),
-        error_messages={"required": "Choose a file first.", "empty": "The file is empty."},
+        error_messages={"required": _("Choose a file first."), "empty": _("The file is empty.")},
     )
 
 

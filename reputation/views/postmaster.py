@@ -6,30 +6,31 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from reputation import fetching_figures, postmaster
 from reputation.models import PostmasterAccess, PostmasterFigure, SendingDomain
 from reputation.pure.postmaster_files import LARGEST, Unreadable
 from reputation.workspace import today, zone
+from words import number
 
 # Yahoo has no interface for its figures.
 ASKED = (PostmasterFigure.Source.GOOGLE, PostmasterFigure.Source.SNDS)
 
 
 class FiguresForm(forms.Form):
-    source = forms.ChoiceField(label="Where from", choices=PostmasterFigure.Source.choices)
+    source = forms.ChoiceField(label=gettext_lazy("Where from"), choices=PostmasterFigure.Source.choices)
     domain = forms.ChoiceField(
-        label="About which domain",
+        label=gettext_lazy("About which domain"),
         required=False,
-        help_text="For files that do not say it themselves. SNDS names addresses.",
+        help_text=gettext_lazy("For files that do not say it themselves. SNDS names addresses."),
     )
     file = forms.FileField(
-        label="File",
-        help_text="CSV as it was downloaded, at most 5 MB.",
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy("CSV as it was downloaded, at most 5 MB."),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-        error_messages={"required": "Choose a file first.", "empty": "The file is empty."},
+        error_messages={"required": gettext_lazy("Choose a file first."), "empty": gettext_lazy("The file is empty.")},
     )
 
     def __init__(self, *args: object, **kwargs: object) -> None:
@@ -76,7 +77,7 @@ def index(request: HttpRequest) -> HttpResponse:
             for problem in refusal.problems:
                 form.add_error("file", problem)
         else:
-            messages.success(request, f"{n:,} figure{'' if n == 1 else 's'} taken.")
+            messages.success(request, ngettext("%(n)s figure taken.", "%(n)s figures taken.", n) % {"n": number(n)})
             return redirect("outside-figures")
     lines = postmaster.lines(today=today(now, zone()))
     context = {"nav": "outside", "form": form, "lines": lines, "keys": _keys()}

@@ -155,8 +155,8 @@ def _missing_fallbacks(source: str, template: BoundTemplate) -> list[Problem]:
         problem_at(
             source,
             node.token.start_index,
-            f"`{path}` has no fallback: people without one see a gap.",
-            f'Write {{{{ {path} | default: "…" }}}}.',
+            _("`%(path)s` has no fallback: people without one see a gap.") % {"path": path},
+            _("Write %(instead)s.") % {"instead": f'{{{{ {path} | default: "…" }}}}'},
             severity="advice",
         )
         for node, path in bare.items()

@@ -22,7 +22,7 @@ def test_the_lists_show_their_sizes():
     reader("jane@x.example", news)
     page = colleague().get(reverse("lists")).content.decode()
     assert f'<a href="/lists/{news.pk}/">News</a>' in page
-    assert '<td class="num">1</td>' in page
+    assert 'data-label="Subscribed">1</td>' in page
 
 
 def test_without_a_list_there_is_one_sentence_and_one_action():

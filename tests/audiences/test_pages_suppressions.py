@@ -126,3 +126,12 @@ def test_keys_are_exported_and_no_address():
     assert f"{row.address_key},*,manual," in text
     assert "stranger" not in text
     assert colleague().get(reverse("suppression-export")).status_code == 403
+
+
+def test_an_address_and_a_reason_are_asked_for_together():
+    suppressed("jane@x.example")
+    held = colleague().get(reverse("suppressions"), {"q": "jane@x.example", "reason": "manual"})
+    free = colleague().get(reverse("suppressions"), {"q": "jane@x.example", "reason": "bounced"})
+    assert [row.reason for row, _, _ in held.context["rows"]] == ["manual"]
+    assert "Not suppressed for this reason" in free.content.decode()
+    assert held.content.decode().count('role="search"') == held.content.decode().count('class="lp-filters"') == 1
