@@ -17,6 +17,7 @@ UNCONFIRMED = "unconfirmed"
 SUPPRESSED = "suppressed"
 EXCLUDED_LIST = "excluded_list"
 CONSENT_ENDED = "consent_ended"
+WANTS_FEWER = "wants_fewer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,16 @@ def audience(
     scopes: Sequence[str],
     among: Sequence[int] | None = None,
     joined_since: Mapping[int, datetime] | None = None,
+    resting_at: datetime | None = None,
 ) -> AudienceQuery:
     """Everybody on the included lists. `scopes` are the mailing's suppression scopes without lists: `*`, `stream:…`.
     `among`: of these people only (ids), in milliseconds then. `joined_since`: for lists whose people may be written to
-    for a time only, since when they must have come.
+    for a time only, since when they must have come. `resting_at`: the moment at which whoever wants fewer letters must
+    not have had one lately; None asks nobody.
 
     The one reason shown, where several apply: on an excluded list; then what holds everywhere or for the stream; then,
     when no included list is left to choose the person through: suppressed there (or left), came too long ago, not
-    confirmed, unsubscribed.
+    confirmed, unsubscribed. Wanting fewer letters is the last: those would else get it.
     Somebody who left list A and is subscribed to list B is chosen through B.
     """
     lists = sorted(set(included))
@@ -55,6 +58,7 @@ def audience(
         "audience_excluded": sorted(set(excluded)),
         "audience_scopes": list(scopes),
         "audience_list_scopes": [list_scope(list_id) for list_id in lists],
+        "audience_resting_at": resting_at,
     }
     if joined_since:
         params |= {"audience_ending": list(joined_since), "audience_since": list(joined_since.values())}
@@ -110,7 +114,7 @@ judged AS (
            CASE WHEN x.subscriber_id IS NOT NULL THEN 'excluded_list'
                 WHEN a.just_left THEN 'unsubscribed'
                 WHEN a.address_key IS NOT NULL THEN 'suppressed'
-                WHEN c.via_list IS NOT NULL THEN NULL
+                WHEN c.via_list IS NOT NULL THEN CASE WHEN f.subscriber_id IS NOT NULL THEN 'wants_fewer' END
                 WHEN c.suppressed_on_a_list THEN 'suppressed'
                 WHEN c.left_by_suppression THEN 'unsubscribed'
                 WHEN c.ended THEN 'consent_ended'
@@ -119,6 +123,8 @@ judged AS (
     FROM chosen c
     LEFT JOIN on_excluded x ON x.subscriber_id = c.id
     LEFT JOIN for_all a ON a.address_key = c.address_key
+    LEFT JOIN audiences_mailfrequency f
+        ON f.subscriber_id = c.id AND f.rests_until > %(audience_resting_at)s::timestamptz
 )
 SELECT id AS subscriber_id, address_key, domain::text AS domain,
        CASE WHEN reason IS NULL THEN via_list END AS via_list,

@@ -11,6 +11,7 @@ from audiences.models import (
     ConsentEvidence,
     ImportedPerson,
     ImportRejection,
+    PrivacyRequest,
     SoftFailure,
     Subscriber,
     Subscription,
@@ -34,6 +35,8 @@ def erase(*, now: datetime, subscriber_id: int, source: str = "erasure") -> bool
         key = person.address_key
         suppress(now=now, address_key=key, scope=ANYWHERE, reason=Suppression.Reason.ERASED, source=source)
         _forget_evidence(key, subscriber_id, person.email)
+        # Whoever wanted their data has none with us any more.
+        PrivacyRequest.objects.filter(address_key=key, answered_at=None).update(answered_at=now)
         Subscription.objects.filter(subscriber=person).delete()
         person.delete()
         ConsentEvent.objects.create(subject_key=key, kind=ConsentEvent.Kind.ERASED, basis=source[:200], at=now)

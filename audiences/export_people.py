@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from audiences.frequency import frequency_of
 from audiences.models import PersonChange, Subscriber, Subscription, Suppression
 from audiences.querysets import consent_history
 
@@ -32,6 +33,7 @@ def about(person: Subscriber) -> dict[str, Any]:
         "email": person.email,
         "fields": person.fields,
         "language": person.language,
+        "at_most_one_letter_in_days": frequency_of(person.pk) or None,
         "since": person.created_at.isoformat(),
         "last_engaged": person.last_engaged_at.isoformat() if person.last_engaged_at else None,
         "lists": [

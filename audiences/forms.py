@@ -287,12 +287,33 @@ class EraseForm(forms.Form):
         return typed
 
 
+# Of a form's text; what is longer comes as a file, which is never held in memory.
+MOST_PASTED = 800_000
+
+
 class UploadForm(forms.Form):
+    """A file, or the same pasted."""
+
     file = forms.FileField(
         label=_("File"),
+        required=False,
         help_text=_("CSV with commas, semicolons or tabs, or an Excel workbook (XLSX). At most 200 MB."),
         widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx,text/csv,text/plain"}),
     )
+    pasted = forms.CharField(
+        label=_("Or paste rows"),
+        required=False,
+        max_length=MOST_PASTED,
+        help_text=_("As copied from a table, or one address a line."),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off"}),
+        error_messages={"max_length": _("This is too much to paste. Save it as a CSV file and choose that.")},
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if not self.errors and bool(given.get("file")) == bool(given.get("pasted")):
+            raise forms.ValidationError(_("Choose a file or paste rows: one of the two."))
+        return given
 
 
 class ReadingForm(forms.Form):

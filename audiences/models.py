@@ -231,6 +231,48 @@ class Suppression(models.Model):
         return f"{self.reason} ({self.scope})"
 
 
+class MailFrequency(models.Model):
+    """Somebody who wants at most one letter in so many days. Nobody else has a row."""
+
+    subscriber = models.OneToOneField(
+        Subscriber, on_delete=models.CASCADE, primary_key=True, related_name="mail_frequency"
+    )
+    days = models.PositiveSmallIntegerField()
+    rests_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"one in {self.days} days"
+
+
+class PrivacyRequest(models.Model):
+    """Somebody asked for their data, or to be erased. By the key: it outlives the person."""
+
+    class Kind(models.TextChoices):
+        EXPORT = "export", _("Wants their data")
+        ERASE = "erase", _("Wants to be erased")
+
+    address_key = models.UUIDField()
+    kind = models.CharField(max_length=8, choices=Kind)
+    asked_at = models.DateTimeField()
+    answer_by = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    # Nobody: the person, behind the link that was mailed to them.
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["address_key", "kind"], name="one_open_privacy_request", condition=models.Q(answered_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}, {self.asked_at:%Y-%m-%d}"
+
+
 class SoftFailure(models.Model):
     """A campaign that did not reach a mailbox for a soft reason; five of them over a fortnight suppress."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from audiences.views import bulk, imports, lists, people, suppressions
+from audiences.views import bulk, imports, lists, people, privacy, suppressions
 
 urlpatterns = [
     path("lists/", lists.index, name="lists"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("lists/<int:list_id>/restore/", lists.restore, name="list-restore"),
     #
     path("people/", people.index, name="people"),
+    path("people/privacy/", privacy.index, name="privacy-requests"),
+    path("people/privacy/<int:request_id>/close/", privacy.close, name="privacy-close"),
     path("people/new/", people.new, name="person-new"),
     path("people/<int:person_id>/", people.show, name="person"),
     path("people/<int:person_id>/edit/", people.edit, name="person-edit"),

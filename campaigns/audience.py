@@ -76,7 +76,7 @@ def audience_of(campaign: Campaign, *, now: datetime) -> Audience:
 
 def audience_by(choice: Choice, *, now: datetime, among: Sequence[int] | None = None) -> Audience:
     """`among`: of these people only (ids)."""
-    return _audience(choice, among=among, since=joined_since(now=now, lists=choice.included))
+    return _audience(choice, among=among, since=joined_since(now=now, lists=choice.included), now=now)
 
 
 def choice_of(campaign: Campaign) -> Choice:
@@ -127,8 +127,8 @@ def few_of(choice: Choice, n: int, *, shift: float = 0, now: datetime | None = N
         cursor.execute(_HERE_AND_THERE, {"lists": lists, "places": PLACES, "stretch": stretch, "shift": shift})
         hit = [pk for (pk,) in cursor.fetchall()]
     since = joined_since(now=now, lists=choice.included) if now else None
-    found = sample_of(_audience(choice, among=hit, since=since), n)
-    return found if len(found) == n else sample_of(_audience(choice, since=since), n)
+    found = sample_of(_audience(choice, among=hit, since=since, now=now), n)
+    return found if len(found) == n else sample_of(_audience(choice, since=since, now=now), n)
 
 
 def sample_of(audience: Audience, n: int) -> list[int]:
@@ -163,10 +163,19 @@ def without_field(audience: Audience, field: str) -> int:
 
 
 def _audience(
-    choice: Choice, *, among: Sequence[int] | None = None, since: Mapping[int, datetime] | None = None
+    choice: Choice,
+    *,
+    among: Sequence[int] | None = None,
+    since: Mapping[int, datetime] | None = None,
+    now: datetime | None = None,
 ) -> Audience:
     query = audience_sql.audience(
-        included=choice.included, excluded=choice.excluded, scopes=SCOPES, among=among, joined_since=since
+        included=choice.included,
+        excluded=choice.excluded,
+        scopes=SCOPES,
+        among=among,
+        joined_since=since,
+        resting_at=now,
     )
     everybody = Audience(query.sql, query.params)
     if choice.after is None:

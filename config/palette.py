@@ -56,6 +56,7 @@ PLACES = (
     Place("domains", "Sending domains", "page", "world", "g d", "dkim spf dmarc dns addresses"),
     Place("routes", "Routes and limits", "page", "arrow-up-right", "", "smtp relay pools"),
     Place("warmup", "Warm-up", "page", "stairs-up", "", "plans ip"),
+    Place("privacy-requests", "Privacy requests", "page", "shield-x", "", "gdpr erase export data deadline"),
     Place("suppressions", "Suppressions", "page", "shield-x", "", "blocked bounced complained"),
     Place("answers", "Answers", "page", "arrow-down-left", "", "receivers replies unclassified storms rules"),
     Place("deliverability", "Deliverability", "page", "heart-rate-monitor", "", "score reputation complaints bounces"),

@@ -118,6 +118,7 @@ _TABLE: dict[Needs, str] = {
         pool-delete stop-sending resume-sending limit-hold limit-release answer-undo warmup-new warmup-series
         warmup-start warmup-stop warmup-weekends warmup-put-back team team-role team-link team-remove team-withdraw
         outside-refused outside-key outside-ask outside-forget deliverability-thresholds suppression-export
+        privacy-requests privacy-close
         person-export person-consent field-delete
         bulk bulk-job bulk-progress bulk-start bulk-undo bulk-go-on bulk-file""",
 }

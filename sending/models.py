@@ -176,6 +176,7 @@ class Excluded(models.Model):
         SUPPRESSED = "suppressed", _("Suppressed: bounced, complained or added by hand")
         EXCLUDED_LIST = "excluded_list", _("On a list that was excluded")
         CONSENT_ENDED = "consent_ended", _("Came too long ago: the ground has ended")
+        WANTS_FEWER = "wants_fewer", _("Wants fewer letters, and had one lately")
         BAD_ADDRESS = "bad_address", _("The address cannot be mailed")
         NO_MAIL_DOMAIN = "no_mail_domain", _("The domain does not take mail")
         DUPLICATE = "duplicate", _("Same address as another person")
@@ -187,9 +188,7 @@ class Excluded(models.Model):
     reason = models.CharField(max_length=16, choices=Reason)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["mailing", "subscriber_id"], name="left_out_once_per_mailing"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["mailing", "subscriber_id"], name="left_out_once_per_mailing")]
 
     def __str__(self) -> str:
         return f"{self.subscriber_id}: {self.reason}"

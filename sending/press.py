@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from sending import partitions
 from sending.lane_totals import make_and_lock
-from sending.models import Mailing, MailingMessage
+from sending.models import Mailing, MailingMessage, Stream
 from sending.pure.guard import canaries
 
 # Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
@@ -91,6 +91,8 @@ def press(
         _open_lanes(mailing.pk, people)
         _hold_back(mailing.pk, first, people)
         _count(mailing)
+        if mailing.stream == Stream.MARKETING and not mailing.is_test:
+            _let_rest(now)
     return mailing
 
 
@@ -200,6 +202,18 @@ def _take_in_those_left_out(mailing_id: int) -> None:
             WHERE x.mailing_id = %s AND x.subscriber_id = c.subscriber_id AND c.reason IS NULL
             """,
             [mailing_id],
+        )
+
+
+def _let_rest(now: datetime) -> None:
+    """Whoever wants fewer letters gets this one and rests after it (audiences.frequency). They are few."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE audiences_mailfrequency f SET rests_until = %s + f.days * interval '1 day'
+            FROM chosen c WHERE c.subscriber_id = f.subscriber_id AND c.reason IS NULL
+            """,
+            [now],
         )
 
 

@@ -1,6 +1,7 @@
 """/people/imports/"""
 
 from pathlib import Path
+from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -35,18 +36,19 @@ def new(request: HttpRequest) -> HttpResponse:
     form = UploadForm(request.POST or None, request.FILES or None)
     if form.is_valid():
         try:
-            return redirect("import", _receive(request, form.cleaned_data["file"]).pk)
+            return redirect("import", _receive(request, form.cleaned_data).pk)
         except BadFile as error:
-            form.add_error("file", str(error))
+            form.add_error("file" if form.cleaned_data["file"] else "pasted", str(error))
     context = {"nav": "people", "form": form}
     return render(request, "audiences/import_new.html", context, status=422 if form.errors else 200)
 
 
-def _receive(request: HttpRequest, file: UploadedFile[bytes]) -> Import:
+def _receive(request: HttpRequest, given: dict[str, Any]) -> Import:
     wanted = MailingList.objects.filter(pk=whole(request.GET.get("list", ""))).first()
+    file: UploadedFile[bytes] | None = given["file"]
     return receive(
-        chunks=file.chunks(),
-        file_name=file.name or "",
+        chunks=file.chunks() if file else [given["pasted"].encode()],
+        file_name=(file.name or "") if file else "pasted rows",
         list_id=wanted.pk if wanted else None,
         user_id=acting(request).pk,
     )

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from audiences import consent
+from audiences import consent, privacy_requests
 from audiences import erase as erasing
 from audiences import suppress as suppressing
 from audiences.access import acting
@@ -159,6 +159,10 @@ def note(request: HttpRequest, person_id: int) -> HttpResponse:
 def export(request: HttpRequest, person_id: int) -> HttpResponse:
     """Everything kept about one person, for whoever asks us what that is."""
     person = get_object_or_404(Subscriber, pk=person_id)
+    now = timezone.now()  # clock: entry
+    privacy_requests.answered(
+        now=now, subscriber_id=person.pk, kind=privacy_requests.Kind.EXPORT, user_id=acting(request).pk
+    )
     answer = JsonResponse(about(person), json_dumps_params={"indent": 2, "ensure_ascii": False})
     answer["Content-Disposition"] = f'attachment; filename="person-{person.pk}.json"'
     return answer

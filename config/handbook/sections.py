@@ -54,6 +54,7 @@ _TABLE: dict[str, str] = {
     "marketers#deliverability": "deliverability deliverability-at deliverability-thresholds",
     "admins#reports-from-outside": """outside outside-report outside-refused outside-figures
         outside-key outside-ask outside-forget""",
+    "admins#privacy-requests": "privacy-requests privacy-close",
     "admins#suppressions": "suppressions suppression-new suppression-lift suppression-export person-suppress",
 }
 SECTIONS: dict[str, str] = {route: section for section, routes in _TABLE.items() for route in routes.split()}

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from audiences import privacy_requests
 from audiences.models import Subscriber
 from sending.models import AskedMail
 
@@ -31,6 +32,7 @@ def ask_of_person(
     person = Subscriber.objects.filter(pk=subscriber_id).first()
     if person is None:
         return False
+    privacy_requests.asked(now=now, address_key=person.address_key, kind=kind)
     return _ask(
         AskedMail(
             kind=kind,

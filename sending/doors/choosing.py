@@ -9,7 +9,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from audiences import consent
+from audiences import consent, frequency
 from audiences.consent import Confirmed
 from audiences.erase import erase as erase_person
 from audiences.export_people import about
@@ -36,6 +36,8 @@ class Choice:
     wanted: list[int]
     everything: bool = False
     language: str = ""
+    # At most one letter in so many days; None says nothing about it.
+    days: int | None = None
 
 
 def choose(*, now: datetime, subscriber_id: int, choice: Choice, evidence: Evidence) -> str:
@@ -61,10 +63,22 @@ def choose(*, now: datetime, subscriber_id: int, choice: Choice, evidence: Evide
                 now=now, subscriber_id=subscriber_id, list_id=list_id, source="preferences", evidence=evidence.as_dict()
             )
         spoken = _speak(now, subscriber_id, choice.language)
+        other_days = choice.days is not None and frequency.choose_frequency(
+            now=now, subscriber_id=subscriber_id, days=choice.days
+        )
     with translation.override(choice.language or translation.get_language()):
         if everything:
             return _("Saved. We will not write to you again.")
-        return _("Saved.") if left or joined or spoken else _("Nothing was changed.")
+        told = [_told(left, _("You no longer get %(names)s.")), _told(joined, _("You get %(names)s from now on."))]
+        if not (left or joined or spoken or other_days):
+            return _("Nothing was changed.")
+        return " ".join(sentence for sentence in (_("Saved."), *told) if sentence)
+
+
+def _told(list_ids: list[int], sentence: str) -> str:
+    """With the lists by the names that recipients know; nothing where there are none."""
+    names = MailingList.objects.filter(pk__in=list_ids).order_by("public_name").values_list("public_name", flat=True)
+    return sentence % {"names": ", ".join(names)} if list_ids else ""
 
 
 def _speak(now: datetime, subscriber_id: int, code: str) -> bool:

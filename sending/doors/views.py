@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from audiences import pause
+from audiences import frequency, pause
 from audiences.leaving_reasons import note_reason
 from audiences.pure.addresses import BadAddress, bare_address, normalise
 from reputation.workspace import workspace
@@ -84,7 +84,7 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
 def _is_for_people(request: HttpRequest, purpose: str) -> bool:
     """A page that somebody reads. Programs press one-click, follow links, fetch pixels: a question less for those."""
     if purpose == "unsubscribe" and request.method == "POST":
-        return any(name in request.POST for name in ("confirm", "all", "undo", "pause", "why"))
+        return any(name in request.POST for name in ("confirm", "all", "undo", "pause", "fewer", "why"))
     return purpose in ("unsubscribe", "preferences", "confirm", "privacy")
 
 
@@ -108,6 +108,8 @@ def unsubscribe(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse
         return _undo(request, asked)
     if "pause" in request.POST:
         return _paused(request, asked)
+    if "fewer" in request.POST:
+        return _fewer(request, asked)
     if "why" in request.POST:
         return _told_why(request, asked)
     return _left(request, asked)
@@ -142,6 +144,14 @@ def _paused(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
         return _note(request, _("Nothing was changed"), _("You get nothing from us as it is."))
     sentence = choosing.pause_said(until)
     return _note(request, _("Paused"), sentence, done=True)
+
+
+def _fewer(request: HttpRequest, asked: tokens.Unsubscribe) -> HttpResponse:
+    now = timezone.now()  # clock: entry
+    frequency.choose_frequency(now=now, subscriber_id=asked.subscriber, days=frequency.MONTHLY)
+    if frequency.frequency_of(asked.subscriber) == frequency.EVERY:
+        return _note(request, _("Nothing was changed"), _("You get nothing from us as it is."))
+    return _note(request, _("Saved."), _("You get at most one letter a month from now on."), done=True)
 
 
 class Wish(TypedDict):
@@ -202,12 +212,18 @@ def _choose(request: HttpRequest, asked: tokens.Preferences) -> str:
     if "go_on" in request.POST:
         pause.go_on(subscriber_id=asked.subscriber)
         return _("Saved. Letters reach you again.")
-    choice = choosing.Choice(
+    return choosing.choose(
+        now=now, subscriber_id=asked.subscriber, choice=_choice(request), evidence=_evidence(request)
+    )
+
+
+def _choice(request: HttpRequest) -> choosing.Choice:
+    return choosing.Choice(
         wanted=[] if "all" in request.POST else _numbers(request.POST.getlist("list")),
         everything="all" in request.POST,
         language=language.first_spoken([request.POST.get("language", "")]),
+        days=_days(request.POST.get("days", "")),
     )
-    return choosing.choose(now=now, subscriber_id=asked.subscriber, choice=choice, evidence=_evidence(request))
 
 
 def _asked_for_address(request: HttpRequest, asked: tokens.Preferences, now: datetime) -> str:
@@ -375,6 +391,8 @@ def _about(asked: tokens.Preferences) -> dict[str, Any]:
         "rows": choosing.choices(asked.subscriber),
         "masked": leaving.masked_address(asked.subscriber),
         "paused_until": pause.paused_until(asked.subscriber),
+        "days": frequency.frequency_of(asked.subscriber),
+        "frequencies": [(0, _("Every letter")), (7, _("At most one a week")), (30, _("At most one a month"))],
         "languages": settings.LANGUAGES,
         "privacy_url": door_address("privacy", tokens.Privacy(asked.subscriber, asked.test)),
     }
@@ -382,6 +400,11 @@ def _about(asked: tokens.Preferences) -> dict[str, Any]:
 
 def _evidence(request: HttpRequest) -> Evidence:
     return Evidence(ip=request.META.get("REMOTE_ADDR"), user_agent=request.headers.get("User-Agent", ""))
+
+
+def _days(text: str) -> int | None:
+    """One of the choices, or nothing."""
+    return int(text) if text in map(str, frequency.CHOICES) else None
 
 
 def _numbers(values: list[str]) -> list[int]:

@@ -48,6 +48,44 @@ def test_a_file_is_looked_at_before_anything_is_changed():
     assert not Subscriber.objects.exists()
 
 
+def test_pasted_rows_are_looked_at_like_a_file():
+    client, rows = colleague(), "E-mail\tFirst name\nada@example.org\tAda\n"
+
+    answer = client.post(reverse("import-new"), {"pasted": rows})
+
+    upload = Import.objects.get()
+    assert answer["Location"] == reverse("import", args=[upload.pk])
+    assert (upload.file_name, upload.delimiter, upload.has_header) == ("pasted rows", "\t", True)
+    assert "ada@example.org" in client.get(answer["Location"]).content.decode()
+    assert not Subscriber.objects.exists()
+
+
+def test_addresses_alone_may_be_pasted():
+    colleague().post(reverse("import-new"), {"pasted": "ada@example.org\nbo@example.org\n"})
+
+    upload = Import.objects.get()
+    assert not upload.has_header
+    assert list(upload.mapping) == ["email"]
+
+
+@pytest.mark.parametrize(
+    "both", [{"pasted": ""}, {"pasted": "ada@example.org", "file": SimpleUploadedFile("a.csv", b"ada@example.org")}]
+)
+def test_either_a_file_or_rows_are_asked_for(both):
+    answer = colleague().post(reverse("import-new"), both)
+
+    assert answer.status_code == 422
+    assert "one of the two" in answer.content.decode()
+    assert not Import.objects.exists()
+
+
+def test_too_much_to_paste_is_said():
+    answer = colleague().post(reverse("import-new"), {"pasted": "a@example.org\n" * 60_000})
+
+    assert answer.status_code == 422
+    assert "Save it as a CSV file" in answer.content.decode()
+
+
 def test_what_is_no_csv_is_refused_with_a_sentence():
     client = colleague()
     file = SimpleUploadedFile("people.zip", b"PK\x03\x04" + b"x" * 100)

@@ -45,7 +45,7 @@ def plain(*routes: str, who: str = "admin") -> list[Look]:
 DOORS = ("unsubscribe", "preferences", "privacy", "confirm")
 LISTS = """home campaigns campaigns-calendar people lists
     messages imports domains routes limits warmup suppressions answers team settings
-    outside deliverability fields pictures palette profile usersessions_list help""".split()
+    outside deliverability fields pictures privacy-requests palette profile usersessions_list help""".split()
 
 EMPTY = [
     *plain(*LISTS),
@@ -128,7 +128,7 @@ NO_PAGE: dict[str, str] = {
         campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive campaigns-keep-view
         campaigns-forget-view field-delete import-check
         import-undo language person-consent person-note sample-new sample-remove setup-hide
-        team-role team-withdraw import-reading person-unsubscribe person-suppress
+        team-role team-withdraw import-reading privacy-close person-unsubscribe person-suppress
         person-erase list-archive outside-ask outside-forget""".split(),
         "takes a form and leads to a page",
     ),

@@ -91,7 +91,7 @@ def import_people(page: Page, folder: Path) -> None:
     page.goto("/people/")
     page.get_by_role("link", name="Import a file").first.click()
     page.locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Upload and look").click()
+    page.get_by_role("button", name="Look at the rows").click()
     page.locator("#id_list").select_option(label=world.NEWSLETTER)
     page.locator("#id_basis").fill("They asked for it in the shop, on paper.")
     page.get_by_role("button", name="Try it out").click()

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from audiences import privacy_requests
 from audiences.change_address import AddressTaken, change_address
 from audiences.keys import key_of
 from audiences.models import Subscriber
@@ -85,6 +86,7 @@ def _new_address(request: HttpRequest, row: AskedMail, now: datetime) -> HttpRes
 def _export(request: HttpRequest, row: AskedMail, now: datetime) -> HttpResponse:
     if request.method != "POST":
         return _page(request, "your_data", kind=row.kind, masked=leaving.masked_address(row.subscriber_id or 0))
+    privacy_requests.answered(now=now, subscriber_id=row.subscriber_id or 0, kind=Kind.EXPORT)
     headers = {"Content-Disposition": "attachment; filename=my-data.json"}
     return HttpResponse(choosing.export(row.subscriber_id or 0), content_type="application/json", headers=headers)
 
