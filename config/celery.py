@@ -41,7 +41,7 @@ SCHEDULE = {
     "ask for confirmations": ("campaigns.tasks.send_confirmations", 5.0),
     "look up recipient domains": ("reputation.tasks.refresh_domains", 5.0),
     "check our sending domains": ("reputation.tasks.check_sending_domains", 300.0),
-    "ask whether our domains take mail": ("sending.tasks.try_mailboxes", 300.0),
+    "ask whether our domains take mail": ("sending.tasks.try_mailboxes", 30.0),
     "ask blocklists about us": ("reputation.tasks.ask_blocklists", 60.0),
     "ask providers for their figures": ("reputation.tasks.ask_postmasters", 300.0),
     "say which links letters have": ("campaigns.tasks.watch_links", 60.0),

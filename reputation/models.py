@@ -91,6 +91,8 @@ class SendingDomain(models.Model):
     first_fail_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
     state_reason = models.CharField(max_length=300, blank=True)
+    # Whoever can open a connection asks its mailboxes again, when they were last asked before this.
+    probe_wanted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

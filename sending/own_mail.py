@@ -45,7 +45,7 @@ def hand_over(*, now: datetime, letter: Letter, domain: SendingDomain | None) ->
     if relay is not None:
         _by_session(relay, Destination(site=relay.host), letter)
     elif direct is not None and domain is not None:
-        _by_session(direct, _exchangers(letter.rcpt_to), _signed(now, letter, domain))
+        _by_session(direct, exchangers(letter.rcpt_to), signed(now, letter, domain))
     else:
         by_settings(letter)
 
@@ -74,7 +74,8 @@ def _say(session: Session, letter: Letter) -> None:
         raise NotHandedOver(str(reply))
 
 
-def _exchangers(address: str) -> Destination:
+def exchangers(address: str) -> Destination:
+    """Where mail for an address goes. Raises NotHandedOver when nobody knows. Not inside a transaction."""
     domain = address.rpartition("@")[2]
     answer = resolver.lookup(domain, "MX")
     if isinstance(answer, resolver.CouldNotLookUp):
@@ -84,7 +85,8 @@ def _exchangers(address: str) -> Destination:
     return Destination(site=domain, hosts=tuple(host for _, host in ordered if host != ".") or (domain,))
 
 
-def _signed(now: datetime, letter: Letter, domain: SendingDomain) -> Letter:
+def signed(now: datetime, letter: Letter, domain: SendingDomain) -> Letter:
+    """The letter under the domain's signature, where the domain has a key."""
     key = dkim_keys.signing_key(domain.pk)
     if key is None:
         return letter

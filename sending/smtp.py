@@ -153,6 +153,12 @@ class SmtpSession:
         # DATA was said, and perhaps answered with 354: only a message or the end of the connection gets out of that.
         self._data_said = False
 
+    @property
+    def tls_version(self) -> str:
+        """`TLSv1.3`; empty where nothing is encrypted."""
+        sock = self._dialogue.sock
+        return (sock.version() or "") if isinstance(sock, ssl.SSLSocket) else ""
+
     def offer(self, letter: Letter, *, at_once: bool = False) -> None:
         self._rest = None
         self._mail = envelope_command("MAIL FROM", letter.mail_from)

@@ -51,7 +51,8 @@ class Mailbox:
 def check_all(*, now: datetime) -> None:
     """Ask for every domain whose turn it is, eight at most; the rest waits for the next call.
 
-    Twice a day when all is well, hourly when it is not, after ten minutes while a no was heard once.
+    Twice a day when all is well, hourly when it is not, after ten minutes while a no was heard once, and when a person
+    wants to know.
     1. Ask, without a transaction. 2. Store, domain by domain.
     """
     domains = SendingDomain.objects.prefetch_related("findings").order_by("id")
@@ -84,11 +85,14 @@ def _is_due(domain: SendingDomain, now: datetime) -> bool:
     rows = [row for row in domain.findings.all() if row.check_name in MAILBOXES]
     if len(rows) < len(MAILBOXES):
         return True
+    asked_at = min(row.checked_at for row in rows)
+    if domain.probe_wanted_at is not None and asked_at < domain.probe_wanted_at:
+        return True
     if any(row.result == FAIL and not row.confirmed for row in rows):
         wait = WHILE_UNSURE
     else:
         wait = CHECK_EVERY if all(row.result == PASS for row in rows) else WHILE_NOT_WELL
-    return now - min(row.checked_at for row in rows) >= wait
+    return now - asked_at >= wait
 
 
 def _transport(domain: SendingDomain) -> DirectTransport:

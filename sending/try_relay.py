@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass
 
 from sending.relay import RelayTransport
-from sending.transports import CouldNotOpen, Destination, Patience
+from sending.transports import CouldNotOpen, Destination, Patience, Transport
 from words import gettext as _
 
 # A page waits for it: less than a mail would.
@@ -27,7 +27,7 @@ def try_relay(transport: RelayTransport) -> Tried:
         session = transport.open(_NONE_IN_PARTICULAR)
     except CouldNotOpen as error:
         reply = str(error.refusal.reply) if error.refusal else ""
-        return Tried(False, _sentence(transport, error), reply)
+        return Tried(False, sentence_of(transport, error), reply)
     session.quit()
     how = "without a log-in" if not transport.username else f"as {transport.username}"
     return Tried(True, f"{transport.host} let us in {how}, {_ENCRYPTED[transport.security]}.")
@@ -36,7 +36,10 @@ def try_relay(transport: RelayTransport) -> Tried:
 _ENCRYPTED = {"starttls": "encrypted with STARTTLS", "tls": "encrypted from the start", "none": "not encrypted"}
 
 
-def _sentence(relay: RelayTransport, error: CouldNotOpen) -> str:
+def sentence_of(relay: Transport, error: CouldNotOpen) -> str:
+    """Why a way out did not open, and what to do about it."""
+    if not isinstance(relay, RelayTransport):
+        return str(error)
     cause = error.__cause__
     where = f"{relay.host} on port {relay.port}"
     if error.refusal and error.refusal.phase == "auth":

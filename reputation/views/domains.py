@@ -18,6 +18,8 @@ from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
 from reputation.published import NAMES, history, listings, rows_of_address, rows_of_domain, sum_of
 from reputation.pure.blocklists import is_worth_asking
 
+MAILBOXES_NEXT = "Its mailboxes are asked within half a minute."
+
 
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()  # clock: entry
@@ -99,10 +101,12 @@ def check(request: HttpRequest, domain_id: int) -> HttpResponse:
     get_object_or_404(SendingDomain, pk=domain_id)
     now = timezone.now()  # clock: entry
     domain = domains.check_domain(now=now, domain_id=domain_id)
+    SendingDomain.objects.filter(pk=domain_id).update(probe_wanted_at=now)
     blocklists.check(now=now, about=domain)
     allowed, sentence = domains.may_send(now=now, domain=domain)
     level = messages.SUCCESS if allowed else messages.WARNING
-    messages.add_message(request, level, f"Looked. {sentence or 'Everything that is needed is there.'}")
+    said = f"Looked. {sentence or 'Everything that is needed is there.'} {MAILBOXES_NEXT}"
+    messages.add_message(request, level, said)
     return redirect("domain", domain_id)
 
 

@@ -1,29 +1,42 @@
 """/routes/"""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from sending import relay, routes
+from reputation.access import acting
+from reputation.workspace import today, zone
+from sending import route_health, routes
 from sending.esp.catalogue import ESPS
 from sending.esp.settings import BadSettings
 from sending.forms import FORMS, DirectForm, EspForm, PoolForm, RelayForm
 from sending.models import Pool, PoolRoute, Route
 from sending.transports import CouldNotOpen
-from sending.try_relay import PATIENCE, Tried, try_relay
+from sending.try_relay import Tried, try_relay
+from sending.try_route import Step, try_route
 
 Kind = Route.Kind
 
 
+def _now() -> datetime:
+    return timezone.now()  # clock: entry
+
+
 def index(request: HttpRequest) -> HttpResponse:
-    rows = Route.objects.select_related("address")
+    rows = list(Route.objects.select_related("address"))
+    health = route_health.of_routes(rows, at=today(_now(), zone()))
     pools = Pool.objects.order_by("name").prefetch_related("members__route")
-    return render(request, "sending/routes.html", {"nav": "routes", "routes": rows, "pools": pools})
+    context = {"nav": "routes", "routes": [(row, health[row.pk]) for row in rows], "pools": pools}
+    return render(request, "sending/routes.html", context)
 
 
 def new(request: HttpRequest, kind: str) -> HttpResponse:
@@ -75,11 +88,16 @@ def _save(form: DirectForm | RelayForm | EspForm) -> Route | None:
 
 
 def show(request: HttpRequest, route_id: int) -> HttpResponse:
-    route = get_object_or_404(Route.objects.select_related("address"), pk=route_id)
+    return _page_of(request, get_object_or_404(Route.objects.select_related("address"), pk=route_id))
+
+
+def _page_of(request: HttpRequest, route: Route, steps: Sequence[Step] = (), to: str = "") -> HttpResponse:
     kind, scope = routes.scope_of(route)
     pools = PoolRoute.objects.filter(route=route).select_related("pool").order_by("pool__name")
     context = {"nav": "routes", "route": route, "scope_kind": kind, "scope": scope, "pools": pools}
     context |= {"esp": ESPS.get(route.esp), "webhook": f"{settings.PUBLIC_URL}{reverse('esp-hook', args=[route.pk])}"}
+    health = route_health.of_routes([route], at=today(_now(), zone()))
+    context |= {"steps": steps, "to": to, "health": health[route.pk]}
     return render(request, "sending/route.html", context)
 
 
@@ -103,14 +121,14 @@ def activate(request: HttpRequest, route_id: int) -> HttpResponse:
 
 @require_POST
 def test(request: HttpRequest, route_id: int) -> HttpResponse:
-    route = get_object_or_404(Route.objects.select_related("address"), pk=route_id, kind=Kind.RELAY)
-    try:
-        tried = try_relay(relay.transport(route, patience=PATIENCE))
-    except CouldNotOpen as error:
-        tried = Tried(False, str(error))
-    said = f"{tried.sentence} The server said: {tried.reply}" if tried.reply else tried.sentence
-    messages.add_message(request, messages.SUCCESS if tried.worked else messages.ERROR, said)
-    return redirect("route", route_id)
+    """A letter to whoever asks; the page says how far it came."""
+    route = get_object_or_404(Route.objects.select_related("address"), pk=route_id)
+    to = acting(request).email
+    if not to:
+        messages.error(request, _("Your account has no e-mail address, so there is nobody to write to."))
+        return redirect("route", route_id)
+    now = timezone.now()  # clock: entry
+    return _page_of(request, route, try_route(now=now, route=route, to=to), to)
 
 
 def new_pool(request: HttpRequest) -> HttpResponse:

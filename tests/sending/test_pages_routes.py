@@ -5,9 +5,11 @@ from contextlib import suppress
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from reputation import sealed
-from reputation.models import SendingAddress
+from reputation.models import Budget, DayTally, SendingAddress
+from reputation.workspace import zone
 from sending.esp.settings import settings_of, webhook_secret_of
 from sending.models import Pool, Route
 from sending.relay import secret_of
@@ -219,5 +221,24 @@ def test_a_colleague_looks_and_changes_nothing():
 def test_ten_routes_cost_as_many_queries_as_one(django_assert_max_num_queries):
     relays(*(f"R{n}" for n in range(10)))
     client = colleague()
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(10):
         client.get(reverse("routes"))
+
+
+def test_a_route_says_what_left_today_and_where_it_is_slowed_down():
+    [route] = relays("A")
+    day = timezone.localdate(timezone=zone())
+    for provider, state in (("google", "held"), ("yahoo", "slowed"), ("gmx", "open")):
+        budget = Budget.objects.create(kind="account", scope=f"route:{route.pk}", provider=provider, state=state)
+        DayTally.objects.create(budget=budget, day=day, sent=100, accepted=90, deferred=7, bounced=3)
+    page = " ".join(colleague().get(reverse("routes")).content.decode().split())
+    assert "300 sent<small>90 % accepted, 21 put off, 9 bounced</small>" in page
+    assert "Held</span> <small>at 1 provider</small>" in page
+    assert "300 sent" in colleague().get(url("route", route)).content.decode()
+
+
+def test_the_page_of_a_test_shows_each_step(relay):
+    client = admin()
+    client.post(reverse("route-new", args=["relay"]), relay_form(relay, username="mara", password="secret"))
+    page = client.post(url("route-test", Route.objects.get())).content.decode()
+    assert "Test letter to" in page and page.count("Worked") >= 3 and "Left out" in page
