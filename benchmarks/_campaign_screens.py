@@ -103,8 +103,8 @@ def _second_list(campaign: object, now: datetime) -> None:
 
 
 _A_THIRD = """
-INSERT INTO audiences_subscription (subscriber_id, list_id, state, since)
-SELECT id, %(list)s, CASE WHEN id %% 30 = 0 THEN 'unsubscribed' ELSE 'subscribed' END, %(now)s
+INSERT INTO audiences_subscription (subscriber_id, list_id, state, since, source)
+SELECT id, %(list)s, CASE WHEN id %% 30 = 0 THEN 'unsubscribed' ELSE 'subscribed' END, %(now)s, ''
 FROM audiences_subscriber WHERE id %% 3 = 0
 """
 

@@ -144,22 +144,27 @@ def some_of(audience: Audience, n: int, *, start: UUID) -> list[int]:
     return [subscriber_id for (subscriber_id,) in rows]
 
 
-def asleep(audience: Audience, *, since: datetime) -> tuple[int, int]:
-    """Of the recipients: who was known before `since` and has neither clicked nor opened from then on, and who has."""
-    columns = """count(*) FILTER (WHERE coalesce(people.engaged_at, '-infinity') < %(since)s
-                                  AND s.created_at < %(since)s),
-                 count(*) FILTER (WHERE people.engaged_at >= %(since)s)"""
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Of the recipients: `missing` by field, how many have nothing in it, so that its fallback is used; `asleep`: known
+    before a day, and neither clicked nor opened from then on; `awake`: did."""
+
+    missing: dict[str, int]
+    asleep: int
+    awake: int
+
+
+def glance_at(audience: Audience, *, fields: Sequence[str], since: datetime) -> Glance:
+    """One look at everybody, whatever is asked."""
+    wanted = {f"field_{number}": field for number, field in enumerate(fields)}
+    columns = [
+        "count(*) FILTER (WHERE coalesce(people.engaged_at, '-infinity') < %(since)s AND s.created_at < %(since)s)",
+        "count(*) FILTER (WHERE people.engaged_at >= %(since)s)",
+        *(f"count(*) FILTER (WHERE coalesce(s.fields ->> %({name})s, '') = '')" for name in wanted),
+    ]
     rest = "JOIN audiences_subscriber s ON s.id = people.subscriber_id WHERE people.reason IS NULL"
-    ((sleeping, awake),) = _read(audience, columns, rest, since=since)
-    return int(sleeping), int(awake)
-
-
-def without_field(audience: Audience, field: str) -> int:
-    """How many recipients have nothing in a field, so that its fallback is used."""
-    rest = """JOIN audiences_subscriber s ON s.id = people.subscriber_id
-              WHERE people.reason IS NULL AND coalesce(s.fields ->> %(field)s, '') = ''"""
-    ((n,),) = _read(audience, "count(*)", rest, field=field)
-    return int(n)
+    ((asleep, awake, *missing),) = _read(audience, ", ".join(columns), rest, since=since, **wanted)
+    return Glance(dict(zip(fields, missing, strict=True)), asleep, awake)
 
 
 def _audience(

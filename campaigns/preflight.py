@@ -9,7 +9,17 @@ from django.conf import settings
 
 from audiences.models import Subscriber
 from campaigns import letters, standing
-from campaigns.audience import Headcount, asleep, audience_of, headcount_of, lists_of, sample_of, without_field
+from campaigns.audience import (
+    Choice,
+    Glance,
+    Headcount,
+    audience_by,
+    choice_of,
+    few_of,
+    glance_at,
+    headcount_of,
+    sample_of,
+)
 from campaigns.compile import CompileError
 from campaigns.content import current
 from campaigns.grounds import of_grounds
@@ -20,9 +30,9 @@ from campaigns.remarks import last_decision, without_ignored
 from reputation.dkim_keys import signing_key
 from reputation.domains import may_send
 from reputation.models import SendingAddress
-from reputation.workspace import workspace, zone
+from reputation.workspace import workspace
 from sending.models import Route
-from sending.press import Audience
+from sending.press import Audience, Chosen
 from sending.pure.liquid_scan import Problem
 from sending.pure.message import CompiledMessage
 from sending.pure.personalise import PersonalisationFailed
@@ -40,18 +50,21 @@ def preflight(
 ) -> list[Finding]:
     """All findings, the worst first. Reads the database only: what needs the network was looked up before.
 
-    `crowd` is given where it was counted already, `starts_at` where it is known.
+    `crowd` is given where it was counted already, `starts_at` where it is known, in the workspace's zone.
     """
-    audience, content = audience_of(campaign, now=now), current(campaign)
-    found = [*_of_all(now, campaign, content, audience, crowd), *_of_fields(content, audience)]
-    found += [*_of_sleepers(now, audience), *advice.of_start(starts_at, zone())]
+    choice, content = choice_of(campaign), current(campaign)
+    audience = audience_by(choice, now=now)
+    glance = glance_at(audience, fields=_fields_in(content), since=now - ASLEEP_AFTER)
+    found = [*_of_all(now, campaign, content, choice, audience, crowd), *_of_fields(glance)]
+    found += [*_of_sleepers(glance), *(advice.of_start(starts_at) if starts_at else [])]
     order = list(Level)
     return sorted(without_ignored(campaign, found), key=lambda finding: order.index(finding.level))
 
 
 def must_fix(*, now: datetime, campaign: Campaign, audience: Audience | None = None) -> list[Finding]:
     """What stops the send, on the server too. `audience`: the campaign's, where it was chosen already."""
-    found = _of_all(now, campaign, current(campaign), audience or audience_of(campaign, now=now), None)
+    choice = choice_of(campaign)
+    found = _of_all(now, campaign, current(campaign), choice, audience or audience_by(choice, now=now), None)
     return [row for row in found if row.level is Level.MUST_FIX]
 
 
@@ -63,7 +76,7 @@ def stops_a_test(*, now: datetime, campaign: Campaign) -> list[Finding]:
 
 
 def _of_all(
-    now: datetime, campaign: Campaign, content: Revision, audience: Audience, crowd: Headcount | None
+    now: datetime, campaign: Campaign, content: Revision, choice: Choice, audience: Audience, crowd: Headcount | None
 ) -> Iterator[Finding]:
     """Everything but what is only worth a look and has to look at everybody."""
     routes = _active_routes(campaign)
@@ -72,8 +85,8 @@ def _of_all(
     yield from _of_sender(now, campaign)
     yield from _of_routes(campaign, routes)
     yield from standing.of_blocklists(campaign, _addresses(routes), content.letter)
-    yield from _of_audience(now, campaign, audience, crowd)
-    yield from _of_content(now, campaign, content, audience)
+    yield from _of_audience(now, campaign, choice, audience, crowd)
+    yield from _of_content(now, campaign, content, choice, audience)
 
 
 def _of_workspace() -> Iterator[Finding]:
@@ -168,8 +181,10 @@ def _addresses(routes: Iterable[Route]) -> list[SendingAddress]:
     return [route.address for route in routes if route.kind == Route.Kind.DIRECT and route.address is not None]
 
 
-def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: Headcount | None) -> Iterator[Finding]:
-    included, _excluded = lists_of(campaign)
+def _of_audience(
+    now: datetime, campaign: Campaign, choice: Choice, audience: Audience, crowd: Headcount | None
+) -> Iterator[Finding]:
+    included = choice.included
     if not included:
         yield must("audience.none", Place.AUDIENCE, _("Choose at least one list."))
         return
@@ -195,7 +210,9 @@ def _of_audience(now: datetime, campaign: Campaign, audience: Audience, crowd: H
         )
 
 
-def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: Audience) -> Iterator[Finding]:
+def _of_content(
+    now: datetime, campaign: Campaign, content: Revision, choice: Choice, audience: Audience
+) -> Iterator[Finding]:
     yield from advice.of_subject(content.subject, content.preheader)
     said = list(advice.of_letter(content.letter, content.kind))
     yield from said
@@ -208,7 +225,9 @@ def _of_content(now: datetime, campaign: Campaign, content: Revision, audience: 
             yield must("content.empty", Place.CONTENT, _("The letter is empty."))
         return
     yield advice.of_size(message.html_size)
-    yield from _of_copies(now, audience, message)
+    # Chosen already, they are at hand; else few are looked for, since to choose everybody takes seconds.
+    ids = sample_of(audience, SAMPLES) if isinstance(audience, Chosen) else None
+    yield from _of_copies(now, few_of(choice, SAMPLES, now=now) if ids is None else ids, message)
 
 
 def _of_compiler(campaign: Campaign, content: Revision, undescribed: set[int | None]) -> Iterator[Finding]:
@@ -228,9 +247,9 @@ def _as_finding(problem: Problem) -> Finding:
     return level(f"content.{problem.place or 'body'}", place, text, line)
 
 
-def _of_copies(now: datetime, audience: Audience, message: CompiledMessage) -> Iterable[Finding]:
+def _of_copies(now: datetime, ids: Sequence[int], message: CompiledMessage) -> Iterable[Finding]:
     """Compose the copies of up to a hundred real recipients."""
-    people = list(Subscriber.objects.filter(pk__in=sample_of(audience, SAMPLES)))
+    people = list(Subscriber.objects.filter(pk__in=ids))
     broken: dict[str, int] = {}
     for person in people:
         try:
@@ -257,10 +276,14 @@ def _of_copies(now: datetime, audience: Audience, message: CompiledMessage) -> I
     ]
 
 
-def _of_fields(content: Revision, audience: Audience) -> Iterator[Finding]:
+def _fields_in(content: Revision) -> list[str]:
     text = content.letter + content.subject
-    for key in letters.known_fields():
-        if f"contact.{key}" in text and (missing := without_field(audience, key)):
+    return [key for key in letters.known_fields() if f"contact.{key}" in text]
+
+
+def _of_fields(glance: Glance) -> Iterator[Finding]:
+    for key, missing in glance.missing.items():
+        if missing:
             yield should(
                 "personal.missing",
                 Place.CONTENT,
@@ -269,9 +292,9 @@ def _of_fields(content: Revision, audience: Audience) -> Iterator[Finding]:
             )
 
 
-def _of_sleepers(now: datetime, audience: Audience) -> Iterator[Finding]:
+def _of_sleepers(glance: Glance) -> Iterator[Finding]:
     """Nothing where nobody ever clicked or opened: then nothing was counted."""
-    sleeping, awake = asleep(audience, since=now - ASLEEP_AFTER)
+    sleeping, awake = glance.asleep, glance.awake
     if awake and sleeping >= MANY_ASLEEP * (sleeping + awake):
         sentence = (
             f"{sleeping:,} people have neither clicked nor opened anything for a year. Mail to them costs reputation "

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, time
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from campaigns.pure.code import written_links
 from campaigns.pure.contrast import Faint, faint_words
@@ -215,12 +214,12 @@ def _of_link(text: str, target: str, line: int) -> Iterable[Finding]:
         )
 
 
-def of_start(starts_at: datetime | None, zone: ZoneInfo) -> list[Finding]:
-    """Whether most people sleep when it begins, as far as they live where the sender does."""
-    if starts_at is None or QUIET_UNTIL <= starts_at.astimezone(zone).time() < QUIET_FROM:
+def of_start(starts_at: datetime) -> list[Finding]:
+    """Whether most people sleep when it begins: in the zone it is told in, the workspace's."""
+    if QUIET_UNTIL <= starts_at.time() < QUIET_FROM:
         return []
     sentence = _("It would begin at night in %(zone)s: it wakes some, and lies below the morning's mail for the rest.")
-    return [should("when.quiet", Place.WHEN, sentence % {"zone": zone.key})]
+    return [should("when.quiet", Place.WHEN, sentence % {"zone": starts_at.tzinfo})]
 
 
 def of_size(html_bytes: int) -> Finding:

@@ -73,9 +73,10 @@ def _pace_of(campaign: Campaign) -> dict[str, object]:
 
 
 def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime) -> dict[str, object]:
+    here = zone()
     return {
-        "outlook": outlook(now=now, starts_at=starts_at, zone=zone(), campaign=campaign, crowd=crowd),
-        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd, starts_at=starts_at)),
+        "outlook": outlook(now=now, starts_at=starts_at, zone=here, campaign=campaign, crowd=crowd),
+        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd, starts_at=starts_at.astimezone(here))),
         "ignored_because": remarks.ignored(campaign),
         "seen": remarks.stamp(campaign),
         **_countdown(campaign, now),

@@ -57,6 +57,7 @@ EMPTY = [
 
 FULL = [
     *plain(*LISTS),
+    Look("campaigns", query="?status=drafts"),
     *of("draft", "campaign", "campaign-review", "campaign-letter"),
     *of("draft", "campaign-name", "campaign-audience", "campaign-sender", "campaign-tracking", "campaign-kind"),
     *of("draft", "campaign-versions", "campaign-test", "campaign-pictures"),

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.looking import Eyes
 from tests.browser.pages import EMPTY, FULL, NO_PAGE, WRONG, Look
-from tests.browser.site import Site, running_site
+from tests.browser.site import Site, running_site, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 WIDTH = """([font, text]) => {
@@ -81,3 +81,17 @@ def test_the_code_editor_comes_when_somebody_is_about_to_write(eyes: Eyes, full_
     page.keyboard.press("Tab")
     expect(page.locator(".cm-content")).not_to_be_focused()
     assert "Winter " in page.locator("#letter").input_value()
+
+
+def test_what_was_typed_and_not_saved_is_there_after_a_browser_was_closed(eyes: Eyes, full_site: Site) -> None:
+    page = eyes.visitor("writer").page
+    page.on("dialog", lambda asks: asks.accept())
+    path = Look("campaign-letter", known={"campaign_id": "draft"}).path(full_site.told)
+    page.goto(path)
+    page.locator("[name=subject]").fill("Half a subject")
+    until(lambda: page.evaluate("JSON.stringify(localStorage).includes('Half a subject')"), "what the browser keeps")
+    page.goto(path)
+    expect(page.locator("[name=subject]")).not_to_have_value("Half a subject")
+    page.locator("#kept").get_by_role("button").first.click()
+    expect(page.locator("[name=subject]")).to_have_value("Half a subject")
+    page.evaluate("localStorage.clear()")

@@ -275,6 +275,22 @@ def test_every_figure_stands_in_its_place(client, running) -> None:
         assert f"<b>{accepted:,}</b> have it · <b>1</b> bounced · <b>1</b> not sent · <b>1</b> lost answer" in seen
 
 
+def test_the_figures_add_up_to_the_people_also_while_batches_are_under_way(client, running) -> None:
+    """Of what a live batch did, nothing is in the counters yet."""
+    mailing, now = Mailing.objects.get(pk=running.mailing_id), timezone.now()
+    MailingCount.objects.create(mailing=mailing, provider="yahoo", kind="bounced_hard", n=1)
+    batch = Batch.objects.create(
+        mailing=mailing, route=direct_route(), provider="google", kind="fresh", lo=1, hi=3, gap=0.5, due_at=now,
+        deadline=now + timedelta(hours=1), state="running", started_at=now,
+    )  # fmt: skip
+    for accepted, skipped in ((0, 0), (1, 0), (1, 1), (2, 1)):
+        Batch.objects.filter(pk=batch.pk).update(n_accepted=accepted, n_skipped=skipped)
+        seen = poll(client, running).content.decode()
+        found = dict(re.findall(r'id="n-(accepted|bounced|not|unknown|waiting)"[^>]*>(\d+)</a>', seen))
+        assert (found["accepted"], found["bounced"], found["not"]) == (str(accepted), "1", str(skipped))
+        assert sum(map(int, found.values())) == 12 and len(found) == 5
+
+
 def test_a_search_on_the_page_of_everybody_finds_one_person(client, running) -> None:
     person = Subscriber.objects.order_by("pk")[0]
     seen = page(client, running, "people/everyone", q=person.email)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -229,8 +230,7 @@ def test_the_hosts_of_drafts_and_scheduled_letters_are_watched(now: datetime) ->
 @pytest.mark.parametrize(("hour", "is_night"), [(20, False), (21, True), (4, True), (5, False)])
 def test_a_start_at_night_by_the_workspaces_clock_is_worth_a_look(now: datetime, hour: int, is_night: bool) -> None:
     campaign = ready_campaign(now)
-    Workspace.objects.update(time_zone="Europe/Warsaw")
-    starts_at = now.replace(hour=hour, minute=0)
+    starts_at = now.replace(hour=hour, minute=0).astimezone(ZoneInfo("Europe/Warsaw"))
     found = [row for row in preflight(now=now, campaign=campaign, starts_at=starts_at) if row.id == "when.quiet"]
     assert bool(found) is is_night
     assert not [row for row in preflight(now=now, campaign=campaign) if row.id == "when.quiet"]

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from audiences import pause, suppress
-from audiences.models import MailingList, Subscriber, Suppression
+from audiences.models import MailingList, Subscriber, Subscription, Suppression
 from reputation.models import Workspace
 from sending.models import Mailing
 from sending.pure import tokens
@@ -130,6 +130,18 @@ def test_a_pause_in_a_test_letter_is_inert(outside: Client, mailing: Mailing) ->
     outside.post(leave(mailing, test=True), {"pause": "1"})
 
     assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize("pressed", [{"confirm": "1"}, {"List-Unsubscribe": "One-Click"}, {"all": "1"}])
+def test_leaving_by_a_test_letter_says_that_it_was_a_test_and_changes_nothing(
+    outside: Client, mailing: Mailing, pressed: dict[str, str]
+) -> None:
+    answer = outside.post(leave(mailing, test=True), pressed)
+
+    assert answer.status_code == 200
+    assert "List-Unsubscribe" in pressed or "This was a test" in answer.content.decode()
+    assert not Suppression.objects.exists()
+    assert not Subscription.objects.filter(state="unsubscribed").exists()
 
 
 def test_pauses_end_by_themselves_and_nothing_else_does(mailing: Mailing, now: datetime) -> None:
