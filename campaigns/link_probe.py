@@ -70,8 +70,11 @@ def _asked(url: str, method: str, until: float) -> tuple[int, str]:
     host, port = (parts.hostname or "").encode("idna").decode(), parts.port or (443 if parts.scheme == "https" else 80)
     if parts.scheme not in ("http", "https") or parts.username is not None or (port < 1024 and port not in (80, 443)):
         raise _Trouble(Why.NOT_ASKED)
+    secure = parts.scheme == "https"
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
-    connection.sock = _connected(host, port, secure=parts.scheme == "https")
+    # What needs no port in the Host header: servers tell sites apart by it.
+    connection.default_port = 443 if secure else 80
+    connection.sock = _connected(host, port, secure=secure)
     with _ended(connection.sock, until):
         try:
             connection.request(method, _path(parts), headers={"User-Agent": "Letterpace link check", "Accept": "*/*"})

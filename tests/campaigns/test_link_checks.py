@@ -3,8 +3,9 @@
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -15,6 +16,7 @@ from campaigns.link_probe import Probed, probe
 from campaigns.models import LinkCheck
 from campaigns.preflight import preflight
 from campaigns.pure.link_results import Result, Why
+from lab.certificates import make_server_context
 from reputation import resolver
 from sending.egress import InsideTransaction
 from tests.campaigns.world import ready_campaign, write
@@ -119,6 +121,21 @@ def test_a_host_that_is_not_there_breaks_a_link_and_one_that_could_not_be_looked
     away = resolver.CouldNotLookUp("no answer")
     monkeypatch.setattr(resolver, "addresses", lambda host: away)
     assert probe("https://gone.example/") == Probed(Result.UNKNOWN, why=Why.SILENT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_certificate_that_no_browser_would_trust_breaks_a_link(site: str, tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    context = make_server_context(tmp_path, ["localhost"], datetime.now(UTC))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert probe(f"https://127.0.0.1:{server.server_port}/ok") == Probed(Result.BROKEN, why=Why.CERTIFICATE)
+        # To speak TLS with a server that knows none says nothing of the page.
+        assert probe(site.replace("http:", "https:")) == Probed(Result.UNKNOWN, why=Why.SILENT)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.django_db(transaction=True)
