@@ -13,7 +13,8 @@ durable commits; client, server and database share the machine.
    The first 100 are not timed. Afterwards each must be an unsubscription, and the campaign must have been under way
    to the end.
 3. `page_p95_ms`: monitor and report of a campaign to `--people` people, in the middle of being sent and read, among
-   `--deliveries` deliveries. `poll_p95_ms` is the part of the monitor that asks every two seconds.
+   `--deliveries` deliveries. `poll_p95_ms` is the part of the monitor that asks every two seconds;
+   `reputation_page_p95_ms`: deliverability, routes, limits, warm-up and reports, with two months behind them.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from typing import Any
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks._site_settings"
 
-from benchmarks import _http, _mailings, _read_mailing, _sink, _world
+from benchmarks import _http, _mailings, _read_mailing, _reputation, _sink, _world
 
 ROUNDS, ROUND_SECONDS = 3, 4.0
 ONE_CLICK = (b"List-Unsubscribe=One-Click", "application/x-www-form-urlencoded")
@@ -172,14 +173,26 @@ def _until_sending(sink: int) -> None:
 # -- Pages -------------------------------------------------------------------------------------------------------------
 
 
+REPUTATION = {
+    "deliverability": "/deliverability/",
+    "provider": "/deliverability/at/google/",
+    "routes": "/routes/",
+    "limits": "/limits/",
+    "warmup": "/warmup/",
+    "reports": "/outside/",
+    "figures": "/outside/figures/",
+    "answers": "/answers/",
+}
+
+
 def pages(folder: Path, port: int, asked: argparse.Namespace, now: datetime) -> dict[str, Any]:
     campaign, mailing = _large_campaign(asked, now)
     at = f"/campaigns/{campaign.pk}"
     paths = {"monitor": f"{at}/monitor/", "report": f"{at}/report/", "problems": f"{at}/problems/"}
     headers = {"Cookie": _cookie()}
-    seconds: dict[str, list[float]] = {name: [] for name in [*paths, "progress"]}
+    seconds: dict[str, list[float]] = {}
     with serving(folder, port):
-        for name, path in [*paths.items(), ("progress", f"{at}/progress/")]:
+        for name, path in [*paths.items(), ("progress", f"{at}/progress/"), *REPUTATION.items()]:
             answers = _http.at_a_pace(
                 port, [_http.get(path, headers)] * (asked.looks + 10), per_second=5, connections=1
             )
@@ -187,11 +200,13 @@ def pages(folder: Path, port: int, asked: argparse.Namespace, now: datetime) -> 
             # The first of each read templates and letters.
             seconds[name] = answers.seconds[10:]
     looked = [one for name in paths for one in seconds[name]]
+    reputation = [one for name in REPUTATION for one in seconds[name]]
     medians = {name: round(statistics.median(each) * 1000, 1) for name, each in seconds.items()}
     print(f"pages, median ms: {medians}; mailing of {mailing.total:,}", flush=True)
     return {
         "page_p95_ms": _p95(looked),
         "poll_p95_ms": _p95(seconds["progress"]),
+        "reputation_page_p95_ms": _p95(reputation),
         "pages_median_ms": medians,
     }
 
@@ -221,6 +236,7 @@ def _large_campaign(asked: argparse.Namespace, now: datetime) -> tuple[Any, Any]
     ids = [1000 + STEP * number for number in range(1, 1 + max(0, asked.deliveries - mailing.total) // each)]
     if ids:
         _mailings.fill(ids, each=each, like=mailing.pk, now=now)
+    _reputation.remember(ids, now=now)
     n = _read_mailing.read(mailing, now=now)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

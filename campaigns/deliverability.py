@@ -8,16 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Sum
 
 from audiences.quiet import quiet_share
 from campaigns.pure.chart import Chart, Point, chart_of
 from campaigns.pure.score import Counts, Limits, Score, score_of
 from reputation import outside_figures
-from reputation.models import Budget, DayTally, SendingDomain
+from reputation.models import SendingDomain
 
 DAYS = 30
 # Days of the chart; each has a window of DAYS behind it.
@@ -33,71 +33,123 @@ TELL_COMPLAINTS = frozenset(
 # The lists behind a campaign's figures, as `people_lists.TOPICS` names them; counters have the same names.
 LISTS = ("accepted", "bounced_hard", "complained", "unsubscribed", "clicked", "opened")
 
+# Summed by the database: by day for the chart, and of the last days by provider and by domain.
 _COUNTS = """
-SELECT d.name, (m.launched_at AT TIME ZONE %(zone)s)::date, c.provider, c.kind, m.clicks, m.opens, sum(c.n)::bigint
-FROM (SELECT m.id, m.launched_at, m.sending_domain_id, coalesce(l.clicks, k.track_clicks) AS clicks,
-             coalesce(l.opens, k.track_opens) AS opens
-      FROM sending_mailing m JOIN campaigns_campaign k ON k.mailing_id = m.id
-      -- As it left: the workspace may have counted neither, whatever the campaign says.
-      LEFT JOIN LATERAL (SELECT bool_or((compiled->>'track_clicks')::bool) AS clicks,
-                                bool_or((compiled->>'track_opens')::bool) AS opens
-                         FROM sending_mailingmessage WHERE mailing_id = m.id) l ON true
-      WHERE m.launched_at >= %(since)s AND NOT m.is_test) m
-JOIN sending_mailingcount c ON c.mailing_id = m.id
-JOIN reputation_sendingdomain d ON d.id = m.sending_domain_id
-WHERE c.kind IN ('accepted', 'bounced_hard', 'complained', 'unsubscribed', 'clicked', 'opened')
-GROUP BY 1, 2, 3, 4, 5, 6
+WITH m AS MATERIALIZED (
+    SELECT m.id, d.name AS domain, (m.launched_at AT TIME ZONE %(zone)s)::date AS day,
+           coalesce(l.clicks, k.track_clicks) AS clicks, coalesce(l.opens, k.track_opens) AS opens
+    FROM sending_mailing m JOIN campaigns_campaign k ON k.mailing_id = m.id
+    JOIN reputation_sendingdomain d ON d.id = m.sending_domain_id
+    -- As it left: the workspace may have counted neither, whatever the campaign says.
+    LEFT JOIN LATERAL (SELECT bool_or((compiled->>'track_clicks')::bool) AS clicks,
+                              bool_or((compiled->>'track_opens')::bool) AS opens
+                       FROM sending_mailingmessage WHERE mailing_id = m.id) l ON true
+    WHERE m.launched_at >= %(since)s AND NOT m.is_test
+), c AS MATERIALIZED (
+    SELECT m.domain, m.day, c.provider, c.kind, m.clicks, m.opens, sum(c.n) AS n
+    FROM m JOIN sending_mailingcount c ON c.mailing_id = m.id
+    WHERE c.kind IN ('accepted', 'bounced_hard', 'complained', 'unsubscribed', 'clicked', 'opened')
+    GROUP BY 1, 2, 3, 4, 5, 6
+)
+SELECT 'day', '', day, provider = ANY(%(tell)s) AS tells, kind, clicks, opens, sum(n)::bigint FROM c
+WHERE %(domain)s IN ('', domain) GROUP BY 3, 4, 5, 6, 7
+UNION ALL
+SELECT 'provider', provider, NULL, provider = ANY(%(tell)s), kind, clicks, opens, sum(n)::bigint FROM c
+WHERE day > %(start)s AND %(domain)s IN ('', domain) GROUP BY 2, 5, 6, 7
+UNION ALL
+SELECT 'domain', domain, NULL, provider = ANY(%(tell)s) AS tells, kind, clicks, opens, sum(n)::bigint FROM c
+WHERE day > %(start)s GROUP BY 2, 4, 5, 6, 7
+UNION ALL
+SELECT 'provider line', provider, day, false, kind, false, false, sum(n)::bigint FROM c
+WHERE day > %(start)s AND kind = 'accepted' AND %(domain)s IN ('', domain) GROUP BY 2, 3, 5
+UNION ALL
+SELECT 'domain line', domain, day, false, kind, false, false, sum(n)::bigint FROM c
+WHERE day > %(start)s AND kind = 'accepted' GROUP BY 2, 3, 5
+"""
+_ATTEMPTS = """
+WITH t AS MATERIALIZED (
+    SELECT b.scope AS domain, b.provider, t.day, sum(t.sent) AS sent, sum(t.deferred) AS deferred
+    FROM reputation_budget b JOIN reputation_daytally t ON t.budget_id = b.id
+    WHERE b.kind = 'dkim_domain' AND t.day >= %(first)s GROUP BY 1, 2, 3
+)
+SELECT 'day', '', day, sum(sent)::bigint, sum(deferred)::bigint FROM t WHERE %(domain)s IN ('', domain) GROUP BY 3
+UNION ALL
+SELECT 'provider', provider, NULL, sum(sent)::bigint, sum(deferred)::bigint FROM t
+WHERE day > %(start)s AND day <= %(today)s AND %(domain)s IN ('', domain) GROUP BY 2
+UNION ALL
+SELECT 'domain', domain, NULL, sum(sent)::bigint, sum(deferred)::bigint FROM t
+WHERE day > %(start)s AND day <= %(today)s GROUP BY 2
 """
 _FIELDS = {"accepted": "accepted", "bounced_hard": "bounced", "complained": "complained", "unsubscribed": "left"}
 
 
+def _counts() -> "defaultdict[str, Counts]":
+    return defaultdict(Counts)
+
+
 @dataclass(slots=True)
 class Days:
-    """Counts by (domain, provider, day of launch)."""
+    """Counts by day of launch; by provider and by domain those of the last DAYS, with what was accepted each day."""
 
-    by: dict[tuple[str, str, date], Counts] = field(default_factory=lambda: defaultdict(Counts))
+    by_day: dict[date, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    by_provider: dict[str, Counts] = field(default_factory=_counts)
+    by_domain: dict[str, Counts] = field(default_factory=_counts)
+    lines: dict[tuple[str, str], dict[date, int]] = field(default_factory=lambda: defaultdict(dict))
 
-    def total(self, *, after: date, until: date, domain: str = "", provider: str = "") -> Counts:
-        """Of days after `after` up to and with `until`."""
+    def total(self, *, until: date) -> Counts:
+        """Of DAYS up to and with `until`."""
         found = Counts()
-        for (one, at, day), counts in self.by.items():
-            if after < day <= until and (not domain or one == domain) and (not provider or at == provider):
+        for back in range(DAYS):
+            if (counts := self.by_day.get(until - timedelta(days=back))) is not None:
                 found.add(counts)
         return found
 
-    def providers(self, *, after: date, domain: str = "") -> list[str]:
+    @property
+    def providers(self) -> list[str]:
         """The most messages first."""
-        sums: dict[str, int] = defaultdict(int)
-        for (one, at, day), counts in self.by.items():
-            if day > after and (not domain or one == domain):
-                sums[at] += counts.tried
-        return sorted((key for key, n in sums.items() if n), key=lambda key: -sums[key])
+        tried = {key: counts.tried for key, counts in self.by_provider.items() if counts.tried}
+        return sorted(tried, key=lambda key: -tried[key])
 
-    def domains(self, *, after: date) -> list[str]:
-        return sorted({one for (one, _, day), counts in self.by.items() if day > after and counts.tried})
+    @property
+    def domains(self) -> list[str]:
+        return sorted(key for key, counts in self.by_domain.items() if counts.tried)
+
+    def of(self, what: str, key: str, day: date | None) -> Counts:
+        if what == "day" and day is not None:
+            return self.by_day[day]
+        return (self.by_provider if what == "provider" else self.by_domain)[key]
 
 
-def read_days(*, today: date, zone: ZoneInfo) -> Days:
-    """All counters that the page needs, in two statements."""
+def read_days(*, today: date, zone: ZoneInfo, domain: str = "") -> Days:
+    """All counters that the page needs, of one domain or of all, in two statements. `by_domain` is of all anyhow."""
     days = Days()
     since = today - timedelta(days=DAYS + CHART_DAYS)
-    midnight = datetime(since.year, since.month, since.day, tzinfo=zone)
+    params: dict[str, Any] = {
+        "zone": zone.key,
+        "since": datetime(since.year, since.month, since.day, tzinfo=zone),
+        "first": since,
+        "start": today - timedelta(days=DAYS),
+        "today": today,
+        "domain": domain,
+        "tell": list(TELL_COMPLAINTS),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, {"zone": zone.key, "since": midnight})
-        for domain, day, provider, kind, clicks, opens, n in cursor.fetchall():
-            seen = {"clicked": clicks, "opened": opens}
-            _add(days.by[domain, provider, day], provider, kind, seen, n)
-    tallies = DayTally.objects.filter(budget__kind=Budget.Kind.DKIM_DOMAIN, day__gte=since)
-    rows = tallies.values_list("budget__scope", "budget__provider", "day")
-    for domain, provider, day, sent, deferred in rows.annotate(Sum("sent"), Sum("deferred")):
-        counts = days.by[domain, provider, day]
-        counts.attempts, counts.deferred = counts.attempts + sent, counts.deferred + deferred
+        cursor.execute(_COUNTS, params)
+        for what, key, day, tells, kind, clicks, opens, n in cursor.fetchall():
+            if what.endswith(" line"):
+                days.lines[what, key][day] = n
+            else:
+                _add(days.of(what, key, day), tells, kind, {"clicked": clicks, "opened": opens}, n)
+        cursor.execute(_ATTEMPTS, params)
+        for what, key, day, sent, deferred in cursor.fetchall():
+            counts = days.of(what, key, day)
+            counts.attempts, counts.deferred = counts.attempts + sent, counts.deferred + deferred
     return days
 
 
-def _add(counts: Counts, provider: str, kind: str, seen: Mapping[str, bool], n: int) -> None:
-    """`seen`: did the letter count clicks and opens?"""
-    field, tells = _FIELDS.get(kind, kind), provider in TELL_COMPLAINTS
+def _add(counts: Counts, tells: bool, kind: str, seen: Mapping[str, bool], n: int) -> None:
+    """`tells`: does the provider tell complaints? `seen`: did the letter count clicks and opens?"""
+    field = _FIELDS.get(kind, kind)
     if seen.get(kind, True):
         setattr(counts, field, getattr(counts, field) + n)
     if kind == "complained" and tells:
@@ -176,33 +228,30 @@ class Dashboard:
 
 def dashboard(*, now: datetime, zone: ZoneInfo, today: date, limits: Limits, domain: str = "") -> Dashboard:
     """Everything, of one domain or of all. The days before are scored with the lists and reports of today."""
-    days, start = read_days(today=today, zone=zone), today - timedelta(days=DAYS)
+    days = read_days(today=today, zone=zone, domain=domain)
     told = outside_figures.of_ours(now=now)
     authenticated, reported = authenticated_share(told, domain=domain)
     others = {"authenticated": authenticated, "quiet": quiet_share()}
 
     def scored(until: date) -> Score | None:
-        counts = days.total(after=until - timedelta(days=DAYS), until=until, domain=domain)
-        return score_of(counts, limits=limits, **others)
+        return score_of(days.total(until=until), limits=limits, **others)
 
     chart = [today - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
-    counts = days.total(after=start, until=today, domain=domain)
+    counts = days.total(until=today)
     score = score_of(counts, limits=limits, **others)
     providers = [
-        _row(key, days, start, today, limits, domain, provider=key)
-        for key in days.providers(after=start, domain=domain)
+        _row(key, days.by_provider[key], days.lines["provider line", key], today, limits) for key in days.providers
     ]
     domains = [
         _row(
             name,
-            days,
-            start,
+            days.by_domain[name],
+            days.lines["domain line", name],
             today,
             limits,
-            name,
-            others={**others, "authenticated": authenticated_share(told, domain=name)[0]},
+            {**others, "authenticated": authenticated_share(told, domain=name)[0]},
         )
-        for name in days.domains(after=start)
+        for name in days.domains
     ]
     over_time = [(day, found.value if (found := scored(day)) else None) for day in chart]
     return Dashboard(
@@ -238,20 +287,13 @@ def authenticated_share(told: Mapping[str, tuple[int, int]], *, domain: str = ""
 
 def _row(
     key: str,
-    days: Days,
-    start: date,
+    counts: Counts,
+    by_day: Mapping[date, int],
     today: date,
     limits: Limits,
-    domain: str,
-    provider: str = "",
     others: Mapping[str, float | None] | None = None,
 ) -> Row:
-    counts = days.total(after=start, until=today, domain=domain, provider=provider)
-    by_day: dict[date, int] = defaultdict(int)
-    for (one, at, day), each in days.by.items():
-        if day > start and (not domain or one == domain) and (not provider or at == provider):
-            by_day[day] += each.accepted
-    line = [by_day[start + timedelta(days=n)] for n in range(1, DAYS + 1)]
+    line = [by_day.get(today - timedelta(days=back), 0) for back in range(DAYS - 1, -1, -1)]
     return Row(key, counts, counts.shares(), score_of(counts, limits=limits, **(others or {})), line)
 
 
