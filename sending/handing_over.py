@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
 from enum import Enum
 from functools import partial
 from itertools import islice
@@ -82,9 +81,10 @@ class Handover:
         self._queue: deque[Person] = deque()
         self._current: Person | None = None
 
-    def run(self, people: Sequence[Person]) -> None:
-        """Hand over until all are done or something says stop; the rest goes back into the queue."""
-        self._queue.extend(people)
+    def run(self, people: deque[Person]) -> None:
+        """Hand over until all are done or something says stop; the rest goes back into the queue. Whoever is done is
+        taken out: hundreds of batches lie in memory."""
+        self._queue = people
         began = time.monotonic()
         try:
             while self._queue and not self._must_end():

@@ -13,6 +13,7 @@ all other batches; all waiting is `draining.wait` or the hub's.
 """
 
 import logging
+from collections import deque
 from datetime import datetime
 from functools import partial
 
@@ -103,7 +104,7 @@ def _send_and_finish(claimed: Claimed, book: Logbook, clock: RunningClock, slot:
 
 def _made_ready(
     claimed: Claimed, book: Logbook, clock: RunningClock, slot: Slot
-) -> tuple[Handover | None, list[Person]]:
+) -> tuple[Handover | None, deque[Person]]:
     """Who is to be sent to and how; nobody, with everybody handed back, where the batch must or can not begin."""
     limits = _limits(claimed, clock())
     found = load(now=clock(), claimed=claimed, requires_tls=any(limit.tls_required for limit in limits))
@@ -112,7 +113,7 @@ def _made_ready(
     if (reason := _must_not_start(claimed, clock())) or draining.is_draining():
         book.hand_back(found.people, due_at=clock())
         book.end_reason = reason or "draining"
-        return None, []
+        return None, deque()
     shares = sites.take(now=clock(), claimed=claimed, people=found.people, cold=any(limit.cold for limit in limits))
     found.people = shares.people
     for person, due_at in shares.capped:
@@ -120,7 +121,7 @@ def _made_ready(
     ready = _prepared(claimed, book, found, clock)
     connection.close()
     if ready is None:
-        return None, []
+        return None, deque()
     writer, transport = ready
     most = min((limit.per_connection for limit in limits if limit.per_connection), default=None)
     handover = Handover(
@@ -132,7 +133,7 @@ def _made_ready(
         slot=slot,
         most_per_connection=most,
     )
-    return handover, found.people
+    return handover, deque(found.people)
 
 
 def _limits(claimed: Claimed, now: datetime) -> list[Limits]:
