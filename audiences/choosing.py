@@ -92,11 +92,14 @@ class Chosen:
         return found
 
 
-def count(chosen: Chosen) -> int | None:
-    """How many they are; None where that takes longer than two seconds."""
+def count(chosen: Chosen, *, up_to: int | None = None) -> int | None:
+    """How many they are; None where that takes longer than two seconds. With `up_to`, one more than that for all that
+    are more: a page that only says so does not wait for the rest.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(COUNT_WITHIN_MS)])
-            return chosen.people().count()
+            people = chosen.people()
+            return people.count() if up_to is None else people.order_by()[: up_to + 1].count()
     except (OperationalError, DataError):
         return None

@@ -294,6 +294,9 @@ MOST_PASTED = 800_000
 class UploadForm(forms.Form):
     """A file, or the same pasted."""
 
+    # One of the two: neither is marked.
+    all_optional = True
+
     file = forms.FileField(
         label=_("File"),
         required=False,

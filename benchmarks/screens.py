@@ -1,12 +1,15 @@
 """How long colleagues wait for a page, against the budgets of the screens.
 
-    python -m benchmarks.screens [--parts campaigns audience preflight] [--people 200000] [--looks 40]
+    python -m benchmarks.screens [--parts campaigns audience preflight people import] [--people 200000] [--looks 40]
 
 1. `campaigns`: the list of 10,000 campaigns, half of them sent, with three tags and ten owners: its first page, a
    search by name, one tag, its 200th page. Goal: 300 ms.
 2. `audience`: one choice of two lists of `--people` people, counted exactly with everybody left out, and the whole
    answer that the page gets at a tick. Goal: 2 s, after which an estimate stands there.
 3. `preflight`: a letter with four fields, 100 people's copies and 50 links, to those people. Goal: 5 s.
+4. `people`: the page of `--people` people, searched by the beginning of an address and of a name, by state; lists and
+   suppressions. Goal: 300 ms, a search by address 200.
+5. `import`: a file of `--people` rows, told for a million. Goal: 3 minutes, memory flat.
 
 Each is asked by Django's test client, as an admin, with PostgreSQL behind it: milliseconds until it is answered, the
 median of `--looks` and what 95 of 100 stay below.
@@ -21,13 +24,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import _campaign_screens, _world
+from benchmarks import _campaign_screens, _people_screens, _world
 
 # Part → what it measures: name → how long each look took, in seconds; and the goal in milliseconds.
 PARTS: Mapping[str, Callable[[argparse.Namespace, datetime], tuple[dict[str, list[float]], int]]] = {
     "campaigns": _campaign_screens.campaigns,
     "audience": _campaign_screens.audience,
     "preflight": _campaign_screens.preflights,
+    "people": _people_screens.people,
+    "import": _people_screens.imports,
 }
 
 

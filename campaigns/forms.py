@@ -7,7 +7,6 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from audiences.models import MailingList
-from campaigns.media import MOST_OCTETS
 from campaigns.models import Revision
 from campaigns.pure.advice import of_sender
 from campaigns.pure.findings import Level
@@ -167,7 +166,7 @@ class PictureForm(forms.Form):
     file = forms.FileField(
         label=_("Picture"),
         max_length=200,
-        help_text=_("JPEG, PNG, GIF or WebP, up to %(most)s MB.") % {"most": MOST_OCTETS // 1024 // 1024},
+        help_text=_("JPEG, PNG, GIF or WebP, up to 10 MB."),
         widget=forms.FileInput(attrs={"accept": "image/jpeg,image/png,image/gif,image/webp", "class": "form-control"}),
     )
 

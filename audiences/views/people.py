@@ -22,14 +22,23 @@ from audiences.models import MailingList, PersonChange, PersonField, Subscriber,
 from audiences.paging import number_of_people, page_of_people
 from audiences.querysets import consent_history
 from audiences.scopes import words_for
+from words import marked
 
 MOST_COLUMNS = 8
 BECAME = {
-    consent.Subscribed.SUBSCRIBED: "{} is on “{}” now.",
-    consent.Subscribed.TO_CONFIRM: "{} gets a mail that asks to confirm “{}”. Until then nothing else is sent.",
-    consent.Subscribed.ALREADY: "{} was on “{}” already.",
-    consent.Subscribed.KEPT_OUT: "{} left or is suppressed, so nothing was changed. Only they can join “{}” again.",
+    consent.Subscribed.SUBSCRIBED: marked("%(email)s is on “%(list)s” now."),
+    consent.Subscribed.TO_CONFIRM: marked(
+        "%(email)s gets a mail that asks to confirm “%(list)s”. Until then nothing else is sent."
+    ),
+    consent.Subscribed.ALREADY: marked("%(email)s was on “%(list)s” already."),
+    consent.Subscribed.KEPT_OUT: marked(
+        "%(email)s left or is suppressed, so nothing was changed. Only they can join “%(list)s” again."
+    ),
 }
+
+
+# More of them are not counted for whoever looks; a bulk job counts them all.
+COUNTED = 10_000
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -43,7 +52,8 @@ def index(request: HttpRequest) -> HttpResponse:
         "after": after,
         "total": total,
         "exact": exact,
-        "found": None if chosen.is_everybody or after else count(chosen),
+        "found": None if chosen.is_everybody or after else count(chosen, up_to=COUNTED),
+        "most": COUNTED,
         "lists": MailingList.objects.in_use(),
         "states": [(state, _(word)) for state, word in STATES.items()],
         "fields": fields,
@@ -85,7 +95,7 @@ def _subscribe(
         basis=form.cleaned_data["basis"],
         by_person=False,
     )
-    messages.add_message(request, _level(became), BECAME[became].format(address, wanted.name))
+    messages.add_message(request, _level(became), _(BECAME[became]) % {"email": address, "list": wanted.name})
     return became
 
 
@@ -184,7 +194,7 @@ def new_consent(request: HttpRequest, person_id: int) -> HttpResponse:
     )
     if became.changed:
         _noted(request, now, person, f"New consent to “{wanted.name}”")
-    messages.add_message(request, _level(became), BECAME[became].format(person.email, wanted.name))
+    messages.add_message(request, _level(became), _(BECAME[became]) % {"email": person.email, "list": wanted.name})
     return redirect("person", person_id)
 
 

@@ -17,8 +17,9 @@ from reputation.forms import AddressForm, DomainForm
 from reputation.models import DkimKey, Finding, SendingAddress, SendingDomain
 from reputation.published import NAMES, history, listings, rows_of_address, rows_of_domain, sum_of
 from reputation.pure.blocklists import is_worth_asking
+from words import marked
 
-MAILBOXES_NEXT = "Its mailboxes are asked within half a minute."
+MAILBOXES_NEXT = marked("Its mailboxes are asked within half a minute.")
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -105,8 +106,9 @@ def check(request: HttpRequest, domain_id: int) -> HttpResponse:
     blocklists.check(now=now, about=domain)
     allowed, sentence = domains.may_send(now=now, domain=domain)
     level = messages.SUCCESS if allowed else messages.WARNING
-    said = f"Looked. {sentence or 'Everything that is needed is there.'} {MAILBOXES_NEXT}"
-    messages.add_message(request, level, said)
+    found = sentence or _("Everything that is needed is there.")
+    said = _("Looked. %(found)s") % {"found": found}
+    messages.add_message(request, level, f"{said} {_(MAILBOXES_NEXT)}")
     return redirect("domain", domain_id)
 
 

@@ -1,9 +1,10 @@
 import pytest
 from django.urls import reverse
 
-from audiences.models import MailingList
-from tests.audiences.cast import make_list, reader
-from tests.visitors import colleague
+from audiences import bulk, consent
+from audiences.models import BulkJob, MailingList
+from tests.audiences.cast import NOW, make_list, reader, states
+from tests.visitors import admin, colleague
 
 pytestmark = pytest.mark.django_db
 WORDS = {
@@ -78,3 +79,22 @@ def test_ten_lists_cost_as_many_queries_as_two(django_assert_max_num_queries):
         make_list(f"List {number}")
     with django_assert_max_num_queries(6):
         client.get(reverse("lists"))
+
+
+def test_a_list_is_merged_into_another_and_put_away_and_who_left_stays_away():
+    old, news = make_list("Old letter"), make_list()
+    jane, both, gone = (reader(f"{name}@x.example", old) for name in ("jane", "both", "gone"))
+    consent.subscribe(now=NOW, email=both.email, list_id=news.pk, source="form")
+    consent.unsubscribe(now=NOW, subscriber_id=gone.pk, list_ids=[old.pk], source="page")
+    client = admin()
+    where = f"?list={old.pk}&state=subscribed"
+    assert where.replace("&", "&amp;") in client.get(reverse("list", args=[old.pk])).content.decode()
+
+    client.post(f"{reverse('bulk-start', args=['add'])}{where}", {"list": news.pk, "basis": "The same letter, renamed"})
+    while bulk.run(now=NOW, job_id=BulkJob.objects.get().pk):
+        pass
+    client.post(reverse("list-archive", args=[old.pk]))
+
+    assert [states(one)["News"] for one in (jane, both)] == ["subscribed", "subscribed"]
+    assert "News" not in states(gone)
+    assert MailingList.objects.in_use().get() == news

@@ -264,6 +264,19 @@ def test_people_are_found_by_address_name_list_state_and_field():
     assert found(state="bounced") == found(state="suppressed") == ["jane@x.example"]
 
 
+def test_more_than_a_page_needs_are_not_counted(monkeypatch):
+    monkeypatch.setattr("audiences.views.people.COUNTED", 2)
+    news = make_list()
+    for name in "abc":
+        reader(f"{name}@x.example", news)
+
+    many = colleague().get(reverse("people"), {"state": "subscribed"}).content.decode()
+    one = colleague().get(reverse("people"), {"q": "a@"}).content.decode()
+
+    assert "More than <b>2</b> people found." in many
+    assert "<b>1</b> person found." in one
+
+
 def test_columns_are_chosen_and_remembered():
     PersonField.objects.create(key="city", label="City")
     reader("jane@x.example")

@@ -1,9 +1,9 @@
-"""Tables of people and the like need no scrolling sideways on a phone: each row is a card."""
+"""Tables of people and the like need no scrolling sideways on a phone, and the palette keeps nobody waiting."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.looking import Eyes
 from tests.browser.pages import Look
@@ -28,6 +28,30 @@ def full(program: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 @pytest.fixture(scope="module")
 def eyes(full: Site, browser: Browser) -> Eyes:
     return Eyes(browser, full)
+
+
+OPENING = """async () => {
+    const press = () => document.dispatchEvent(new KeyboardEvent("keydown", {key: "k", ctrlKey: true, bubbles: true}));
+    const began = performance.now();
+    press();
+    while (!document.querySelector("#palette[open]")) await new Promise(requestAnimationFrame);
+    return performance.now() - began;
+}"""
+
+
+def test_the_palette_opens_at_once_and_gives_the_focus_back(eyes: Eyes, full: Site) -> None:
+    page = eyes.visitor("admin").page
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/people/")
+    page.locator("input[name=q]").first.focus()
+    took = []
+    for _time in range(5):
+        took.append(page.evaluate(OPENING))
+        expect(page.locator("#palette-q")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("input[name=q]").first).to_be_focused()
+
+    assert min(took) < 100, took
 
 
 @pytest.mark.parametrize("look", CARDS, ids=str)

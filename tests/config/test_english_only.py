@@ -25,7 +25,7 @@ from tests.config.test_translations import QUIET, SHOWN, UNTRANSLATED
 
 MARKS = {"_", "gettext", "ngettext", "pgettext", "npgettext", "gettext_lazy", "marked", "words"}
 # What a view says straight to whoever looks: the message, and which argument it is.
-SAYS = {"success": 1, "error": 1, "info": 1, "warning": 1, "add_error": 1, "ValidationError": 0}
+SAYS = {"success": 1, "error": 1, "info": 1, "warning": 1, "add_message": 2, "add_error": 1, "ValidationError": 0}
 WORD = re.compile(r"[^\W\d_]{2}")
 
 

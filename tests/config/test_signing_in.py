@@ -3,6 +3,7 @@ import re
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+from django.contrib.auth.hashers import get_hasher
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
@@ -83,6 +84,25 @@ def test_a_wrong_password_and_an_unknown_address_are_told_in_the_same_words(mara
         said.append(found(r'id="sign-in-error">(.*?)</div>', page))
     assert said[0] == said[1]
     assert "not correct" in said[0]
+
+
+def test_an_unknown_address_costs_as_much_work_as_a_wrong_password(mara, monkeypatch):
+    hasher, worked = type(get_hasher()), []
+    encode = hasher.encode
+
+    def counted(*given, **more):
+        worked.append(1)
+        return encode(*given, **more)
+
+    monkeypatch.setattr(hasher, "encode", counted)
+
+    costs = []
+    for email in ("mara@harbour.example", "nobody@harbour.example"):
+        worked.clear()
+        Client().post(SIGN_IN, typed(email, "wrong one"))
+        costs.append(len(worked))
+
+    assert costs[0] == costs[1] > 0
 
 
 def test_guessing_is_stopped_after_a_few_tries(mara):
