@@ -174,7 +174,7 @@ def _sample() -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipients", type=int, default=20000)
-    parser.add_argument("--connections", type=int, default=32, help="over all worker processes")
+    parser.add_argument("--connections", type=int, default=128, help="over all worker processes")
     parser.add_argument("--processes", type=int, default=0, help="worker processes (2; 1 with --rtt)")
     parser.add_argument("--rtt", type=float, default=0, help="milliseconds")
     parser.add_argument("--accept-delay", type=float, default=0, help="milliseconds")
