@@ -61,6 +61,8 @@ def _post(url: str, content: bytes, headers: Mapping[str, str]) -> int:
     port = parts.port or (443 if secure else 80)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+    # What needs no port in the Host header: servers tell sites apart by it.
+    connection.default_port = 443 if secure else 80
     connection.sock = _connected(host, port, secure=secure)
     try:
         connection.request("POST", path, content, dict(headers))

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from lab.certificates import make_server_context
 from reputation import findings
 from reputation.findings import Check
 from reputation.models import Alert, SendingDomain
-from sending import alerts
+from sending import alerts, webhook
 from sending.models import Route
 from tests.cast import shop, verified_domain
 from tests.sending.scripted_receiver import receiving
@@ -176,6 +177,19 @@ def test_the_webhook_gets_a_signed_call_once(now: datetime, domain: SendingDomai
     expected = base64.b64encode(hmac.digest(b"k" * 32, signed, hashlib.sha256)).decode()
     assert headers["webhook-signature"] == f"v1,{expected}"
     assert int(headers["webhook-timestamp"]) == int((now + timedelta(hours=1)).timestamp())
+
+
+def test_a_secure_call_names_its_host_without_a_port(
+    now: datetime, domain: SendingDomain, settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hook() as server:
+        _calls(settings, server, url="https://hooks.harbour.example/in")
+        plain = socket.create_connection(server.server_address[:2])
+        monkeypatch.setattr(webhook, "_connected", lambda *_args, **_named: plain)
+        look(now, domain, "pass", "fail", "fail")
+        alerts.tell(now=now + timedelta(hours=1))
+    [(_path, headers, _body)] = server.calls
+    assert headers["Host"] == "hooks.harbour.example"
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
