@@ -82,10 +82,10 @@ def become(kind: str) -> None:
     os.environ["PROCESS_KIND"] = kind
     # Hundreds of threads that mostly wait need no heap each (glibc gives every one its own).
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-    # Nor a store each of what it has freed, which takes an hour of sending to fill, and then tens of megabytes.
-    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
-    # Celery would check all pages in every worker, and what it has loaded for that stays; `control` checks for all.
     if kind in ("transmit", "transactional"):
+        # Nor a store each of what it has freed, which takes an hour of sending to fill, and then tens of megabytes.
+        os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0")
+        # Celery would check all pages in every worker, and what it has loaded for that stays; `control` checks for all.
         os.environ.setdefault("CELERY_SKIP_CHECKS", "yes")
     argv = KINDS[kind]()
     if os.environ.pop("LETTERPACE_SUPERVISOR", None) and sys.platform == "linux":
