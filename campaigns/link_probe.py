@@ -97,19 +97,12 @@ def _connected(host: str, port: int, *, secure: bool) -> socket.socket:
         raise _Trouble(Why.SILENT)
     if not found:
         raise _Trouble(Why.NO_HOST)
-    trouble: Exception = _Trouble(Why.SILENT)
-    for ip in found[:3]:
-        try:
-            plain = egress.connect(
-                ip=ip, port=port, source=None, timeout=PATIENCE_SECONDS, lab=settings.LAB, is_mx=True
-            )
-        except egress.EgressRefused:
-            trouble = _Trouble(Why.INSIDE)
-        except OSError as error:
-            trouble = error
-        else:
-            return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
-    raise trouble
+    try:
+        return egress.connect_to_web(
+            found[:3], host=host, port=port, secure=secure, timeout=PATIENCE_SECONDS, lab=settings.LAB, public=True
+        )
+    except egress.EgressRefused:
+        raise _Trouble(Why.INSIDE) from None
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import ipaddress
 import socket
+import ssl
+from collections.abc import Iterable
 
 from django.db import connections
 
@@ -46,3 +48,22 @@ def connect(*, ip: str, port: int, source: str | None, timeout: float, lab: bool
     connection = socket.create_connection((ip, port), timeout, (source, 0) if source else None)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
+
+
+def connect_to_web(
+    ips: Iterable[str], *, host: str, port: int, secure: bool, timeout: float, lab: bool, public: bool
+) -> socket.socket:
+    """Connected to the first of a web server's addresses that takes it, under TLS by its name where `secure`.
+
+    `public`: never to a private network. Raises what the last address came to: EgressRefused, or OSError in the
+    system's words; one whose certificate does not hold ends it.
+    """
+    problem = OSError(f"{host} has no address")
+    for ip in ips:
+        try:
+            plain = connect(ip=ip, port=port, source=None, timeout=timeout, lab=lab, is_mx=public)
+        except OSError as error:
+            problem = error
+            continue
+        return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
+    raise problem

@@ -10,7 +10,6 @@ import hmac
 import http.client
 import json
 import socket
-import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -72,25 +71,13 @@ def _post(url: str, content: bytes, headers: Mapping[str, str]) -> int:
 
 
 def _connected(host: str, port: int, *, secure: bool) -> socket.socket:
-    """A connection to the first address of the host that takes it, each judged first."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    problem: OSError = OSError(f"{host} has no address")
-    for ip in dict.fromkeys(str(info[4][0]) for info in found):
-        try:
-            plain = egress.connect(
-                ip=ip,
-                port=port,
-                source=None,
-                timeout=TIMEOUT_SECONDS,
-                lab=settings.LAB,
-                is_mx=not settings.ALERT_WEBHOOK_PRIVATE,
-            )
-        except egress.EgressRefused:
-            allow = "" if settings.LAB else "; ALERT_WEBHOOK_PRIVATE=yes allows it"
-            problem = OSError(f"{ip} is an address of a private network, or of this machine{allow}")
-            continue
-        except OSError as error:
-            problem = error
-            continue
-        return ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
-    raise problem
+    ips = dict.fromkeys(str(info[4][0]) for info in found)
+    public = not settings.ALERT_WEBHOOK_PRIVATE
+    try:
+        return egress.connect_to_web(
+            ips, host=host, port=port, secure=secure, timeout=TIMEOUT_SECONDS, lab=settings.LAB, public=public
+        )
+    except egress.EgressRefused:
+        allow = "" if settings.LAB else "; ALERT_WEBHOOK_PRIVATE=yes allows it"
+        raise OSError(f"{host} is at an address of a private network, or of this machine{allow}") from None
