@@ -91,7 +91,8 @@ def _walk(now: datetime, route: Route, to: str, done: list[Step]) -> None:
     except (ConnectionLost, NoAnswer) as error:
         session.drop()
         raise _Ended(LETTER, _("The server broke off: %(why)s.") % {"why": error}) from None
-    session.quit()
+    finally:
+        session.quit()
 
 
 def _looked_up(route: Route, to: str) -> tuple[Destination, Step]:
@@ -159,11 +160,9 @@ def _handed_over(session: Session, letter: Letter) -> Iterator[Step]:
     session.offer(letter)
     refusal = session.hear_offer()
     if refusal is not None:
-        session.quit()
         raise _Ended(ENVELOPE, _("Our sender or your address was refused."), str(refusal.reply))
     yield Step(ENVELOPE, WORKED, _("From %(sender)s to %(to)s is taken.") % _names(letter))
     if workspace().sending_stopped_at:
-        session.quit()
         yield Step(LETTER, LEFT_OUT, _("All sending is stopped, so no letter was sent."))
         return
     refusal = session.begin_content()
