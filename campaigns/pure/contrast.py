@@ -8,16 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from PIL import ImageColor
+
 from .markup import RAW, VOID, Mark, Markup
 
 ENOUGH, ENOUGH_FOR_LARGE = 4.5, 3.0
 _LARGE_PX, _LARGE_BOLD_PX = 24.0, 18.66
-_PLAIN = {"white": "#ffffff", "black": "#000000", "gray": "#808080", "grey": "#808080", "silver": "#c0c0c0",
-          "red": "#ff0000", "blue": "#0000ff", "green": "#008000", "navy": "#000080", "yellow": "#ffff00",
-          "lightgray": "#d3d3d3", "lightgrey": "#d3d3d3", "darkgray": "#a9a9a9", "darkgrey": "#a9a9a9",
-          "orange": "#ffa500", "dimgray": "#696969", "dimgrey": "#696969"}  # fmt: skip
-_HEX = re.compile(r"#([0-9a-f]{3}|[0-9a-f]{6})\Z")
-_RGB = re.compile(r"rgb\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*\)\Z")
 _PX = re.compile(r"(\d+(?:\.\d+)?)px")
 # What MJML takes for these when nothing is said.
 _OF_MJML = {"mj-button": {"color": "#ffffff", "background-color": "#414141"}, "mj-text": {"color": "#000000"}}
@@ -122,10 +118,9 @@ def _said(markup: Markup, mark: Mark) -> dict[str, str]:
 
 
 def _colour(value: str) -> str:
-    value = _PLAIN.get(value, value)
-    if found := _HEX.match(value):
-        digits = found[1]
-        return "#" + (digits if len(digits) == 6 else "".join(2 * digit for digit in digits))
-    if found := _RGB.match(value):
-        return "#" + "".join(f"{min(255, int(part)):02x}" for part in found.groups())
-    return UNKNOWN
+    """Names and notations of CSS; one that lets what is behind shine through is unknown."""
+    try:
+        rgb = ImageColor.getrgb(value)
+    except ValueError:
+        return UNKNOWN
+    return "#" + "".join(f"{min(255, part):02x}" for part in rgb) if len(rgb) == 3 else UNKNOWN
