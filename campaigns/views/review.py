@@ -149,7 +149,7 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _changed(shown: QueryDict, campaign: Campaign, recipients: int) -> str:
     """What is another than when somebody looked; they look once more before they send."""
     if shown.get("seen", remarks.stamp(campaign)) != remarks.stamp(campaign):
-        return "It was changed since you looked. This is how it is now: look once more, then send."
+        return _("It was changed since you looked. This is how it is now: look once more, then send.")
     before = whole(shown.get("counted", ""))
     if before and abs(recipients - before) > MUCH_MORE * before:
         told = {"before": number(before), "now": number(recipients)}
