@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from audiences import consent, privacy_requests
 from audiences import erase as erasing
@@ -165,14 +165,13 @@ def note(request: HttpRequest, person_id: int) -> HttpResponse:
     return redirect("person", person_id)
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def export(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Everything kept about one person, for whoever asks us what that is."""
+    """Everything kept about one person, for whoever asks us what that is. Posted, it is the answer to who asked."""
     person = get_object_or_404(Subscriber, pk=person_id)
-    now = timezone.now()  # clock: entry
-    privacy_requests.answered(
-        now=now, subscriber_id=person.pk, kind=privacy_requests.Kind.EXPORT, user_id=acting(request).pk
-    )
+    if request.method == "POST":
+        now, by = timezone.now(), acting(request)  # clock: entry
+        privacy_requests.answered(now=now, subscriber_id=person.pk, kind=privacy_requests.Kind.EXPORT, user_id=by.pk)
     answer = JsonResponse(about(person), json_dumps_params={"indent": 2, "ensure_ascii": False})
     answer["Content-Disposition"] = f'attachment; filename="person-{person.pk}.json"'
     return answer

@@ -58,6 +58,8 @@ def test_an_export_by_a_colleague_answers_who_wanted_it():
     ask(person, "erase")
 
     admin().get(reverse("person-export", args=[person.pk]))
+    assert not PrivacyRequest.objects.exclude(answered_at=None).exists()
+    admin().post(reverse("person-export", args=[person.pk]))
 
     assert dict(PrivacyRequest.objects.values_list("kind", "answered_by__username")) == {
         "export": "admin",
