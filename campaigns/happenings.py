@@ -14,7 +14,7 @@ from sending.pace import pace_of
 
 NEWEST = 8
 # Where the reason is the news.
-_BECAUSE = (MailingChange.Kind.SPEED, MailingChange.Kind.HELD)
+_BECAUSE = (MailingChange.Kind.SPEED, MailingChange.Kind.HELD, MailingChange.Kind.CHOSEN)
 
 
 class Happening(NamedTuple):

@@ -19,6 +19,7 @@ class MailingChange(models.Model):
         WENT_ON = "went_on", _("Went on")
         ENDED = "ended", _("Stopped")
         SPEED = "speed", _("Changed the speed")
+        CHOSEN = "chosen", _("Chose the winner of the test")
 
     mailing = models.ForeignKey("sending.Mailing", on_delete=models.CASCADE, related_name="changes")
     provider = models.CharField(max_length=120, blank=True)  # empty: all of it

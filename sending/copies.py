@@ -31,7 +31,7 @@ def _person(story: Story, person: Subscriber) -> Person:
         counted=0,
         first_tried_at=None,
         seq=delivery.seq,
-        variant=delivery.variant,
+        variant=story.mailing.message_of(delivery.variant),
         subscriber=person.pk,
         email=story.email,
         stored_fields=person.fields,

@@ -17,6 +17,7 @@ from sending.pure.dialogue import is_stuffed
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
 from sending.pure.signed import varints
+from sending.pure.split import REST
 from sending.transports import Letter
 
 
@@ -28,7 +29,7 @@ class Writer:
         self._is_test = mailing.is_test
         self._domain, self._host = mailing.sending_domain.name, mailing.sending_domain.return_path_host
         self._key = key
-        self._prepared = _prepared(mailing.pk, mailing.launch_key)
+        self._prepared = _by_variant(mailing)
         self._keys = settings.TOKEN_KEYS
         self._newest = max(self._keys)
         # Message-IDs and return paths stay equal over attempts and mailings, so they keep to the oldest key.
@@ -147,6 +148,12 @@ class Writer:
     def _return_path(self, person: Person) -> str:
         who = verp.ReturnPath(person.subscriber, person.via_list or 0, self._is_test)
         return f"{verp.return_path(who, keys=self._keys, key_id=self._oldest)}@{self._host}"
+
+
+def _by_variant(mailing: Mailing) -> Mapping[int, PreparedMessage]:
+    """Whoever waited for the winner of a test is written to only after it was chosen."""
+    prepared = _prepared(mailing.pk, mailing.launch_key)
+    return prepared if mailing.winner is None else {**prepared, REST: prepared[mailing.winner]}
 
 
 @lru_cache(maxsize=64)

@@ -12,10 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from sending.asked_models import AskedMail as AskedMail
 from sending.change_models import MailingChange as MailingChange
 from sending.inbound.models import Inbound as Inbound
+from sending.process_models import BootIdentity as BootIdentity
+from sending.process_models import Tick as Tick
+from sending.process_models import Worker as Worker
+from sending.pure.split import REST
 from sending.report_models import AnswerCount as AnswerCount
 from sending.report_models import Event as Event
 from sending.report_models import LinkCount as LinkCount
 from sending.report_models import MailingCount as MailingCount
+from sending.split_models import SplitTest as SplitTest
 
 # Why a batch was taken over whose worker is alive and silent.
 STANDS_STILL = "taken over: its worker stands still"
@@ -138,6 +143,8 @@ class Mailing(models.Model):
     per_hour = models.PositiveIntegerField(null=True, blank=True)
     # May the pool's next route take what the first cannot? None: as the pool has it.
     overflow = models.BooleanField(null=True, blank=True)
+    # Which of its messages those get who waited for the winner of its test.
+    winner = models.PositiveSmallIntegerField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0)
     n_excluded = models.PositiveIntegerField(default=0)
     # The same by reason.
@@ -151,6 +158,10 @@ class Mailing(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def message_of(self, variant: int) -> int:
+        """The message of a delivery with this variant; the first stands for a winner that is not known yet."""
+        return variant if variant != REST else self.winner or 0
 
 
 class MailingMessage(models.Model):
@@ -208,6 +219,7 @@ class Delivery(models.Model):
     domain = models.CharField(max_length=253)
     via_list = models.BigIntegerField(null=True)
     rank = models.IntegerField(default=0)
+    # The number of its message; REST for whoever waits for the winner of a test.
     variant = models.SmallIntegerField(default=0)
     # Only for test mail: the colleague it goes to, written as the chosen person would get it.
     to_address = models.CharField(max_length=320, null=True)
@@ -238,6 +250,9 @@ class MailingLane(models.Model):
     # The size of the random part that goes first, and how many wait behind it until its answers are in (guard.py).
     canary = models.IntegerField(default=0, db_default=0)
     held_back = models.IntegerField(default=0, db_default=0)
+    # Of a test: how many places lie in it, and how many wait behind them until the winner is known (split.py).
+    tested = models.IntegerField(default=0, db_default=0)
+    for_winner = models.IntegerField(default=0, db_default=0)
     # When a batch was last planned for it: who waited longest comes first.
     last_given_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
@@ -447,20 +462,6 @@ class Outcome(models.Model):
         return f"{self.mailing_id}/{self.delivery}#{self.attempt}: {self.kind}"
 
 
-class Worker(models.Model):
-    """A worker process: its id is also the key of the advisory lock that it holds while it lives."""
-
-    id = models.BigIntegerField(primary_key=True)
-    egress_host = models.CharField(max_length=63)
-    kind = models.CharField(max_length=20)
-    pid = models.IntegerField()
-    started_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return f"{self.kind}@{self.egress_host} ({self.pid})"
-
-
 class LaneSpeed(models.Model):
     """What a message takes on a connection of a route to a provider: a moving mean (`sending.speeds`)."""
 
@@ -473,27 +474,3 @@ class LaneSpeed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.route_id} to {self.provider}: {self.seconds:.3f} s"
-
-
-class BootIdentity(models.Model):
-    """What a sending host's file must agree with (`sending.boot_identity`)."""
-
-    host = models.CharField(max_length=63, primary_key=True)
-    identity = models.UUIDField()
-    generation = models.BigIntegerField()
-    # A person confirmed a restore: this host takes a new identity when it comes.
-    pardoned = models.BooleanField(default=False)
-    seen_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return f"{self.host}: {self.generation}"
-
-
-class Tick(models.Model):
-    """When each essential sweep last ran, so that any worker can step in when beat is silent."""
-
-    name = models.CharField(max_length=40, primary_key=True)
-    at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.at:%H:%M:%S}"

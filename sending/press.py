@@ -12,8 +12,9 @@ from django.db import connection, transaction
 
 from sending import partitions
 from sending.lane_totals import make_and_lock
-from sending.models import Mailing, MailingMessage, Stream
+from sending.models import Mailing, MailingMessage, SplitTest, Stream
 from sending.pure.guard import canaries
+from sending.pure.split import REST, Split, in_test
 
 # Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
 TAIL_BELOW = 50
@@ -40,6 +41,8 @@ class NewMailing:
     is_open: bool = False
     # Does a small random part go first at every large provider, and the rest when it is judged (guard.py)?
     first_part: bool = False
+    # Do some people get each of its messages, and the others the winner (split_test.py)? None: it has one message.
+    split: Split | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,31 @@ def press(
         # Whose domain nobody has looked up yet belongs to no provider that could be judged.
         known = {lane: n for lane, n in people.items() if lane != "unknown"}
         first = canaries(known) if new.first_part else {}
-        _deliver(mailing.pk, first)
+        test = _test_of(mailing, new.split, len(messages), sum(people.values()))
+        _deliver(mailing.pk, first, test)
         _open_lanes(mailing.pk, people)
+        if test is not None:
+            _hold_for_winner(mailing.pk)
         _hold_back(mailing.pk, first, people)
         _count(mailing)
         if mailing.stream == Stream.MARKETING and not mailing.is_test:
             _let_rest(now)
     return mailing
+
+
+def _test_of(mailing: Mailing, split: Split | None, variants: int, people: int) -> SplitTest | None:
+    if split is None:
+        return None
+    n = in_test(people, share=split.share, variants=variants)
+    return SplitTest.objects.create(
+        mailing=mailing,
+        variants=variants,
+        share=split.share,
+        by=split.by,
+        wait=split.wait,
+        people=n,
+        rest=people - n,
+    )
 
 
 def append(*, now: datetime, mailing: Mailing, audience: Audience) -> int | None:
@@ -234,12 +255,22 @@ def _people_by_lane() -> dict[str, int]:
 CHANCE = "md5({key}::text || %(mailing)s)::uuid"
 
 
-def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None) -> None:
+# Of a test: everybody's place in the order of those numbers says who is in it, and who of them gets what
+# (`pure.split.variant_at`). Whoever is in the first part is, were it larger than the test.
+_VARIANT = f"""CASE WHEN NOT is_rest OR chance_place <= %(in_test)s THEN (chance_place - 1) %% %(variants)s
+                   ELSE {REST} END"""
+
+
+def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None, test: SplitTest | None = None) -> None:
     """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart.
-    Before all of them, where a lane has such a bound in `first`, those whose random number is below it.
+    Before all of them, where a lane has such a bound in `first`, those whose random number is below it; then those of
+    the test.
 
     Both numbers come out of one sort, which is half of the work here.
     """
+    own = CHANCE.format(key="address_key")
+    place = f"row_number() OVER (ORDER BY {own}, address_key)" if test else "0"
+    variant, order = (_VARIANT, "is_rest, variant < 0") if test else ("0", "is_rest")
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -251,29 +282,37 @@ def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None) -> None:
                 SELECT *, row_number() OVER (PARTITION BY domain ORDER BY chance) FROM people WHERE provider = 'tail'
             ), parts AS (
                 SELECT turns.*, CASE WHEN first.below IS NULL THEN true
-                                     ELSE {CHANCE.format(key="address_key")} >= first.below END AS is_rest
+                                     ELSE {own} >= first.below END AS is_rest, {place} AS chance_place
                 FROM turns LEFT JOIN unnest(%(lanes)s::text[], %(below)s::uuid[]) AS first (lane, below)
                   ON first.lane = turns.provider
+            ), varied AS (SELECT *, {variant} AS variant FROM parts
             ), placed AS (
                 SELECT *,
                        row_number() OVER (PARTITION BY provider
-                                          ORDER BY is_rest, turn, engaged_at DESC NULLS LAST, chance) AS place,
-                       row_number() OVER (ORDER BY provider, is_rest, turn, engaged_at DESC NULLS LAST, chance)
+                                          ORDER BY {order}, turn, engaged_at DESC NULLS LAST, chance) AS place,
+                       row_number() OVER (ORDER BY provider, {order}, turn, engaged_at DESC NULLS LAST, chance)
                            AS number
-                FROM parts
+                FROM varied
             )
             INSERT INTO sending_delivery
-                (mailing_id, id, wave, provider, seq, subscriber_id, address_key, domain, via_list, rank, to_address)
+                (mailing_id, id, wave, provider, seq, subscriber_id, address_key, domain, via_list, rank, variant,
+                 to_address)
             SELECT %(mailing)s,
                    number + (SELECT coalesce(max(id), 0) FROM sending_delivery WHERE mailing_id = %(mailing)s),
                    0, provider,
                    place + coalesce((SELECT l.release_seq FROM sending_mailinglane l
                                      WHERE l.mailing_id = %(mailing)s AND l.wave = 0
                                        AND l.provider = placed.provider), 0),
-                   subscriber_id, address_key, domain, via_list, 0, to_address
+                   subscriber_id, address_key, domain, via_list, 0, variant, to_address
             FROM placed
             """,
-            {"mailing": mailing_id, "lanes": list(first or ()), "below": list((first or {}).values())},
+            {
+                "mailing": mailing_id,
+                "lanes": list(first or ()),
+                "below": list((first or {}).values()),
+                "in_test": test.people if test else 0,
+                "variants": test.variants if test else 1,
+            },
         )
 
 
@@ -308,6 +347,27 @@ def _count(mailing: Mailing) -> None:
             {"mailing": mailing.pk},
         )
     mailing.refresh_from_db(fields=["total", "n_excluded", "excluded_by"])
+
+
+_HOLD_FOR_WINNER = f"""
+UPDATE sending_mailinglane l SET tested = part.n, release_seq = part.n, for_winner = l.release_seq - part.n
+FROM (SELECT provider, count(*) FILTER (WHERE variant <> {REST}) AS n
+      FROM sending_delivery WHERE mailing_id = %(mailing)s GROUP BY provider) part
+WHERE l.mailing_id = %(mailing)s AND l.wave = 0 AND l.provider = part.provider
+"""
+_COUNT_TEST = """
+UPDATE sending_splittest t SET people = n.tested, rest = n.waiting
+FROM (SELECT sum(tested) AS tested, sum(for_winner) AS waiting FROM sending_mailinglane
+      WHERE mailing_id = %(mailing)s HAVING count(*) > 0) n
+WHERE t.mailing_id = %(mailing)s
+"""
+
+
+def _hold_for_winner(mailing_id: int) -> None:
+    """Release those of the test only; what lies behind them waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_FOR_WINNER, {"mailing": mailing_id})
+        cursor.execute(_COUNT_TEST, {"mailing": mailing_id})
 
 
 # They lie first in their lane, so the index of places leads to all of them and few others.

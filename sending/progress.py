@@ -34,6 +34,8 @@ class LaneProgress:
     stopped: bool = False
     canary: int = 0
     held_back: int = 0
+    # How many wait for the winner of a test.
+    for_winner: int = 0
     next_retry_at: datetime | None = None
 
     def n(self, *kinds: str) -> int:
@@ -156,7 +158,8 @@ def _lane(lanes: dict[str, LaneProgress], provider: str) -> LaneProgress:
 
 _LANES = """
 SELECT l.provider, sum(l.total), bool_or(l.state = 'paused'), bool_or(l.state = 'held'), sum(l.canary),
-       sum(l.held_back), sum(greatest(0, l.release_seq - l.next_seq + 1) + l.held_back),
+       sum(l.held_back), sum(l.for_winner),
+       sum(greatest(0, l.release_seq - l.next_seq + 1) + l.held_back + l.for_winner),
        min((SELECT q.due_at FROM sending_requeue q
             WHERE q.mailing_id = l.mailing_id AND q.provider_now = l.provider AND q.batch IS NULL
             ORDER BY q.due_at LIMIT 1))
@@ -185,7 +188,7 @@ FROM reputation_workspace house WHERE id = 1
 
 
 def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress]) -> None:
-    for provider, total, paused, stopped, canary, held_back, ahead, next_retry_at in cursor.fetchall():
+    for provider, total, paused, stopped, canary, held_back, for_winner, ahead, next_retry_at in cursor.fetchall():
         lanes[provider] = LaneProgress(
             provider,
             total=total,
@@ -193,6 +196,7 @@ def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress]) -> None:
             stopped=stopped,
             canary=canary,
             held_back=held_back,
+            for_winner=for_winner,
             untried=ahead,
             next_retry_at=next_retry_at,
         )

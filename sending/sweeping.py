@@ -11,6 +11,7 @@ from sending import (
     guard,
     mailings,
     placing,
+    split_test,
     storms,
     takeover,
     unclaimed,
@@ -26,6 +27,7 @@ def sweep(*, now: datetime) -> None:
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)
     guard.watch(now=now)
+    split_test.watch(now=now)
     wake.wake_forgotten(now=now)
     placing.place(now=now)
     completion.complete_if_finished(now=now)

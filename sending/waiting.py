@@ -15,7 +15,7 @@ LOOKS_UP_ITSELF = """EXISTS (
       AND NOT EXISTS (SELECT 1 FROM sending_poolroute p JOIN sending_route way ON way.id = p.route_id
                       WHERE p.pool_id = pooled.pool_id AND way.kind = 'direct'))"""
 _FRESH = f"""
-SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0) + held_back, last_given_at
+SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0) + held_back + for_winner, last_given_at
 FROM sending_mailinglane
 WHERE mailing_id = ANY(%(mailings)s) AND state = 'open'
   AND (provider <> 'unknown' OR {LOOKS_UP_ITSELF.format(mailing="mailing_id")})
@@ -48,8 +48,8 @@ class Amount:
 
 
 def waiting(*, now: datetime, mailings: Collection[int]) -> dict[Place, Amount]:
-    """Everything of these mailings that may go now, or as soon as their first part is judged; nothing of a provider
-    that was paused or stopped."""
+    """Everything of these mailings that may go now, or as soon as their first part is judged or the winner of their
+    test is known; nothing of a provider that was paused or stopped."""
     asked: dict[str, Any] = {"mailings": list(mailings), "now": now}
     found: defaultdict[Place, Amount] = defaultdict(Amount)
     with connection.cursor() as cursor:

@@ -16,15 +16,18 @@ from sending.models import Mailing, Stream
 from sending.pure import tokens
 from sending.pure.compose import Composed, RecipientContext, SystemValues, compose, prepare
 from sending.pure.personalise import PersonalisationFailed
+from sending.pure.split import REST
 
 
 def version_of(*, mailing_id: int, delivery_id: int, now: datetime) -> str | None:
     """The HTML of one person's letter; None when mailing, person or text is gone."""
     found = person_of(mailing_id, delivery_id)
-    compiled = compiled_of(mailing_id, found[1].variant) if found else None
-    if found is None or compiled is None:
+    if found is None:
         return None
     mailing, delivery, person = found
+    compiled = compiled_of(mailing_id, mailing.message_of(delivery.variant))
+    if compiled is None:
+        return None
     lists = tuple(mailing.included_lists) if delivery.via_list is not None else ()
     leave = tokens.Unsubscribe(person.pk, mailing.pk, delivery.id, lists, mailing.stream, mailing.is_test)
     system = SystemValues(
@@ -58,7 +61,7 @@ def shared_version(*, mailing_id: int, now: datetime) -> Shared | None:
     None when mailing or text is gone, when it was a test or no campaign, and when it says nothing without a person.
     """
     mailing = Mailing.objects.filter(pk=mailing_id, stream=Stream.MARKETING, is_test=False).first()
-    compiled = compiled_of(mailing_id) if mailing else None
+    compiled = compiled_of(mailing_id, mailing.message_of(REST)) if mailing else None
     if mailing is None or compiled is None:
         return None
     domain = mailing.from_address.rpartition("@")[2]
