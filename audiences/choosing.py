@@ -78,10 +78,11 @@ class Chosen:
         return rows if self.state == "suppressed" else rows.filter(reason=self.state, scope=ANYWHERE)
 
     def _has_value(self) -> Q:
-        """As text, and as the number or yes or no that a field of that kind holds; empty: nothing there."""
+        """As text, as the number or yes or no that a field of that kind holds, and as one of several choices; empty:
+        nothing there."""
         if not self.value:
             return ~Q(fields__has_key=self.field) | Q(fields__contains={self.field: ""})
-        meant: list[object] = [self.value]
+        meant: list[object] = [self.value, [self.value]]
         if re.fullmatch(r"-?\d{1,15}", self.value, re.ASCII):
             meant.append(int(self.value))
         if self.value.lower() in ("yes", "no", "true", "false"):

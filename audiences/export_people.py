@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import prefetch_related_objects
 
+from audiences.changes import as_typed
 from audiences.frequency import frequency_of
 from audiences.models import PersonChange, Subscriber, Subscription, Suppression
 from audiences.querysets import consent_history
@@ -23,7 +24,8 @@ def _lists(rows: Iterable[Subscription]) -> str:
 
 
 def _cell(value: object) -> object:
-    return ("yes" if value else "no") if isinstance(value, bool) else value
+    """Numbers stay numbers."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else as_typed(value)
 
 
 def about(person: Subscriber) -> dict[str, Any]:

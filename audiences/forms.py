@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
@@ -13,6 +14,7 @@ from audiences.changes import as_typed
 from audiences.models import Import, MailingList, PersonField, Subscriber, Suppression
 from audiences.pure import columns
 from audiences.pure.addresses import BadAddress, bare_address, normalise
+from audiences.pure.field_values import can_be_chosen
 
 ENCODINGS = [
     ("utf-8", "UTF-8"),
@@ -71,10 +73,40 @@ class ListForm(forms.ModelForm[MailingList]):
         return given
 
 
+class OptionsField(forms.CharField):
+    """One choice a line."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> Any:
+        """Each once, in the order they were written."""
+        lines = (" ".join(line.split()) for line in str(super().clean(value)).splitlines())
+        options = list(dict.fromkeys(filter(None, lines)))
+        if len({option.casefold() for option in options}) < len(options):
+            raise forms.ValidationError(_("Two choices differ in capital letters only."))
+        if len(options) > MOST_OPTIONS or any(len(option) > 80 or not can_be_chosen(option) for option in options):
+            raise forms.ValidationError(
+                _("At most %(most)s choices of 80 characters, without comma, semicolon or bar.")
+                % {"most": MOST_OPTIONS}
+            )
+        return options
+
+
+MOST_OPTIONS = 100
+
+
 class FieldForm(forms.ModelForm[PersonField]):
+    options = OptionsField(
+        label=_("Choices"),
+        required=False,
+        help_text=_("One a line, for a field of choices only."),
+        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off"}),
+    )
+
     class Meta:
         model = PersonField
-        fields = ["label", "key", "kind", "example"]
+        fields = ["label", "key", "kind", "options", "example"]
         labels = {
             "label": _("Name for your team"),
             "key": _("Name in letters"),
@@ -97,6 +129,17 @@ class FieldForm(forms.ModelForm[PersonField]):
                 _("Small letters, digits and _ only, a letter first, and not email or language.")
             )
         return key
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        kind, key = given.get("kind"), given.get("key") or self.instance.key
+        if kind not in PersonField.OF_CHOICES:
+            given["options"] = []
+        elif not given.get("options") and "options" not in self.errors:
+            self.add_error("options", _("Write down what can be chosen, one a line."))
+        if key == columns.TIME_ZONE and kind != PersonField.Kind.TIME_ZONE:
+            self.add_error("kind", _("The field time_zone holds time zones: letters leave by it."))
+        return given
 
 
 class AddressForm(forms.Form):
@@ -175,19 +218,45 @@ class PersonForm(forms.Form):
         self.fields["language"].choices = [*known, *own]  # type: ignore[attr-defined]
         self.fields["language"].initial = person.language
         rows = {row.key: row for row in PersonField.objects.all()}
+        zone = PersonField(key=columns.TIME_ZONE, label=str(_("Time zone")), kind=PersonField.Kind.TIME_ZONE)
+        rows.setdefault(columns.TIME_ZONE, zone)
         for key in sorted({*rows, *person.fields}):
-            row = rows.get(key)
-            self.fields[f"field_{key}"] = forms.CharField(
-                label=row.label if row else key,
-                required=False,
-                max_length=2000,
-                initial=as_typed(person.fields.get(key)),
-                help_text=row.get_kind_display() if row and row.kind != PersonField.Kind.TEXT else "",
-            )
+            row = rows.get(key) or PersonField(key=key, label=key)
+            self.fields[f"field_{key}"] = _field_for(row, person.fields.get(key))
 
     def typed(self) -> dict[str, str]:
         named = ((name.removeprefix("field_"), value) for name, value in self.cleaned_data.items())
-        return {name: value for name, value in named if name != "language"}
+        return {name: as_typed(value) for name, value in named if name != "language"}
+
+
+def _field_for(row: PersonField, value: object) -> forms.Field:
+    """Choices are chosen; what else stands in such a field can be kept."""
+    if row.kind == PersonField.Kind.TIME_ZONE:
+        names = sorted(name for name in available_timezones() if "/" in name and not name.startswith(_NO_PLACES))
+        return _chosen(row, value, ["UTC", *names])
+    if row.kind in PersonField.OF_CHOICES:
+        return _chosen(row, value, row.options)
+    return forms.CharField(
+        label=row.label,
+        required=False,
+        max_length=2000,
+        initial=as_typed(value),
+        help_text=row.get_kind_display() if row.kind != PersonField.Kind.TEXT else "",
+    )
+
+
+_NO_PLACES = ("Etc/", "SystemV/")
+
+
+def _chosen(row: PersonField, value: object, options: Sequence[str]) -> forms.Field:
+    had = [str(one) for one in value] if isinstance(value, list) else [as_typed(value)] if value is not None else []
+    named = [(option, option) for option in dict.fromkeys([*options, *had])]
+    if row.kind == PersonField.Kind.MULTI_CHOICE:
+        return forms.MultipleChoiceField(
+            label=row.label, required=False, choices=named, initial=had, widget=forms.CheckboxSelectMultiple
+        )
+    one = as_typed(value)
+    return forms.ChoiceField(label=row.label, required=False, choices=[("", "–"), *named], initial=one)
 
 
 class SuppressForm(forms.Form):
@@ -383,6 +452,7 @@ def _targets(label: str) -> list[tuple[str, str]]:
         (columns.FIRST_NAME, str(_("First name"))),
         (columns.LAST_NAME, str(_("Last name"))),
         (columns.LANGUAGE, str(_("Language"))),
+        (columns.TIME_ZONE, str(_("Time zone"))),
     ]
     taken = {target for target, _ in known}
     known += [(row.key, row.label) for row in PersonField.objects.all() if row.key not in taken]

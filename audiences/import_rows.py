@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from audiences.models import Import, PersonField
+from audiences.changes import FieldType, type_of_new, types_of_fields
+from audiences.models import Import
 from audiences.pure import columns
 from audiences.pure.addresses import BadAddress, address_key, bare_address, normalise, oddities
 from audiences.pure.csv_export import restore
@@ -38,8 +39,8 @@ class RowReader:
     labels: Sequence[str]
     email_at: int
     language_at: int | None
-    # Where each personal field stands, and its kind.
-    fields_at: Mapping[str, tuple[int, str]]
+    # Where each personal field stands, and what it holds.
+    fields_at: Mapping[str, tuple[int, FieldType]]
     pepper: bytes
     encoding: str
     # Off in a rehearsal, where everybody lives at domains reserved for examples.
@@ -50,9 +51,9 @@ class RowReader:
         cls, upload: Import, labels: Sequence[str], *, pepper: bytes, flag_samples: bool = True
     ) -> "RowReader":
         position = {target: list(labels).index(label) for target, label in upload.mapping.items()}
-        kinds = dict(PersonField.objects.values_list("key", "kind"))
+        known = types_of_fields()
         fields = {
-            target: (at, kinds.get(target, PersonField.Kind.TEXT))
+            target: (at, known.get(target) or type_of_new(target))
             for target, at in position.items()
             if target not in (columns.EMAIL, columns.LANGUAGE)
         }
@@ -107,7 +108,7 @@ class RowReader:
             if not text:
                 continue
             try:
-                found[key] = value_of(kind, _tidy(key, text))
+                found[key] = value_of(kind.kind, _tidy(key, text), kind.options)
             except BadValue as error:
                 notes.append((self.labels[at], printable(text), f"Taken without this field: {error}"))
         return found

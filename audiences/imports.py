@@ -25,6 +25,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from audiences import import_sql as sql
+from audiences.changes import type_of_new
 from audiences.import_files import BadFile, filled_records, names_of, open_text, readable_rows, upload_folder
 from audiences.import_rows import RowReader
 from audiences.models import (
@@ -139,7 +140,7 @@ def _has_rows(upload: Import) -> bool:
 def _make_fields(upload: Import) -> None:
     """Letters can use what was imported: every mapped column has a personal field."""
     missing = [
-        PersonField(key=target, label=label[:80])
+        PersonField(key=target, label=label[:80], kind=type_of_new(target).kind)
         for target, label in upload.mapping.items()
         if target not in (columns.EMAIL, columns.LANGUAGE)
     ]

@@ -4,6 +4,7 @@ Fields belong to people; letters that name them are known on this floor only.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import OperationalError, connection, transaction
@@ -81,35 +82,35 @@ class Change:
         return self.n > CONVERTED_AT_ONCE
 
 
-def what_would_change(*, key: str, kind: str) -> Change:
-    """Try every value as the new kind. Above CONVERTED_AT_ONCE people only those are looked at."""
+def what_would_change(*, key: str, kind: str, options: Sequence[str] = ()) -> Change:
+    """Try every value as the new kind, or for its new choices. Above CONVERTED_AT_ONCE people, only at those."""
     people = Subscriber.objects.filter(fields__has_key=key).order_by("pk")
     n = people[: CONVERTED_AT_ONCE + 1].count()
     bad = []
     for person in people[:CONVERTED_AT_ONCE].iterator(chunk_size=2000):
         value = as_typed(person.fields[key])
         try:
-            value_of(kind, value)
+            value_of(kind, value, options)
         except BadValue as error:
             bad.append((person, value, str(error)))
     return Change(n, len(bad), bad[:SHOWN])
 
 
-def change_kind(*, key: str, kind: str) -> None:
+def change_kind(*, key: str, kind: str, options: Sequence[str] = ()) -> None:
     """Turn every value that can be into the new kind; the others stay as they are."""
     with transaction.atomic():
         rows = Subscriber.objects.select_for_update(no_key=True).filter(fields__has_key=key).order_by("pk")
         changed = []
         for person in rows:
-            value = _converted(person.fields[key], kind)
+            value = _converted(person.fields[key], kind, options)
             if value != person.fields[key] or type(value) is not type(person.fields[key]):
                 person.fields[key] = value
                 changed.append(person)
         Subscriber.objects.bulk_update(changed, ["fields"], batch_size=1000)
 
 
-def _converted(value: FieldValue, kind: str) -> FieldValue:
+def _converted(value: FieldValue, kind: str, options: Sequence[str]) -> FieldValue:
     try:
-        return value_of(kind, as_typed(value))
+        return value_of(kind, as_typed(value), options)
     except BadValue:
         return value

@@ -11,6 +11,8 @@ EMAIL = "email"
 LANGUAGE = "language"
 FIRST_NAME = "first_name"
 LAST_NAME = "last_name"
+# Where somebody lives, for letters that leave at an hour of theirs.
+TIME_ZONE = "time_zone"
 
 
 def fold(name: str) -> str:
@@ -45,6 +47,11 @@ _NAMES = {
         "language lang locale sprache langue idioma lingua lengua taal jezyk sprak sprog jazyk dil язык "
         "мова 言語 语言".split()
     ),
+    TIME_ZONE: (
+        "timezone timezonename tz tzname zeitzone fuseauhoraire zonahoraria husohorario fusohorario fusoorario "
+        "tijdzone strefaczasowa tidszon tidszone tidssone casovepasmo saatdilimi часовойпояс часовийпояс ζωνηωρας "
+        "タイムゾーン 时区 時區".split()
+    ),
 }
 NAMES = {target: frozenset(map(fold, words)) for target, words in _NAMES.items()}
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -65,7 +72,7 @@ def labels(header: Sequence[str], *, has_header: bool) -> list[str]:
 
 
 def guess(names: Sequence[str], rows: Sequence[Sequence[str]], known_keys: Sequence[str] = ()) -> dict[str, str]:
-    """`{target: label}` for what can be told: `email`, `first_name`, `last_name`, `language`, and known field keys."""
+    """`{target: label}` for what can be told: the targets above, and known field keys."""
     found: dict[str, str] = {}
     for label in names:
         target = _by_name(label, known_keys)

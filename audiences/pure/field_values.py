@@ -1,7 +1,11 @@
 """Personal fields from text: what a number, a date, a yes looks like in files of several countries."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
+from functools import cache
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from words import gettext as _
 
@@ -14,15 +18,20 @@ _ISO_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?")
 _DOTTED_DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _SLASHED_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 
-FieldValue = str | int | float | bool
+_BETWEEN = re.compile(r"[,;|\n]")
+# More choices than these are not named in a sentence.
+_NAMED = 8
+
+FieldValue = str | int | float | bool | list[str]
 
 
 class BadValue(ValueError):
     """The text is no value of the field's kind; the sentence says what was expected."""
 
 
-def value_of(kind: str, text: str) -> FieldValue:
-    """The text as the field's kind (`text`, `number`, `date` → ISO 8601 text, `yes_no`). Raises BadValue."""
+def value_of(kind: str, text: str, options: Sequence[str] = ()) -> FieldValue:
+    """The text as the field's kind (`text`, `number`, `date` → ISO 8601 text, `yes_no`, `choice` and `multi_choice` of
+    `options`, `url`, `time_zone` → IANA name). Raises BadValue."""
     match kind:
         case "number":
             return _number(text)
@@ -30,6 +39,14 @@ def value_of(kind: str, text: str) -> FieldValue:
             return _date(text).isoformat()
         case "yes_no":
             return _yes_no(text)
+        case "choice":
+            return _choice(text, options)
+        case "multi_choice":
+            return _choices(text, options)
+        case "url":
+            return _url(text)
+        case "time_zone":
+            return _time_zone(text)
     if len(text) > TEXT_MAX:
         raise BadValue(_("The text is longer than %(TEXT_MAX)s characters.") % {"TEXT_MAX": TEXT_MAX})
     return text
@@ -71,6 +88,54 @@ def _yes_no(text: str) -> bool:
     if folded in _NO:
         return False
     raise BadValue(_("“%(text)s” is neither yes nor no.") % {"text": _short(text)})
+
+
+def _choice(text: str, options: Sequence[str]) -> str:
+    wanted = text.casefold()
+    found = next((option for option in options if option.casefold() == wanted), None)
+    if found is None:
+        named = ", ".join(options[:_NAMED]) + (" …" if len(options) > _NAMED else "")
+        raise BadValue(_("“%(text)s” is none of: %(options)s.") % {"text": _short(text), "options": named})
+    return found
+
+
+def _choices(text: str, options: Sequence[str]) -> list[str]:
+    """Split by comma, semicolon, bar or line; in the order of the options, each once."""
+    chosen = {_choice(part.strip(), options) for part in _BETWEEN.split(text) if part.strip()}
+    return [option for option in options if option in chosen]
+
+
+def can_be_chosen(option: str) -> bool:
+    """No choice holds a sign that stands between two of them."""
+    return bool(option) and not _BETWEEN.search(option)
+
+
+def _url(text: str) -> str:
+    """An address of the web, which a letter can link to."""
+    full = f"https://{text}" if text.casefold().startswith("www.") else text
+    try:
+        parts = urlsplit(full)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    is_plain = full.isprintable() and not re.search(r"[\s<>\"]", full) and len(full) <= TEXT_MAX
+    if not is_plain or "." not in host.strip(".") or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+        raise BadValue(_("“%(text)s” is no web address (such as https://example.org/page).") % {"text": _short(text)})
+    return full
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.casefold(): name for name in available_timezones() if not name.startswith("SystemV/")}
+
+
+def _time_zone(text: str) -> str:
+    found = _zones().get("_".join(text.split()).casefold())
+    if found is None:
+        raise BadValue(
+            _("“%(text)s” is not a time zone we know. Use a name such as Europe/Warsaw.") % {"text": _short(text)}
+        )
+    return found
 
 
 def _short(text: str) -> str:

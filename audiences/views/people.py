@@ -13,7 +13,7 @@ from audiences import consent, privacy_requests
 from audiences import erase as erasing
 from audiences import suppress as suppressing
 from audiences.access import acting
-from audiences.changes import BadField, note_changes, revise
+from audiences.changes import BadField, as_typed, note_changes, revise
 from audiences.choosing import STATES, Chosen, count
 from audiences.export_people import about
 from audiences.forms import ConsentForm, EraseForm, LeaveForm, NewPersonForm, NoteForm, PersonForm, SuppressForm
@@ -106,11 +106,10 @@ def show(request: HttpRequest, person_id: int) -> HttpResponse:
 
 def _page(request: HttpRequest, person: Subscriber, status: int = 200, **forms: object) -> HttpResponse:
     held = Suppression.objects.filter(address_key=person.address_key).select_related("created_by")
-    labels = dict(PersonField.objects.values_list("key", "label"))
     context = {
         "nav": "people",
         "person": person,
-        "fields": [(labels.get(key, key), value) for key, value in sorted(person.fields.items())],
+        "fields": _fields(person),
         "subscriptions": person.subscriptions.select_related("list").order_by("list__name"),
         "suppressions": words_for(held.order_by("scope")),
         "history": consent_history(person.address_key),
@@ -120,6 +119,17 @@ def _page(request: HttpRequest, person: Subscriber, status: int = 200, **forms: 
         **forms,
     }
     return render(request, "audiences/person.html", context, status=status)
+
+
+def _fields(person: Subscriber) -> list[tuple[str, str, bool]]:
+    """Label, what stands there, and whether it is a link."""
+    known = {row.key: row for row in PersonField.objects.all()}
+    found = []
+    for key, value in sorted(person.fields.items()):
+        row, text = known.get(key), as_typed(value)
+        is_link = row is not None and row.kind == PersonField.Kind.URL and text.startswith(("https://", "http://"))
+        found.append((row.label if row else key, text, is_link))
+    return found
 
 
 def _forms(person: Subscriber) -> dict[str, object]:

@@ -34,16 +34,16 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, field_id: int) -> HttpResponse:
     """Another kind is shown with what it would do first; it is done when that was seen."""
     field = get_object_or_404(PersonField, pk=field_id)
-    label, kind = field.label, field.kind
+    label, kind, options = field.label, field.kind, field.options
     form = FieldForm(request.POST or None, instance=field)
     change = None
     if form.is_valid():
-        if field.kind != kind:
-            change = field_use.what_would_change(key=field.key, kind=field.kind)
+        if field.kind != kind or set(options) - set(field.options):
+            change = field_use.what_would_change(key=field.key, kind=field.kind, options=field.options)
         if change is None or (not change.is_too_many and "seen" in request.POST):
             form.save()
             if change is not None:
-                field_use.change_kind(key=field.key, kind=field.kind)
+                field_use.change_kind(key=field.key, kind=field.kind, options=field.options)
             messages.success(request, _("Saved."))
             return redirect("fields")
     context = {"nav": "people", "form": form, "field": field, "label": label, "change": change}

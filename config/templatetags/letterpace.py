@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext
 
 import words
+from audiences.changes import as_typed
 from config.gatekeeper import visitor_of
 from reputation.catalogue import catalogue
 from reputation.pure.warmup import EVERYONE
@@ -67,6 +68,9 @@ def count(value: Any) -> str:
 def provider_name(key: str) -> str:
     """`google` → Gmail; `*` → all providers together."""
     return gettext("All providers together") if key == EVERYONE else catalogue().title(key)
+
+
+register.filter("as_typed", as_typed)
 
 
 @register.filter

@@ -34,7 +34,8 @@ class Broken(str):
 
 
 def text_of(value: object) -> str:
-    """A value as text, as Liquid writes it; anything but plain data is refused with TypeError."""
+    """A value as text, as Liquid writes it, but several with commas between; anything but plain data is refused with
+    TypeError."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, Undefined):
@@ -44,7 +45,7 @@ def text_of(value: object) -> str:
     if isinstance(value, (int, float, Decimal, datetime.date, datetime.time)):
         return str(value)
     if isinstance(value, (list, tuple)):
-        return "".join(text_of(item) for item in value)
+        return ", ".join(text_of(item) for item in value)
     raise TypeError(f"a {type(value).__name__} cannot be written into a letter")
 
 

@@ -162,6 +162,24 @@ def test_a_value_of_the_wrong_kind_costs_the_value_and_not_the_person(take):
     assert "no code such as en" in row.reason
 
 
+def test_choices_web_addresses_and_time_zones_come_in_and_a_wrong_one_says_what_was_expected(take):
+    PersonField.objects.create(key="wine", label="Wine", kind="choice", options=["Red", "White"])
+    PersonField.objects.create(key="likes", label="Likes", kind="multi_choice", options=["Cheese", "Bread"])
+    PersonField.objects.create(key="site", label="Site", kind="url")
+    header = "E-mail\twine\tlikes\tsite\tZeitzone\n"
+    good = "a@x.example\tRED\tbread; cheese\twww.example.org\tamerica/new york\n"
+    upload = take(header + good + "b@x.example\tRosé\tBread, Ham\tnowhere\tMars\n", make_list())
+
+    assert Subscriber.objects.get(email="a@x.example").fields == {
+        "wine": "Red", "likes": ["Cheese", "Bread"], "site": "https://www.example.org", "time_zone": "America/New_York",
+    }  # fmt: skip
+    assert Subscriber.objects.get(email="b@x.example").fields == {}
+    (row,) = upload.rejections.all()
+    assert (row.line, row.kind, row.column, row.value) == (3, "flagged", "site", "nowhere")
+    assert "“Rosé” is none of: Red, White." in row.reason and "“Ham” is none of: Cheese, Bread." in row.reason
+    assert PersonField.objects.get(key="time_zone").kind == "time_zone"
+
+
 def test_without_a_statement_of_consent_a_double_opt_in_list_asks_them(take):
     double = make_list(opt_in="double")
     upload = take(HEADER + "jane@x.example;Jane;x\n", double)

@@ -212,6 +212,29 @@ def test_a_value_of_the_wrong_kind_is_refused_at_its_field():
     assert "not a number" in answer.context["form"].errors["field_points"][0]
 
 
+def test_choices_are_chosen_and_what_else_stood_there_can_stay():
+    PersonField.objects.create(key="likes", label="Likes", kind="multi_choice", options=["Cheese", "Bread"])
+    PersonField.objects.create(key="wine", label="Wine", kind="choice", options=["Red", "White"])
+    PersonField.objects.create(key="site", label="Site", kind="url")
+    jane = reader("jane@x.example")
+    Subscriber.objects.update(fields={"wine": "Rosé", "site": "https://example.org/jane"})
+    client = colleague()
+    page = client.get(url("person-edit", jane)).content.decode()
+    assert 'type="checkbox" name="field_likes" value="Cheese"' in page and '<option value="Rosé" selected>' in page
+
+    form = {"language": "", "field_wine": "Rosé", "field_site": "https://example.org/jane"}
+    client.post(url("person-edit", jane), {**form, "field_likes": ["Bread", "Cheese"], "field_time_zone": "Asia/Tokyo"})
+
+    jane.refresh_from_db()
+    assert jane.fields == {
+        "wine": "Rosé", "site": "https://example.org/jane", "likes": ["Cheese", "Bread"], "time_zone": "Asia/Tokyo",
+    }  # fmt: skip
+    seen = client.get(url("person", jane)).content.decode()
+    assert "<dd>Cheese, Bread</dd>" in seen and 'href="https://example.org/jane"' in seen
+    assert emails(client.get(reverse("people"), {"field": "likes", "value": "Bread"})) == ["jane@x.example"]
+    assert client.post(url("person-edit", jane), {**form, "field_wine": "Green"}).status_code == 422
+
+
 def test_notes_are_kept_with_who_wrote_them_and_go_with_the_person():
     jane = reader("jane@x.example")
     client = colleague()

@@ -134,3 +134,48 @@ def test_lists_tell_how_they_grew_in_thirty_days():
     reader("old@x.example", news, now=NOW)
     [row] = colleague().get(reverse("lists")).context["lists"]
     assert (row.n_subscribed, row.n_joined, row.n_left) == (2, 1, 1)
+
+
+def test_choices_are_written_one_a_line_and_a_field_of_choices_needs_some():
+    client = colleague()
+    form = {"label": "Wines", "key": "wines", "kind": "multi_choice", "example": ""}
+    for bad in ("", "Red, dry", "Red\nred"):
+        answer = client.post(reverse("field-new"), {**form, "options": bad})
+        assert answer.status_code == 422 and answer.context["form"].errors["options"]
+    assert client.post(reverse("field-new"), {**form, "options": "Red\n\n White \nRed"}).status_code == 302
+    assert PersonField.objects.get(key="wines").options == ["Red", "White"]
+    assert "Red, White" in client.get(reverse("fields")).content.decode()
+
+
+def test_to_take_a_choice_away_shows_who_has_it_and_a_new_one_asks_nothing():
+    wines = PersonField.objects.create(key="wines", label="Wines", kind="multi_choice", options=["Red", "White"])
+    has("a@x.example", wines=["Red", "White"])
+    has("b@x.example", wines=["Red"])
+    client, where = colleague(), reverse("field-edit", args=[wines.pk])
+    form = {"label": "Wines", "kind": "multi_choice", "example": ""}
+
+    assert client.post(where, {**form, "options": "Red\nWhite\nRosé"}).status_code == 302
+    seen = client.post(where, {**form, "options": "Red\nRosé"})
+    assert seen.status_code == 422
+    assert "2 people have a value; 1 will not convert" in seen.content.decode()
+    assert "“White” is none of: Red, Rosé." in seen.content.decode()
+
+    assert client.post(where, {**form, "options": "Red\nRosé", "seen": "1"}).status_code == 302
+    assert values("wines") == [["Red", "White"], ["Red"]]
+
+
+def test_text_becomes_choices_and_choices_become_text(city):
+    has("a@x.example", city="gdynia; Sopot")
+    client, where = colleague(), reverse("field-edit", args=[city.pk])
+    form = {"label": "City", "example": "", "seen": "1"}
+    client.post(where, {**form, "kind": "multi_choice", "options": "Sopot\nGdynia"})
+    assert values("city") == [["Sopot", "Gdynia"]]
+    client.post(where, {**form, "kind": "text", "options": ""})
+    assert values("city") == ["Sopot, Gdynia"]
+    assert PersonField.objects.get().options == []
+
+
+def test_the_field_that_letters_leave_by_holds_time_zones_only():
+    form = {"label": "Zone", "key": "time_zone", "kind": "text", "example": "", "options": ""}
+    assert colleague().post(reverse("field-new"), form).status_code == 422
+    assert colleague().post(reverse("field-new"), {**form, "kind": "time_zone"}).status_code == 302

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from audiences.pure.field_values import TEXT_MAX, BadValue, value_of
 
+WINES = ["Red", "White", "Rosé"]
+
 
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
@@ -19,10 +21,17 @@ from audiences.pure.field_values import TEXT_MAX, BadValue, value_of
         ("date", "04/04/2026", "2026-04-04"),
         ("yes_no", "Ja", True),
         ("yes_no", "0", False),
+        ("url", "https://example.org/a?b=1", "https://example.org/a?b=1"),
+        ("url", "www.example.org", "https://www.example.org"),
+        ("time_zone", "america/new york", "America/New_York"),
+        ("time_zone", "Europe/Warsaw", "Europe/Warsaw"),
+        ("choice", "RED", "Red"),
+        ("multi_choice", "white; red;red", ["Red", "White"]),
+        ("multi_choice", "Rosé|White", ["White", "Rosé"]),
     ],
 )
 def test_values_are_read_as_people_write_them(kind, text, value):
-    found = value_of(kind, text)
+    found = value_of(kind, text, WINES)
     assert found == value
     assert type(found) is type(value)
 
@@ -39,16 +48,32 @@ def test_values_are_read_as_people_write_them(kind, text, value):
         ("date", "yesterday"),
         ("yes_no", "perhaps"),
         ("text", "x" * (TEXT_MAX + 1)),
+        ("url", "javascript:alert(1)"),
+        ("url", "ftp://example.org"),
+        ("url", "https://user:pass@example.org"),
+        ("url", "https://exa mple.org"),
+        ("url", "https://localhost"),
+        ("url", "https://[::1"),
+        ("url", "somewhere"),
+        ("time_zone", "Mars/Olympus"),
+        ("time_zone", "CET+1"),
+        ("choice", "Green"),
+        ("multi_choice", "Red, Green"),
     ],
 )
 def test_what_is_no_value_or_could_be_two_is_refused(kind, text):
     with pytest.raises(BadValue):
-        value_of(kind, text)
+        value_of(kind, text, WINES)
 
 
-@given(st.sampled_from(["text", "number", "date", "yes_no"]), st.text(max_size=30))
+def test_a_wrong_choice_is_told_with_what_can_be_chosen():
+    with pytest.raises(BadValue, match="“Green” is none of: Red, White, Rosé"):
+        value_of("multi_choice", "Red, Green", WINES)
+
+
+@given(st.sampled_from("text number date yes_no choice multi_choice url time_zone".split()), st.text(max_size=30))
 def test_nothing_else_is_raised(kind, text):
     try:
-        value_of(kind, text)
+        value_of(kind, text, WINES)
     except BadValue:
         pass

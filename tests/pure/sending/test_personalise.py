@@ -223,6 +223,14 @@ def test_common_tags_take_the_direct_way():
     assert prepare_direct("{% if contact.a %}x{% endif %}") is None
 
 
+def test_several_choices_are_written_with_commas_and_can_be_looped_over():
+    fields: dict[str, object] = {"likes": ["Cheese", "Bread & butter"]}
+    assert filled("{{ contact.likes | default: 'all' }}", fields) == "Cheese, Bread &amp; butter"
+    assert filled("{% for one in contact.likes %}[{{ one }}]{% endfor %}", fields) == "[Cheese][Bread &amp; butter]"
+    assert filled("{% if contact.likes contains 'Cheese' %}yes{% endif %}", fields) == "yes"
+    assert filled("{{ contact.likes | default: 'all' }}", {"likes": []}) == "all"
+
+
 def test_numbers_are_written_as_liquid_writes_them():
     assert (
         filled("{{ contact.a }}|{{ contact.b }}|{{ contact.c }}", {"a": Decimal("1.50"), "b": True, "c": 3})
