@@ -85,7 +85,7 @@ def kind(name: str) -> list[str]:
     return [sys.executable, str(BASE_DIR / "manage.py"), "run", name]
 
 
-def readers(n: int, *, now: datetime) -> int:
+def readers(n: int, *, now: datetime, name: str = "Newsletter") -> int:
     """`n` people with twelve fields on one list, whose mail server is the sink; returns the list's id."""
     from django.db import connection
 
@@ -93,7 +93,7 @@ def readers(n: int, *, now: datetime) -> int:
     from tests.cast import domains_known, newsletter
     from tests.sending.engine import point
 
-    made = newsletter()
+    made = newsletter(name)
     domains_known()
     point("yahoo.com", "127.0.0.1")
     fields = ", ".join(f"'{field}', '{field.title()} ' || n" for field in FIELDS)
@@ -102,14 +102,14 @@ def readers(n: int, *, now: datetime) -> int:
             f"""
             WITH people AS (
                 INSERT INTO audiences_subscriber (email, address_key, domain, fields, language)
-                SELECT 'reader' || n || '@yahoo.com', md5('reader' || n)::uuid, 'yahoo.com',
+                SELECT lower(%s) || n || '@yahoo.com', md5(%s || n)::uuid, 'yahoo.com',
                        jsonb_build_object({fields}), ''
                 FROM generate_series(1, %s) n RETURNING id
             )
             INSERT INTO audiences_subscription (subscriber_id, list_id, state, since, source)
             SELECT id, %s, 'subscribed', %s, 'benchmark' FROM people
             """,
-            [n, made.pk, now],
+            [name, name, n, made.pk, now],
         )
         cursor.execute("ANALYZE")
     return made.pk

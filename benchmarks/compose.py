@@ -62,7 +62,7 @@ def system(number: int) -> SystemValues:
     token = f"{number:08d}abcdefghijklmnopqrstuvwxyz234567"
     base = "https://mail.acme.example"
     return SystemValues(
-        message_id=f"<{token}@acme.example>", date=NOW, link_url=lambda n: f"{base}/l/{n}{token}",
+        message_id=f"<{token}@acme.example>", date=NOW, links=[f"{base}/l/{token}/{n}" for n in range(10)],
         unsubscribe_url=f"{base}/u/{token}", preferences_url=f"{base}/p/{token}", web_version_url=f"{base}/w/{token}",
         open_url=f"{base}/o/{token}.gif", unsubscribe_mailto=f"u-{token}@bounce.acme.example",
         mailing_ref="m42", feedback_id="m42:news:marketing:acme",

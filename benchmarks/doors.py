@@ -88,7 +88,7 @@ def visits(folder: Path, port: int, mailing: Any) -> dict[str, float]:
     ids = range(1, mailing.total + 1)
     asked = {
         "bare": ([_http.get("/bare")], 200),
-        "click": ([_http.get(f"/l/{token('link', Link(mailing.pk, n, n % 10))}") for n in ids], 302),
+        "click": ([_http.get(f"/l/{token('link', Link(mailing.pk, n))}/{n % 10}") for n in ids], 302),
         "open": ([_http.get(f"/o/{token('open', Open(mailing.pk, n))}.gif") for n in ids], 200),
     }
     rates: dict[str, list[float]] = {name: [] for name in asked}

@@ -171,21 +171,6 @@ def line_of(source: str, *, recipient: RecipientContext, today: datetime) -> str
     return "".join(one.text if isinstance(one, Literal) else next(written) for one in pieces)
 
 
-def untracked(compiled: CompiledMessage) -> "LinkTargets":
-    """`link_url` for the web version, previews and archives: the targets themselves."""
-    return LinkTargets(compiled.links)
-
-
-class LinkTargets:
-    """Calls like `link_url(n)` and gives the author's own address."""
-
-    def __init__(self, links: tuple[str, ...]) -> None:
-        self._links = links
-
-    def __call__(self, number: int) -> str:
-        return self._links[number]
-
-
 def _places(letter: Letter, sender: Sender, *more: str) -> Placeholders:
     return Placeholders(
         letter.source,

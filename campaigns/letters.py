@@ -1,6 +1,6 @@
 """A campaign's letter as the compiler takes it, and one person's copy of it as it will be sent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -135,17 +135,17 @@ def copy_for(message: CompiledMessage, person: Subscriber | None, *, now: dateti
 
     Raises personalise.PersonalisationFailed.
     """
-    return composed_with(message, person, now=now, link_url=compiling.untracked(message))
+    return composed_with(message, person, now=now, links=message.links)
 
 
 def composed_with(
-    message: CompiledMessage, person: Subscriber | None, *, now: datetime, link_url: Callable[[int], str]
+    message: CompiledMessage, person: Subscriber | None, *, now: datetime, links: Sequence[str]
 ) -> compiling.Preview:
     """The same with other addresses for its counted links."""
     system = SystemValues(
         message_id="<preview@preview.invalid>",
         date=now,
-        link_url=link_url,
+        links=links,
         unsubscribe_url=f"{NOWHERE}/unsubscribe",
         preferences_url=f"{NOWHERE}/preferences",
         web_version_url=f"{NOWHERE}/web",

@@ -82,7 +82,7 @@ def click_map_of(mailing: Mailing, report: Report, *, now: datetime) -> str | No
     compiled = compiled_of(mailing.pk)
     if compiled is None:
         return None
-    copy = composed_with(compiled, None, now=now, link_url=click_map.link_place)
+    copy = composed_with(compiled, None, now=now, links=click_map.link_places(len(compiled.links)))
     people = {link.number: link.people for link in report.links}
     return click_map.with_numbers(copy.html, people=people, clickers=report.sum.n(Event.Kind.CLICKED))
 

@@ -12,6 +12,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +35,13 @@ class Unfit(Exception):
 
 def folder() -> Path:
     """Of this database: what is written down names rows of it."""
-    return Path(settings.VAR_DIR) / "journal" / quote(str(connection.settings_dict["NAME"]), safe="")
+    return _folder(str(settings.VAR_DIR), str(connection.settings_dict["NAME"]))
+
+
+@lru_cache(maxsize=8)
+def _folder(var_dir: str, database: str) -> Path:
+    # Gates ask with every statement.
+    return Path(var_dir) / "journal" / quote(database, safe="")
 
 
 class Journal:

@@ -1,6 +1,6 @@
 """Write one person's copy: fill the compiled message, sign it, and give it the addresses that lead back to us."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
@@ -13,7 +13,6 @@ from sending.loading import Person
 from sending.models import Mailing, MailingMessage, Stream
 from sending.pure import tokens, verp
 from sending.pure.compose import Composed, PreparedMessage, RecipientContext, SystemValues, compose, prepare
-from sending.pure.dialogue import is_stuffed
 from sending.pure.dkim import sign
 from sending.pure.message import CompiledMessage
 from sending.pure.signed import varints
@@ -39,7 +38,6 @@ class Writer:
             purpose: tokens.maker(purpose, test=mailing.is_test, keys=self._keys, key_id=self._newest)
             for purpose in tokens.PURPOSES
         }
-        self._link_tokens = tokens.series("link", test=mailing.is_test, keys=self._keys, key_id=self._newest)
 
     def write(self, person: Person, *, now: datetime) -> Letter:
         """Raises PersonalisationFailed (a plain sentence), or KeyError for a variant that was never compiled."""
@@ -84,12 +82,11 @@ class Writer:
                 now=now,
                 is_relaxed=copy.is_relaxed,
             )
-        head = copy.head(signature)
         return Letter(
             mail_from=self._return_path(person),
             rcpt_to=person.email,
-            content=head + copy.body,
-            is_stuffed=copy.is_stuffed and is_stuffed(head),
+            content=copy.as_bytes(signature),
+            is_stuffed=copy.is_stuffed,
         )
 
     def _fields(self, person: Person, now: datetime) -> Mapping[str, Any]:
@@ -110,7 +107,7 @@ class Writer:
         return SystemValues(
             message_id=self._message_id(person),
             date=now,
-            link_url=self._links(this, message.compiled),
+            links=self._links(this, message.compiled),
             unsubscribe_url=self._door("u", "unsubscribe", varints(tokens.numbers_of(leave))),
             preferences_url=self._door("p", "preferences", varints((person.subscriber,))),
             web_version_url=self._door("w", "web", this),
@@ -124,19 +121,12 @@ class Writer:
         """One click leaves every included list; whoever was chosen by segment only leaves the stream."""
         return tuple(self._mailing.included_lists) if person.via_list is not None else ()
 
-    def _links(self, this: bytes, compiled: CompiledMessage) -> Callable[[int], str]:
-        """`this` is the delivery as tokens name it, the same in all of its links."""
+    def _links(self, this: bytes, compiled: CompiledMessage) -> Sequence[str]:
+        """`this` is the delivery as tokens name it: one token for all links."""
         if not compiled.track_clicks:
-            return compiled.links.__getitem__
-        # All at once, when the first is asked for: most letters use most of them.
-        made: list[str] = []
-
-        def link_url(number: int) -> str:
-            if not made:
-                made.extend(self._link_tokens(this, _numbers(len(compiled.links))))
-            return f"{self._base}/l/{made[number]}"
-
-        return link_url
+            return compiled.links
+        begin = self._door("l", "link", this)
+        return [begin + ending for ending in _endings(len(compiled.links))]
 
     def _door(self, path: str, purpose: str, said: bytes) -> str:
         return f"{self._base}/{path}/{self._makers[purpose](said)}"
@@ -164,9 +154,8 @@ def _prepared(mailing_id: int, _launch_key: str) -> dict[int, PreparedMessage]:
 
 
 @lru_cache(maxsize=64)
-def _numbers(links: int) -> list[bytes]:
-    """The links' numbers as they stand in their tokens."""
-    return [varints((number,)) for number in range(links)]
+def _endings(links: int) -> list[str]:
+    return [f"/{number}" for number in range(links)]
 
 
 def must_be_signed(mailing: Mailing) -> bool:

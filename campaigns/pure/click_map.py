@@ -12,9 +12,9 @@ _BADGE = (
 )
 
 
-def link_place(number: int) -> str:
-    """What to write as the address of a letter's link."""
-    return f"{PLACE}{number}"
+def link_places(links: int) -> list[str]:
+    """What to write as the addresses of a letter's links."""
+    return [f"{PLACE}{number}" for number in range(links)]
 
 
 def with_numbers(html: str, *, people: Mapping[int, int], clickers: int) -> str:

@@ -45,8 +45,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
-Door = Callable[[HttpRequest, Any], HttpResponse]
-Guarded = Callable[[HttpRequest, str], HttpResponse]
+Door = Callable[..., HttpResponse]
+Guarded = Callable[..., HttpResponse]
 
 
 def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], Guarded]:
@@ -56,14 +56,14 @@ def door(purpose: str, *methods: str, policy: str = POLICY) -> Callable[[Door], 
 
     def decorate(view: Door) -> Guarded:
         @wraps(view)
-        def guarded(request: HttpRequest, token: str) -> HttpResponse:
+        def guarded(request: HttpRequest, token: str, **named: Any) -> HttpResponse:
             try:
                 asked = tokens.read(token, purpose, keys=settings.TOKEN_KEYS)
                 if not _is_for_people(request, purpose):
-                    response = view(request, asked)
+                    response = view(request, asked, **named)
                 else:
                     with _in_their_language(request, asked):
-                        response = view(request, asked)
+                        response = view(request, asked, **named)
             except tokens.BadToken:
                 response = _damaged(request)
             except DatabaseError:
@@ -273,8 +273,10 @@ def web_version(request: HttpRequest, asked: tokens.Web) -> HttpResponse:
 
 
 @door("link")
-def link(request: HttpRequest, asked: tokens.Link) -> HttpResponse:
-    target = visits.target_of(asked.mailing, asked.link)
+def link(request: HttpRequest, asked: tokens.Link, number: int | None = None) -> HttpResponse:
+    if number is None:
+        raise tokens.BadToken("The link is incomplete.")
+    target = visits.target_of(asked.mailing, number)
     if target is None:
         return _gone(request)
     if request.method == "GET" and not asked.test:
@@ -282,7 +284,7 @@ def link(request: HttpRequest, asked: tokens.Link) -> HttpResponse:
             now=timezone.now(),  # clock: entry
             mailing_id=asked.mailing,
             delivery_id=asked.delivery,
-            link=asked.link,
+            link=number,
             by_machine=visits.is_machine(request.headers.get("User-Agent", "")),
         )
     return HttpResponseRedirect(target)

@@ -33,7 +33,7 @@ def version_of(*, mailing_id: int, delivery_id: int, now: datetime) -> str | Non
     system = SystemValues(
         message_id=f"<web@{mailing.from_address.rpartition('@')[2]}>",
         date=now,
-        link_url=compiled.links.__getitem__,
+        links=compiled.links,
         unsubscribe_url=door_address("unsubscribe", leave),
         preferences_url=door_address("preferences", tokens.Preferences(person.pk, mailing.is_test)),
         web_version_url=door_address("web", tokens.Web(mailing.pk, delivery.id, mailing.is_test)),
@@ -70,7 +70,7 @@ def shared_version(*, mailing_id: int, now: datetime) -> Shared | None:
     system = SystemValues(
         message_id=f"<web@{domain}>",
         date=now,
-        link_url=compiled.links.__getitem__,
+        links=compiled.links,
         unsubscribe_url=ask,
         preferences_url=ask,
         web_version_url=door_address("share", tokens.Share(mailing_id)),

@@ -30,7 +30,7 @@ from sending.pure import tokens, verp
 
 log = logging.getLogger(__name__)
 
-_LINK = re.compile(r"/l/([A-Za-z0-9_-]{20,800})$")
+_LINK = re.compile(r"/l/([A-Za-z0-9_-]{20,800})/([0-9]{1,4})$")
 _REPLY_TYPE = re.compile(r"^\s*[A-Za-z][\w-]{0,20}\s?;\s*")
 _BOUNCES = {EventType.BOUNCED, EventType.FAILED, EventType.REJECTED}
 _NOT_SETTLED = "not settled"
@@ -158,12 +158,13 @@ def _visited(told: Told, sent: Sent, kind: str) -> None:
 
 def _link_of(url: str, sent: Sent) -> int | None:
     """The number of the link, when it led to our own door."""
-    found = _LINK.search(urlsplit(url).path)
+    if (found := _LINK.search(urlsplit(url).path)) is None:
+        return None
     try:
-        link = tokens.read(found[1], "link", keys=settings.TOKEN_KEYS) if found else None
+        letter = tokens.read(found[1], "link", keys=settings.TOKEN_KEYS)
     except tokens.BadToken:
         return None
-    return link.link if link and (link.mailing, link.delivery) == (sent.mailing.pk, sent.delivery.id) else None
+    return int(found[2]) if (letter.mailing, letter.delivery) == (sent.mailing.pk, sent.delivery.id) else None
 
 
 # -- Whose event -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Every copy either comes out whole or raises PersonalisationFailed; no value can 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from operator import itemgetter
 
@@ -42,7 +43,7 @@ class SystemValues:
 
     message_id: str  # <left@right>
     date: datetime  # aware
-    link_url: Callable[[int], str]  # the tracked address of links[n]; the target itself where nothing is tracked
+    links: Sequence[str]  # the tracked address of each link; the target itself where nothing is tracked
     unsubscribe_url: str = ""
     preferences_url: str = ""
     web_version_url: str = ""
@@ -60,12 +61,12 @@ class Composed:
     headers: list[Header]
     body: bytes
     is_relaxed: bool = False  # for DKIM: the body is canonical as it is
-    is_stuffed: bool = False  # for SMTP: no line of the body begins with a dot
+    is_stuffed: bool = False  # for SMTP: no line begins with a dot; of the headers none ever does
 
     def head(self, signature: bytes = b"") -> bytes:
         """The header lines behind that of the signature, and the empty line."""
-        lines = [name.encode("ascii") + b": " + value + b"\r\n" for name, value in self.headers]
-        return b"".join([signature, *lines, b"\r\n"])
+        lines = [_before_value(name) + value for name, value in self.headers]
+        return signature + b"\r\n".join([*lines, b"", b""])
 
     def as_bytes(self, signature: bytes = b"") -> bytes:
         """The whole message with CRLF (not dot-stuffed)."""
@@ -91,21 +92,12 @@ class PreparedMessage:
     first_headers: tuple[Header, ...]
     last_headers: tuple[Header, ...]
     is_relaxed: bool
-    is_stuffed: bool  # as far as the literals go
+    is_stuffed: bool
 
 
-class _Links(dict[int, str]):
-    """Addresses made when first asked for, once per recipient."""
-
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[int], str]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, number: int) -> str:
-        address = self[number] = self._make(number)
-        return address
+@lru_cache(maxsize=256)
+def _before_value(name: str) -> bytes:
+    return name.encode("ascii") + b": "
 
 
 def prepare(compiled: CompiledMessage) -> PreparedMessage:
@@ -120,7 +112,8 @@ def prepare(compiled: CompiledMessage) -> PreparedMessage:
         for kind in (TextSlot, HtmlSlot)
     }
     subject = [piece.source for piece in compiled.subject if isinstance(piece, Dynamic)]
-    # What fills the slots is canonical by its encoding, and so are the soft line breaks around it.
+    # What fills the slots is canonical, and has no dot at a line's begin, by its encoding; so are the soft line breaks
+    # around it.
     whole = b"{}".join(literals)
     is_relaxed = isinstance(compiled.body[-1], Wire) and canonical_body(whole) == whole
     return PreparedMessage(
@@ -173,8 +166,8 @@ def compose(message: PreparedMessage, *, recipient: RecipientContext, system: Sy
     """One recipient's copy. Raises PersonalisationFailed (NeedsSmtputf8 is its cause where the address needs that)."""
     scope = Scope(_data(recipient, system))
     try:
-        headers, (body, stuffed) = _headers(message, scope, recipient, system), _body(message, scope)
-        return Composed(headers, body, message.is_relaxed, stuffed)
+        headers, body = _headers(message, scope, recipient, system), _body(message, scope)
+        return Composed(headers, body, message.is_relaxed, message.is_stuffed)
     except HeaderError as error:
         raise PersonalisationFailed(str(error)) from error
 
@@ -182,7 +175,7 @@ def compose(message: PreparedMessage, *, recipient: RecipientContext, system: Sy
 def _data(recipient: RecipientContext, system: SystemValues) -> dict[str, object]:
     return {
         "contact": {**recipient.fields, "email": recipient.email},
-        "link": _Links(system.link_url),
+        "link": system.links,
         "unsubscribe_url": system.unsubscribe_url,
         "preferences_url": system.preferences_url,
         "web_version_url": system.web_version_url,
@@ -222,13 +215,11 @@ def subject_of(message: PreparedMessage, scope: Scope) -> str:
     return "".join([next(values) if literal is None else literal for literal in message.subject])
 
 
-def _body(message: PreparedMessage, scope: Scope) -> tuple[bytes, bool]:
-    """The body, and whether it is dot-stuffed as it is: the literals were looked through once for all copies."""
+def _body(message: PreparedMessage, scope: Scope) -> bytes:
     values = evaluate(message.direct, scope)
     text = encode_values(values)
     # Most values hold nothing to escape: then the text part's bytes serve for HTML too.
     html = text if not SPECIAL.search("".join(values)) else encode_values([written(v, escape=True) for v in values])
     blocks = [*evaluate(message.text_blocks, scope), *evaluate(message.html_blocks, scope)]
     filled = [*text, *html, *map(encode_value, blocks)]
-    stuffed = message.is_stuffed and is_stuffed(b"\r\n".join(filled))
-    return b"".join(message.order([*message.literals, *filled])), stuffed
+    return b"".join(message.order([*message.literals, *filled]))

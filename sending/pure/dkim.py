@@ -63,12 +63,13 @@ def sign(
 
     `is_relaxed`: the body is known to be in canonical form already.
     """
-    names, canonical = _signed_headers(headers)
+    folded_names, signed = _signed_headers(tuple([name for name, _ in headers]))
+    canonical = [canonical_header(*headers[at]) for at in signed]
     body_hash = base64.b64encode(hashlib.sha256(body if is_relaxed else canonical_body(body)).digest())
     value = (
         (
             f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={int(now.timestamp())};"
-            f" h={_folded_names(tuple(names))};\r\n bh="
+            f" h={folded_names};\r\n bh="
         ).encode("ascii")
         + body_hash
         + b";\r\n b="
@@ -79,25 +80,21 @@ def sign(
     return b"DKIM-Signature: " + value + lines + b"\r\n"
 
 
-def _signed_headers(headers: Sequence[tuple[str, bytes]]) -> tuple[list[str], list[bytes]]:
-    """The names for `h=` and the canonical lines they stand for; the last of equal headers first (§5.4.2)."""
-    present: dict[str, list[bytes]] = {}
-    for name, value in headers:
-        present.setdefault(name.lower(), []).append(value)
-    names: list[str] = []
-    lines: list[bytes] = []
-    for name in SIGNED:
-        for value in reversed(present.get(name, ())):
-            names.append(name)
-            lines.append(canonical_header(name, value))
-        if name == "from" or (name in _ALWAYS and name not in present):
-            names.append(name)
-    return names, lines
-
-
 @lru_cache(maxsize=64)
-def _folded_names(names: tuple[str, ...]) -> str:
-    return ":\r\n ".join(":".join(names[at : at + 4]) for at in range(0, len(names), 4))
+def _signed_headers(names: tuple[str, ...]) -> tuple[str, list[int]]:
+    """The names for `h=`, folded, and where the headers they stand for are among `names`; the last of equal ones first
+    (§5.4.2). A mailing's messages have the same names."""
+    lower = [name.lower() for name in names]
+    found: list[str] = []
+    places: list[int] = []
+    for name in SIGNED:
+        for at in reversed(range(len(lower))):
+            if lower[at] == name:
+                found.append(name)
+                places.append(at)
+        if name == "from" or (name in _ALWAYS and name not in lower):
+            found.append(name)
+    return ":\r\n ".join(":".join(found[at : at + 4]) for at in range(0, len(found), 4)), places
 
 
 def canonical_header(name: str, value: bytes) -> bytes:

@@ -44,7 +44,7 @@ _CODES: dict[str, type[TextSlot] | type[HtmlSlot]] = {"t": TextSlot, "h": HtmlSl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledMessage:
-    """Everything equal for all recipients. `links[n]` is where `link_url(n)` must lead. Sizes are decoded bytes."""
+    """Everything equal for all recipients. `links` is where the tracked addresses lead. Sizes are decoded bytes."""
 
     from_name: str
     from_address: str

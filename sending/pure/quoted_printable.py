@@ -1,8 +1,8 @@
 """Quoted-printable (RFC 2045 §6.7) for a body cut into literals and slots.
 
 Around every slot stands a soft line break, so that literals are encoded once and a value can be encoded alone. What
-comes out is ASCII with CRLF, lines of at most 76 characters, never a line of a single dot, no blanks at the end of a
-line and never two in a row: already canonical for DKIM's `relaxed` (RFC 6376 §3.4.4).
+comes out is ASCII with CRLF, lines of at most 76 characters, none that begins with a dot (SMTP would double it), no
+blanks at the end of a line and never two in a row: already canonical for DKIM's `relaxed` (RFC 6376 §3.4.4).
 """
 
 import binascii
@@ -43,7 +43,8 @@ def _is_plain(text: str) -> bool:
 def _cut(plain: bytes) -> bytes:
     if len(plain) <= _WIDTH:
         return plain
-    return SOFT_BREAK.join([plain[at : at + _WIDTH] for at in range(0, len(plain), _WIDTH)])
+    cut = SOFT_BREAK.join([plain[at : at + _WIDTH] for at in range(0, len(plain), _WIDTH)])
+    return cut if b"\n." not in cut else _encode_line(plain)
 
 
 def _encode(text: str) -> bytes:

@@ -7,18 +7,17 @@ verified; unsubscribe, preferences and privacy tokens never expire. `test` marks
 import binascii
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, overload
 
 from sending.pure.signed import BadToken, sealer, unseal, varints
 
 __all__ = ["PURPOSES", "BadToken", "Confirm", "Link", "Mailed", "Open", "Preferences", "Privacy", "Share"]
-__all__ += ["Unsubscribe", "Web", "make", "maker", "read", "series"]
+__all__ += ["Unsubscribe", "Web", "make", "maker", "read"]
 
 TAG = 16  # octets
 STREAMS = ("marketing", "transactional")
 _SHAPE = re.compile(r"[A-Za-z0-9_-]{20,800}")
-_FILL = (b"", b"\0\0", b"\0")  # up to a multiple of three
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
@@ -60,9 +59,10 @@ class Web(NamedTuple):
 
 
 class Link(NamedTuple):
+    """Any link of a letter: which one stands behind the token, unsigned. Whoever has the letter has them all."""
+
     mailing: int
     delivery: int
-    link: int
     test: bool = False
 
 
@@ -101,7 +101,7 @@ PURPOSES: dict[str, type[Payload]] = {
 
 
 def make(purpose: str, payload: Payload, *, keys: Mapping[int, bytes], key_id: int) -> str:
-    """Return the token of `payload` for one purpose, signed with `keys[key_id]`: 34 characters for a link.
+    """Return the token of `payload` for one purpose, signed with `keys[key_id]`: 32 characters for a link.
 
     TypeError when the payload is not that purpose's; ValueError for negative numbers or an unknown stream.
     """
@@ -118,25 +118,6 @@ def maker(purpose: str, *, test: bool, keys: Mapping[int, bytes], key_id: int) -
         return b2a_base64(sealed(said), newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
     return token
-
-
-def series(purpose: str, *, test: bool, keys: Mapping[int, bytes], key_id: int) -> Callable[..., list[str]]:
-    """`maker` for payloads that begin alike: takes their common varints, and what each ends with."""
-    sealed = sealer(purpose, test=test, keys=keys, key_id=key_id, tag=TAG)
-
-    def tokens(said: bytes, endings: Sequence[bytes]) -> list[str]:
-        all_octets = [sealed(said + ending) for ending in endings]
-        # Each begins at a whole group of three octets, so that all are spelt in one go and cut apart afterwards.
-        groups = b"".join([octets + _FILL[len(octets) % 3] for octets in all_octets])
-        text = b2a_base64(groups, newline=False).translate(_TO_URL).decode()
-        found, at = [], 0
-        for octets in all_octets:
-            length = len(octets)
-            found.append(text[at : at + -(-length * 4 // 3)])
-            at += -(-length // 3) * 4
-        return found
-
-    return tokens
 
 
 @overload

@@ -63,7 +63,7 @@ def test_the_mail_speaks_the_lists_language(now: datetime, language: str, subjec
 
     message = CompiledMessage.from_json(MailingMessage.objects.get().compiled)
     ada = RecipientContext(email="ada@gmail.com", fields={"confirm_url": "https://news.example/c/1"})
-    values = SystemValues(message_id="<1@news.example>", date=now, link_url=lambda number: message.links[number])
+    values = SystemValues(message_id="<1@news.example>", date=now, links=message.links)
     copy = preview(message, recipient=ada, system=values)
 
     assert copy.subject == subject

@@ -264,12 +264,14 @@ def test_the_preferences_lead_to_what_is_kept(outside: Client, mailing: Mailing)
 def test_a_click_leads_only_where_the_letter_says_and_counts_once(outside: Client, mailing: Mailing) -> None:
     MailingMessage.objects.filter(mailing=mailing).update(compiled={"links": ["https://www.harbour.example/books?a=1"]})
     first = deliveries(mailing)[0]
-    where = f"/l/{token('link', tokens.Link(mailing.pk, first.id, 0))}?url=https://evil.example"
+    where = f"/l/{token('link', tokens.Link(mailing.pk, first.id))}/0?url=https://evil.example"
 
     for _ in range(2):
         answer = outside.get(where, headers={"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140"})
 
     assert (answer.status_code, answer["Location"]) == (302, "https://www.harbour.example/books?a=1")
+    assert outside.get(where.replace("/0?", "/1?")).status_code == 410
+    assert outside.get(where.partition("/0?")[0]).status_code == 404
     waiting.flush()
     assert Event.objects.filter(kind="clicked").count() == 2
     assert MailingCount.objects.get(mailing=mailing, kind="clicked").n == 1
@@ -279,7 +281,7 @@ def test_a_click_leads_only_where_the_letter_says_and_counts_once(outside: Clien
 def test_scanners_are_told_apart_and_head_is_no_click(outside: Client, mailing: Mailing) -> None:
     MailingMessage.objects.filter(mailing=mailing).update(compiled={"links": ["https://www.harbour.example/"]})
     first = deliveries(mailing)[0]
-    where = f"/l/{token('link', tokens.Link(mailing.pk, first.id, 0))}"
+    where = f"/l/{token('link', tokens.Link(mailing.pk, first.id))}/0"
 
     outside.head(where)
     assert len(waiting) == 0
@@ -298,10 +300,10 @@ def test_a_link_that_was_followed_before_leads_on_while_the_database_is_away(out
     MailingMessage.objects.filter(mailing=mailing).update(compiled={"links": ["https://www.harbour.example/"]})
     first, second = deliveries(mailing)[:2]
     browser = {"User-Agent": "Mozilla/5.0 (X11; Linux) Firefox/140"}
-    outside.get(f"/l/{token('link', tokens.Link(mailing.pk, first.id, 0))}", headers=browser)
+    outside.get(f"/l/{token('link', tokens.Link(mailing.pk, first.id))}/0", headers=browser)
 
     with connection.execute_wrapper(_away):
-        answer = outside.get(f"/l/{token('link', tokens.Link(mailing.pk, second.id, 0))}", headers=browser)
+        answer = outside.get(f"/l/{token('link', tokens.Link(mailing.pk, second.id))}/0", headers=browser)
         with pytest.raises(OperationalError):
             waiting.flush()
 
@@ -312,8 +314,8 @@ def test_a_link_that_was_followed_before_leads_on_while_the_database_is_away(out
 
 def test_a_damaged_link_is_called_so_while_the_database_is_away(outside: Client, mailing: Mailing) -> None:
     with connection.execute_wrapper(_away):
-        assert outside.get(f"/l/{'A' * 34}").status_code == 404
-        assert outside.get(f"/l/{token('link', tokens.Link(987654, 1, 0))}").status_code == 503
+        assert outside.get(f"/l/{'A' * 34}/0").status_code == 404
+        assert outside.get(f"/l/{token('link', tokens.Link(987654, 1))}/0").status_code == 503
 
 
 def test_an_open_is_a_picture_and_an_event(outside: Client, mailing: Mailing) -> None:

@@ -14,10 +14,12 @@ from django.test import Client
 from audiences.keys import key_of
 from audiences.models import SoftFailure, Subscriber, Subscription, Suppression
 from sending import hearing
+from sending.doors.addresses import door_address
 from sending.esp import events
 from sending.esp import settings as esp_settings
 from sending.inbound import reading, receiving
 from sending.models import Delivery, Event, Inbound, MailingCount, Outcome, Route
+from sending.pure import tokens
 from tests.cast import direct_route
 from tests.sending.fake_api import exchanges, filled
 from tests.sending.inbox import LATER, accepted, campaign, header, written
@@ -154,6 +156,13 @@ def test_opens_and_clicks_count_once_a_person(world: World) -> None:
     world.hear("clicked")
     assert (world.count("opened"), world.count("clicked"), Event.objects.count()) == (1, 1, 3)
     assert Subscriber.objects.get().last_engaged_at is not None
+
+
+@pytest.mark.parametrize(("ours", "number"), [(True, 3), (False, None)])
+def test_a_click_on_a_tracked_link_counts_for_that_link(world: World, ours: bool, number: int | None) -> None:
+    letter = tokens.Link(world.mailing.pk, world.delivery.id + (not ours))
+    world.hear("clicked", link=door_address("link", letter, 3))
+    assert Event.objects.get(kind="clicked").link == number
 
 
 @pytest.mark.parametrize("name", ["delivered", "opened", "complaint", "hard bounce"])

@@ -44,7 +44,7 @@ def sent(letter: Letter, source: str, *, opens: bool = False, sender: Sender = A
     system = SystemValues(
         message_id="<1@acme.example>",
         date=datetime(2026, 11, 24, tzinfo=UTC),
-        link_url=lambda number: f"https://t.example/{number}",
+        links=[f"https://t.example/{number}" for number in range(100)],
         open_url="https://t.example/open",
         unsubscribe_url="https://acme.example/leave",
         preferences_url="https://acme.example/prefer",

@@ -21,7 +21,6 @@ from campaigns.compile import (
     compile_letter,
     compile_notice,
     preview,
-    untracked,
 )
 from sending.pure.compose import RecipientContext, SystemValues, compose, prepare
 from sending.pure.message import CompiledMessage
@@ -30,7 +29,7 @@ from sending.pure.personalise import PersonalisationFailed
 SYSTEM = SystemValues(
     message_id="<m1@acme.example>",
     date=datetime(2026, 5, 4, 9, 30, tzinfo=UTC),
-    link_url=lambda n: f"https://t.acme.example/l/{n}",
+    links=[f"https://t.acme.example/l/{n}" for n in range(1300)],
     unsubscribe_url="https://t.acme.example/u/abc",
     preferences_url="https://t.acme.example/p/abc",
     web_version_url="https://t.acme.example/w/abc",
@@ -216,7 +215,7 @@ def test_without_tracking_links_stay_and_no_picture_counts():
 
 def test_the_web_version_leads_to_the_targets_and_counts_nothing():
     message = compiled(GOLDEN)
-    system = replace(SYSTEM, link_url=untracked(message), open_url="")
+    system = replace(SYSTEM, links=message.links, open_url="")
     copy = preview(message, recipient=RecipientContext(email="a@b.example", fields=ANN), system=system)
     assert 'href="https://shop.example/a?b=1&amp;c=2"' in copy.html
     assert "t.acme.example/l/" not in copy.html

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.pure.click_map import link_place, with_numbers
+from campaigns.pure.click_map import link_places, with_numbers
 from campaigns.pure.comparison import compared, percent
 from campaigns.pure.standing import standing
 
@@ -50,12 +50,13 @@ def test_shares_are_cut_and_never_rounded_up() -> None:
 
 
 def test_each_counted_link_gets_its_people_and_leads_nowhere() -> None:
+    places = link_places(12)
     html = (
-        f'<a style="color:red" href="{link_place(0)}">one</a> <a href="https://example.org/">free</a>'
-        f' <a href="{link_place(11)}"><img alt="x"></a>'
+        f'<a style="color:red" href="{places[0]}">one</a> <a href="https://example.org/">free</a>'
+        f' <a href="{places[11]}"><img alt="x"></a>'
     )
     seen = with_numbers(html, people={0: 3}, clickers=4)
-    assert link_place(0) not in seen
+    assert places[0] not in seen
     assert ">one</a><span" in seen
     assert ">3 · 75 %</span>" in seen
     assert ">0 · 0 %</span>" in seen

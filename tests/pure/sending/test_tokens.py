@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sending.pure import tokens
-from sending.pure.signed import varints
 from sending.pure.tokens import BadToken
 
 KEYS = {1: b"one" * 11, 2: b"two" * 11}
@@ -26,7 +25,7 @@ PAYLOADS = {
     "web": st.builds(tokens.Web, ids, ids, st.booleans()),
     "mailed": st.builds(tokens.Mailed, ids, st.booleans()),
     "share": st.builds(tokens.Share, ids, st.booleans()),
-    "link": st.builds(tokens.Link, ids, ids, ids, st.booleans()),
+    "link": st.builds(tokens.Link, ids, ids, st.booleans()),
     "open": st.builds(tokens.Open, ids, ids, st.booleans()),
 }
 made = st.sampled_from(sorted(PAYLOADS)).flatmap(lambda purpose: st.tuples(st.just(purpose), PAYLOADS[purpose]))
@@ -83,7 +82,7 @@ def test_old_keys_go_on_verifying_after_a_rotation():
 def test_a_common_token_has_at_most_sixty_characters():
     large = tokens.Unsubscribe(50_000_000, 200_000, 5_000_000, (101, 2002, 30003))
     assert len(tokens.make("unsubscribe", large, keys=KEYS, key_id=1)) <= 60
-    assert len(tokens.make("link", tokens.Link(200_000, 5_000_000, 120), keys=KEYS, key_id=1)) <= 40
+    assert len(tokens.make("link", tokens.Link(200_000, 5_000_000), keys=KEYS, key_id=1)) <= 40
 
 
 def test_a_payload_of_another_purpose_is_refused():
@@ -94,11 +93,3 @@ def test_a_payload_of_another_purpose_is_refused():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="32 octets"):
         tokens.make("web", tokens.Web(1, 2), keys={1: b"short"}, key_id=1)
-
-
-@given(ids, ids, st.lists(ids, max_size=12), st.booleans())
-def test_tokens_made_in_one_go_are_those_made_one_by_one(mailing, delivery, links, test):
-    begin, endings = varints((mailing, delivery)), [varints((link,)) for link in links]
-    made = tokens.series("link", test=test, keys=KEYS, key_id=2)(begin, endings)
-    alone = [tokens.Link(mailing, delivery, link, test) for link in links]
-    assert made == [tokens.make("link", link, keys=KEYS, key_id=2) for link in alone]
