@@ -8,6 +8,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KT
 from django.db.models.functions import Lower
 
+from audiences.seeing import addresses_hidden
+
 if TYPE_CHECKING:
     # Named in strings only, which the linter does not see: the models import this module.
     from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription  # noqa: F401
@@ -16,8 +18,12 @@ if TYPE_CHECKING:
 
 class SubscriberQuerySet(QuerySet["Subscriber"]):
     def matching(self, beginning: str) -> "SubscriberQuerySet":
-        """Those whose address begins like this; served by the prefix index on five million people."""
-        return self.filter(email__startswith=beginning.strip().lower())
+        """Those whose address begins like this; served by the prefix index on five million people.
+
+        Who may not read addresses has to know the whole one: by beginnings it could be read letter by letter.
+        """
+        start = beginning.strip().lower()
+        return self.filter(email=start) if addresses_hidden() else self.filter(email__startswith=start)
 
     def called(self, beginning: str) -> "SubscriberQuerySet":
         """Those whose address, or without an @ or dot also a name, begins like this; each served by a prefix index."""
@@ -25,7 +31,8 @@ class SubscriberQuerySet(QuerySet["Subscriber"]):
         if "@" in start or "." in start:
             return self.matching(start)
         named = self.annotate(_first=Lower(KT("fields__first_name")), _last=Lower(KT("fields__last_name")))
-        return named.filter(Q(email__startswith=start) | Q(_first__startswith=start) | Q(_last__startswith=start))
+        by_name = Q(_first__startswith=start) | Q(_last__startswith=start)
+        return named.filter(by_name if addresses_hidden() else Q(email__startswith=start) | by_name)
 
     def for_people_page(self, *, by_address: bool) -> "SubscriberQuerySet":
         """A page of people with `suppressed_for`: why nobody may write to them at all, or None."""

@@ -14,7 +14,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
+from audiences.seeing import a_request, hide_addresses
 from config import languages, roles
+from config.masking import mask
 from config.models import Member
 from config.team.members import member_of, role_of
 from reputation.models import Workspace
@@ -36,6 +38,11 @@ class Visitor:
     def may(self, route: str, *, changes: bool) -> bool:
         return roles.may(self.role, route, changes=changes, second_person=self.workspace.second_person_sends)
 
+    @property
+    def sees_masked(self) -> bool:
+        """Whether people's addresses are masked in all that this visitor gets."""
+        return self.workspace.masks_addresses and self.role in (None, roles.Role.VIEWER)
+
 
 class Gatekeeper:
     """Middleware, behind the one that knows who is signed in."""
@@ -44,7 +51,10 @@ class Gatekeeper:
         self._answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self._answer(request)
+        with a_request():
+            answer = self._answer(request)
+        visitor: Visitor | None = getattr(request, "visitor", None)
+        return mask(request, answer) if visitor and request.user.is_authenticated and visitor.sees_masked else answer
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Sequence[Any], kwargs: dict[str, Any]
@@ -59,6 +69,8 @@ class Gatekeeper:
             raise BadRequest("The address has a character that no text has.")
         visitor = visitor_of(request)
         languages.follow(visitor.language)
+        if visitor.sees_masked:
+            hide_addresses()
         if not visitor.may(route, changes=request.method not in SAFE):
             raise PermissionDenied(_why_not(visitor.role))
         if visitor.workspace.second_factor_required and route not in roles.ON_THE_WAY:

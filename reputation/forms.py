@@ -234,6 +234,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "writes_to_canada",
             "second_person_sends",
             "second_factor_required",
+            "masks_addresses",
         ]
         labels = {
             "name": _("Name of the sender"),
@@ -246,6 +247,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "writes_to_canada": _("We write to people in Canada"),
             "second_person_sends": _("Only approvers and admins send"),
             "second_factor_required": _("Everybody needs a second factor"),
+            "masks_addresses": _("Viewers see masked e-mail addresses"),
         }
         help_texts = {
             "name": _("Recipients see it on their pages."),
@@ -262,6 +264,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             ),
             "second_person_sends": _("Marketers prepare campaigns, and an approver sends them."),
             "second_factor_required": _("A passkey or an authenticator app, set up at the next sign-in."),
+            "masks_addresses": _(
+                "On every page, as j•••@e•••.org with a mark that tells people apart. They find somebody by the whole "
+                "address only, and take no files away. From now on."
+            ),
         }
         widgets = {"postal_address": forms.Textarea(attrs={"rows": 3})}
 

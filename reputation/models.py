@@ -31,6 +31,7 @@ class Workspace(models.Model):
     writes_to_canada = models.BooleanField(default=False)
     second_factor_required = models.BooleanField(default=False)
     second_person_sends = models.BooleanField(default=False)
+    masks_addresses = models.BooleanField(default=False)
     thresholds = models.JSONField(default=dict, blank=True, help_text="Of the deliverability score, where changed")
     sending_stopped_at = models.DateTimeField(null=True, blank=True)
     sending_stopped_reason = models.CharField(max_length=200, blank=True)
