@@ -1,15 +1,12 @@
 """A short letter of the house to one of the team: alerts, and what colleagues said."""
 
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
 
 from django.conf import settings
 from django.core import mail
 
 from reputation.models import SendingDomain
-from sending.own_mail import NotHandedOver, by_settings, hand_over
+from sending.own_mail import NotHandedOver, by_settings, hand_over, short_letter
 from sending.pure.dialogue import BadPath
 from sending.transports import Letter
 
@@ -36,12 +33,4 @@ def notify(*, now: datetime, to: str, subject: str, text: str, id: str) -> str:
 
 def _letter(now: datetime, to: str, subject: str, text: str, id: str, domain: SendingDomain | None) -> Letter:
     ours = f"letterpace@{domain.name}" if domain else settings.DEFAULT_FROM_EMAIL
-    new = EmailMessage(policy=SMTP)
-    new["From"] = formataddr(("Letterpace", ours))
-    new["To"] = to
-    new["Subject"] = subject
-    new["Date"] = format_datetime(now)
-    new["Message-ID"] = f"<{id}-{now:%Y%m%d%H%M%S}@{ours.rpartition('@')[2]}>"
-    new["Auto-Submitted"] = "auto-generated"
-    new.set_content(text, cte="quoted-printable")
-    return Letter(mail_from=ours, rcpt_to=to, content=new.as_bytes())
+    return short_letter(now=now, sender=("Letterpace", ours), to=to, subject=subject, text=text, id=id)

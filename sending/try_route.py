@@ -5,11 +5,8 @@ The letter goes to whoever asks, to nobody else; it spends from no budget, and n
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, make_msgid
 
 from django.conf import settings
 from django.db.models import F
@@ -184,11 +181,14 @@ def _letter(now: datetime, route: Route, to: str) -> Letter:
     domain = SendingDomain.objects.order_by(F("verified_at").desc(nulls_last=True), "pk").first()
     if domain is None:
         raise _Ended(ENVELOPE, _("There is no sending domain yet, so the letter would have no sender."))
-    message = EmailMessage(policy=SMTP)
-    message["From"], message["To"] = f"postmaster@{domain.name}", to
-    message["Subject"] = _("Test of the route “%(name)s”") % {"name": route.name}
-    message["Date"], message["Message-ID"] = format_datetime(now), make_msgid(domain=domain.name)
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_("This letter left by the route “%(name)s”. Nobody else got it.") % {"name": route.name})
-    letter = Letter(mail_from=f"postmaster@{domain.return_path_host}", rcpt_to=to, content=bytes(message))
-    return own_mail.signed(now, letter, domain)
+    name = {"name": route.name}
+    letter = own_mail.short_letter(
+        now=now,
+        sender=("", f"postmaster@{domain.name}"),
+        to=to,
+        subject=_("Test of the route “%(name)s”") % name,
+        text=_("This letter left by the route “%(name)s”. Nobody else got it.") % name,
+        id=f"route-{route.pk}",
+    )
+    returning = replace(letter, mail_from=f"postmaster@{domain.return_path_host}")
+    return own_mail.signed(now, returning, domain)

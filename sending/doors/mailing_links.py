@@ -6,9 +6,6 @@ who complained, bounced, was suppressed by hand or is erased.
 
 import logging
 from datetime import datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, formataddr
 
 from django.conf import settings
 from django.core.mail import BadHeaderError
@@ -23,7 +20,7 @@ from reputation.workspace import workspace
 from sending.doors.addresses import door_address
 from sending.doors.asking import KEPT, Kind
 from sending.models import AskedMail, Stream
-from sending.own_mail import NotHandedOver, hand_over
+from sending.own_mail import NotHandedOver, hand_over, short_letter
 from sending.pure import tokens
 from sending.pure.dialogue import BadPath
 from sending.transports import Letter
@@ -81,18 +78,17 @@ def _is_kept_out(row: AskedMail, person: Subscriber) -> bool:
 
 def _letter(now: datetime, row: AskedMail, person: Subscriber, domain: SendingDomain | None) -> Letter:
     ours = f"hello@{domain.name}" if domain else settings.DEFAULT_FROM_EMAIL
-    to = row.email or person.email
     subject, words = _words(row, person)
-    new = EmailMessage(policy=SMTP)
-    new["From"] = formataddr((workspace().name, ours))
-    new["To"] = to
-    new["Subject"] = subject
-    new["Date"] = format_datetime(now)
-    new["Message-ID"] = f"<asked-{row.pk}-{now:%Y%m%d%H%M%S}@{ours.rpartition('@')[2]}>"
-    new["Auto-Submitted"] = "auto-replied"
     otherwise = _("If it was not you, do nothing.")
-    new.set_content(f"{words}\n\n{_link(row, person)}\n\n{otherwise}\n", cte="quoted-printable")
-    return Letter(mail_from=ours, rcpt_to=to, content=new.as_bytes())
+    return short_letter(
+        now=now,
+        sender=(workspace().name, ours),
+        to=row.email or person.email,
+        subject=subject,
+        text=f"{words}\n\n{_link(row, person)}\n\n{otherwise}\n",
+        id=f"asked-{row.pk}",
+        submitted="auto-replied",
+    )
 
 
 def _words(row: AskedMail, person: Subscriber) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from reputation import taking_reports
 from reputation.pure.report_files import Refused
 from sending.inbound.acting import Result
 from sending.inbound.signatures import CouldNotAsk, signers
+from sending.inbound.time_limits import at_most
 from sending.models import Inbound
 from sending.pure.mime_parts import MAX_OCTETS, header, octets_of, parse, parts
 
@@ -30,7 +31,7 @@ _TYPES = {
 }
 
 
-# Three keys, and what a silent name server takes for each.
+# Three keys, and what a silent name server takes for each: beside the time for the message itself.
 SECONDS_OF_DNS = 20.0
 # A writer sends one file a mail.
 _MOST_FILES = 10
@@ -38,10 +39,14 @@ _MOST_FILES = 10
 _ASKED_FOR, _ASKED_AGAIN = timedelta(hours=6), timedelta(minutes=10)
 
 
-def read(*, now: datetime, row: Inbound) -> Result | None:
-    """None when the message brings no such report. What cannot be read stays with the message, and the reason too."""
+def read(*, now: datetime, row: Inbound, seconds: float) -> Result | None:
+    """None when the message brings no such report. What cannot be read stays with the message, and the reason too.
+
+    `seconds` each for finding the files and for reading them. Raises TakesTooLong.
+    """
     raw = bytes(row.raw)
-    files = list(islice(attached(raw), _MOST_FILES + 1))
+    with at_most(seconds):
+        files = list(islice(attached(raw), _MOST_FILES + 1))
     if not files:
         return None
     if int(row.headers.get("size", 0)) > MAX_OCTETS:
@@ -49,14 +54,16 @@ def read(*, now: datetime, row: Inbound) -> Result | None:
     if len(files) > _MOST_FILES:
         return _refused(f"The mail brings more than {_MOST_FILES} files. A report comes as one.")
     try:
-        signed_by = signers(raw, is_tls_report=b"tlsrpt" in raw[:MAX_OCTETS].lower())
+        with at_most(SECONDS_OF_DNS):
+            signed_by = signers(raw, is_tls_report=b"tlsrpt" in raw[:MAX_OCTETS].lower())
     except CouldNotAsk as problem:
         if now - row.received_at < _ASKED_FOR:
             row.headers = row.headers | {"not_before": (now + _ASKED_AGAIN).isoformat()}
             return Result("outside_report", str(problem), Inbound.State.NEW, again=True)
         signed_by = []
     try:
-        taken = [taking_reports.take(now=now, data=data, source="mail", signers=signed_by) for data in files]
+        with at_most(seconds):
+            taken = [taking_reports.take(now=now, data=data, source="mail", signers=signed_by) for data in files]
     except Refused as refusal:
         return _refused(str(refusal))
     return Result("outside_report", " ".join(one.words for one in taken))

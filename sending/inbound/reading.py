@@ -7,12 +7,7 @@
 """
 
 import logging
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from types import FrameType
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, transaction
@@ -22,6 +17,7 @@ from sending import feedback
 from sending.feedback import Sent, Understood
 from sending.inbound import acting, breaker, forwarding, identifying, outside_reports
 from sending.inbound.acting import Reading, Result
+from sending.inbound.time_limits import TakesTooLong, at_most
 from sending.models import Inbound
 from sending.pure.reports import Report, read_report
 
@@ -32,10 +28,6 @@ SECONDS = 10.0
 # The sweep leaves a message that just came to its own wake-up.
 SWEPT_AFTER = timedelta(seconds=15)
 SWEPT_AT_ONCE = 500
-
-
-class TakesTooLong(Exception):
-    """A message that was made to hold up its reader."""
 
 
 def read(*, now: datetime, inbound_id: int) -> str:
@@ -84,9 +76,7 @@ def _claim(inbound_id: int) -> Inbound | None:
 def _read(now: datetime, row: Inbound) -> Result | None:
     if row.source.startswith("hook:"):
         return _read_call(now, row)
-    with at_most(SECONDS + outside_reports.SECONDS_OF_DNS):
-        brought = outside_reports.read(now=now, row=row)
-    if brought is not None:
+    if (brought := outside_reports.read(now=now, row=row, seconds=SECONDS)) is not None:
         finish(row=row, result=brought)
         return brought
     with at_most(SECONDS):
@@ -148,22 +138,3 @@ def _note_failure(row: Inbound, error: Exception) -> None:
     Inbound.objects.filter(pk=row.pk, state=Inbound.State.NEW).update(
         state=state, note=f"{type(error).__name__}: {error}".replace("\0", "")[:400]
     )
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raise TakesTooLong when the block lasts longer. Only in a process's first thread: signals reach no other."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def give_up(_number: int, _frame: FrameType | None) -> None:
-        raise TakesTooLong(f"It took more than {seconds:g} seconds to take apart.")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

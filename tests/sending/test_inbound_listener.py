@@ -15,6 +15,7 @@ from django.db import OperationalError, connection
 
 from audiences.models import Suppression
 from sending.inbound import reading, receiving
+from sending.inbound.time_limits import TakesTooLong
 from sending.models import Inbound
 from sending.pure.reports import read_report
 from tests.cast import verified_domain
@@ -287,7 +288,8 @@ def test_one_message_that_fails_does_not_stop_the_others(now: datetime, monkeypa
     assert "ZeroDivisionError" in Inbound.objects.get(state="new").note
 
 
-def test_a_message_that_takes_too_long_is_given_up(now: datetime, monkeypatch) -> None:
+@pytest.mark.parametrize("where", ["sending.inbound.reading.read_report", "sending.inbound.outside_reports.attached"])
+def test_a_message_that_takes_too_long_is_given_up(now: datetime, monkeypatch, where: str) -> None:
     verified_domain()
     monkeypatch.setattr(reading, "SECONDS", 0.2)
 
@@ -295,8 +297,8 @@ def test_a_message_that_takes_too_long_is_given_up(now: datetime, monkeypatch) -
         while True:
             pass
 
-    monkeypatch.setattr(reading, "read_report", endless)
-    with pytest.raises(reading.TakesTooLong):
+    monkeypatch.setattr(where, endless)
+    with pytest.raises(TakesTooLong):
         take_in(b"Subject: x\r\n\r\nhello", rcpt=OURS, now=now)
     assert "more than 0.2 seconds" in Inbound.objects.get().note
 
