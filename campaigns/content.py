@@ -1,6 +1,8 @@
 """Saving a letter: every save is a new revision and names the one it started from, so that two tabs lose nothing."""
 
 from datetime import datetime
+from enum import Enum
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -9,8 +11,18 @@ from django.db.models import F
 from campaigns import link_checks, media
 from campaigns.models import Campaign, Revision
 from campaigns.pure.starters import first_page
+from campaigns.pure.variants import AbTest, from_json
 from campaigns.remarks import AFTER_A_CHANGE
 from words import gettext as _
+
+
+class Kept(Enum):
+    """What is not said stays as it was."""
+
+    KEPT = "kept"
+
+
+KEPT = Kept.KEPT
 
 
 class Conflict(Exception):
@@ -35,8 +47,11 @@ def save_letter(
     letter: str,
     by: User | None,
     kind: str = "",
+    ab_test: AbTest | Kept | None = KEPT,
 ) -> Revision:
-    """Save as revision `based_on` + 1, in the `kind` of before when none is given. Raises Conflict or NotADraft.
+    """Save as revision `based_on` + 1, in the `kind` and with the A/B test of before when none are given.
+
+    Raises Conflict or NotADraft.
 
     Nothing is overwritten.
     """
@@ -44,13 +59,15 @@ def save_letter(
         draft = Campaign.objects.filter(pk=campaign_id, state__in=[Campaign.State.DRAFT, Campaign.State.MISSED])
         if not draft.filter(rev=based_on).update(rev=F("rev") + 1, updated_at=now, review=AFTER_A_CHANGE):
             raise _why_not(campaign_id)
+        before = Revision.objects.filter(campaign_id=campaign_id, number=based_on).first()
         saved = Revision.objects.create(
             campaign_id=campaign_id,
             number=based_on + 1,
             subject=subject,
             preheader=preheader,
-            kind=kind or _kind_of(campaign_id, based_on),
+            kind=kind or (before.kind if before else Revision.Kind.LETTER),
             letter=letter,
+            ab_test=_plain(ab_test, before),
             saved_by=by,
             saved_at=now,
         )
@@ -60,9 +77,25 @@ def save_letter(
     return saved
 
 
-def _kind_of(campaign_id: int, number: int) -> str:
-    found = Revision.objects.filter(campaign_id=campaign_id, number=number).values_list("kind", flat=True).first()
-    return found or Revision.Kind.LETTER
+def _plain(ab_test: AbTest | Kept | None, before: Revision | None) -> dict[str, Any]:
+    if isinstance(ab_test, Kept):
+        return before.ab_test if before else {}
+    return ab_test.to_json() if ab_test else {}
+
+
+def set_ab_test(*, now: datetime, campaign_id: int, based_on: int, ab_test: AbTest | None, by: User | None) -> Revision:
+    """The same letter with another A/B test, or none, as a new revision. Raises Conflict or NotADraft."""
+    before = current(Campaign.objects.get(pk=campaign_id))
+    return save_letter(
+        now=now,
+        campaign_id=campaign_id,
+        based_on=based_on,
+        subject=before.subject,
+        preheader=before.preheader,
+        letter=before.letter,
+        by=by,
+        ab_test=ab_test,
+    )
 
 
 def begin_as(*, now: datetime, campaign_id: int, kind: str, based_on: int, by: User | None) -> Revision:
@@ -108,6 +141,7 @@ def restore(*, now: datetime, campaign_id: int, number: int, based_on: int, by: 
         letter=old.letter,
         by=by,
         kind=old.kind,
+        ab_test=from_json(old.ab_test),
     )
 
 
@@ -143,6 +177,7 @@ def duplicate(*, now: datetime, campaign: Campaign, by: User | None) -> Campaign
             letter=content.letter,
             by=by,
             kind=content.kind,
+            ab_test=from_json(content.ab_test),
         )
     copy.refresh_from_db()
     return copy

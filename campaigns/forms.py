@@ -1,5 +1,6 @@
 """What people type on the pages of campaigns."""
 
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -186,7 +187,12 @@ class TrialForm(forms.Form):
         help_text=_("The address of somebody on your lists whose fields are filled in. Empty: every fallback is used."),
         widget=forms.TextInput(attrs={"list": "people-samples", "autocomplete": "off", "spellcheck": "false"}),
     )
+    variant = forms.TypedChoiceField(label=_("Variant"), required=False, coerce=int, empty_value=None)
     request_key = forms.RegexField(r"^[0-9a-f]{32}$", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, variants: Sequence[tuple[int, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["variant"].choices = variants  # type: ignore[attr-defined]
 
     def clean_addresses(self) -> list[str]:
         return str(self.cleaned_data["addresses"]).replace(",", " ").replace(";", " ").split()

@@ -11,7 +11,7 @@ from campaigns.pure.findings import Finding, Level, Place
 PARTS: dict[str, frozenset[Place]] = {
     "audience": frozenset({Place.AUDIENCE}),
     "sender": frozenset({Place.SENDER, Place.DOMAIN, Place.SETTINGS}),
-    "content": frozenset({Place.CONTENT}),
+    "content": frozenset({Place.CONTENT, Place.VARIANTS}),
     "when": frozenset({Place.WHEN}),
 }
 

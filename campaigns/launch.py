@@ -9,8 +9,10 @@ from django.db import connection, transaction
 from campaigns import letters
 from campaigns.audience import SCOPES, audience_of, lists_of
 from campaigns.compile import CompileError
-from campaigns.models import Campaign
+from campaigns.content import current
+from campaigns.models import Campaign, Revision
 from campaigns.preflight import must_fix
+from campaigns.variants import ab_test_of, variants_of
 from sending.models import Mailing, Stream
 from sending.press import Chosen, NewMailing, choose, press
 from sending.wake import plan_soon
@@ -50,26 +52,27 @@ def launch(*, now: datetime, campaign_id: int, decided: Mapping[str, datetime | 
         if not _may_launch(campaign_id):
             return None
         people = choose(now=now, audience=audience_of(campaign, now=now))
-        message = _message(now, campaign, people)
+        content = current(campaign)
+        messages = _messages(now, campaign, content, people)
         # Nobody waits for the one who presses: a tick that did would be cancelled, and take the campaign for broken.
         locked = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(
             pk=campaign_id, state=Campaign.State.SCHEDULED, rev=campaign.rev, **decision_of(campaign)
         )
         if locked.first() is None:
             return None
-        mailing = press(now=now, new=_new(campaign), messages=[message], audience=people)
+        mailing = press(now=now, new=_new(campaign, content), messages=messages, audience=people)
         locked.update(state=Campaign.State.LAUNCHED, mailing=mailing, problem="", updated_at=now)
         plan_soon()
     return mailing
 
 
-def _message(now: datetime, campaign: Campaign, people: Chosen) -> dict[str, Any]:
-    """The letter as it is frozen. Raises NotReady."""
+def _messages(now: datetime, campaign: Campaign, content: Revision, people: Chosen) -> list[dict[str, Any]]:
+    """The letter as it is frozen, in each of its variants. Raises NotReady."""
     problems = must_fix(now=now, campaign=campaign, audience=people)
     if problems:
         raise NotReady(problems[0].sentence)
     try:
-        return letters.compiled(campaign).to_json()
+        return [letters.compiled(one.campaign, one.content).to_json() for one in variants_of(campaign, content)]
     except CompileError as error:
         raise NotReady(str(error)) from error
 
@@ -87,7 +90,8 @@ def _may_launch(campaign_id: int) -> bool:
     return bool(alone)
 
 
-def _new(campaign: Campaign) -> NewMailing:
+def _new(campaign: Campaign, content: Revision) -> NewMailing:
+    ab_test = ab_test_of(content)
     if campaign.pool is None or campaign.sending_domain is None:
         raise NotReady("Choose the sending domain and the route first.")
     return NewMailing(
@@ -102,4 +106,5 @@ def _new(campaign: Campaign) -> NewMailing:
         per_hour=campaign.per_hour,
         overflow=campaign.overflow,
         first_part=True,
+        split=ab_test.split if ab_test else None,
     )

@@ -113,17 +113,19 @@ def look_of(campaign: Campaign, content: Revision, person: Subscriber | None, *,
     return Look(copy.subject, preheader, kilobytes, message.links)
 
 
-def inbox_subject(campaign: Campaign, *, now: datetime) -> str:
+def inbox_subject(campaign: Campaign, *, now: datetime, content: Revision | None = None) -> str:
     """The subject as a mail program would show it; as it was written while it cannot be compiled."""
     try:
-        return copy_for(compiled(campaign), None, now=now).subject
+        return copy_for(compiled(campaign, content), None, now=now).subject
     except (compiling.CompileError, PersonalisationFailed):
-        return current(campaign).subject
+        return (content or current(campaign)).subject
 
 
-def subjects_for(campaign: Campaign, people: Sequence[Subscriber], *, now: datetime) -> list[tuple[Subscriber, str]]:
+def subjects_for(
+    campaign: Campaign, people: Sequence[Subscriber], *, now: datetime, content: Revision | None = None
+) -> list[tuple[Subscriber, str]]:
     """The subject as each of them gets it; who cannot be written to is left out. Raises compile.CompileError."""
-    message, found = compiled(campaign), []
+    message, found = compiled(campaign, content), []
     for person in people:
         with suppress(PersonalisationFailed):
             found.append((person, copy_for(message, person, now=now).subject))

@@ -145,6 +145,8 @@ class Revision(models.Model):
     preheader = models.CharField(max_length=400, blank=True)
     kind = models.CharField(max_length=6, choices=Kind, default=Kind.LETTER, db_default=Kind.LETTER)
     letter = models.TextField(blank=True)
+    # Its other variants and how the winner is found (`pure.variants`); empty without an A/B test.
+    ab_test = models.JSONField(default=dict, blank=True, db_default={})
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -27,6 +28,8 @@ from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from campaigns.remarks import last_decision, without_ignored
+from campaigns.variants import variants_of
+from campaigns.variants_preflight import of_ab_test
 from reputation.dkim_keys import signing_key
 from reputation.domains import may_send
 from reputation.models import SendingAddress
@@ -85,8 +88,8 @@ def _of_all(
     yield from _of_sender(now, campaign)
     yield from _of_routes(campaign, routes)
     yield from standing.of_blocklists(campaign, _addresses(routes), content.letter)
-    yield from _of_audience(now, campaign, choice, audience, crowd)
-    yield from _of_content(now, campaign, content, choice, audience)
+    yield from _of_audience(now, campaign, content, choice, audience, crowd)
+    yield from _of_variants(now, campaign, content, choice, audience)
 
 
 def _of_workspace() -> Iterator[Finding]:
@@ -182,7 +185,12 @@ def _addresses(routes: Iterable[Route]) -> list[SendingAddress]:
 
 
 def _of_audience(
-    now: datetime, campaign: Campaign, choice: Choice, audience: Audience, crowd: Headcount | None
+    now: datetime,
+    campaign: Campaign,
+    content: Revision,
+    choice: Choice,
+    audience: Audience,
+    crowd: Headcount | None,
 ) -> Iterator[Finding]:
     included = choice.included
     if not included:
@@ -199,6 +207,7 @@ def _of_audience(
         % {"recipients": number(crowd.recipients), "total": number(crowd.total)},
     )
     yield from of_grounds(included, crowd.left_out)
+    yield from of_ab_test(campaign, content, crowd.recipients)
     again = Campaign.objects.filter(
         state=Campaign.State.LAUNCHED, mailing__launched_at__gt=now - SAME_PEOPLE_WITHIN, included_lists__in=included
     ).exclude(pk=campaign.pk)
@@ -210,6 +219,23 @@ def _of_audience(
         )
 
 
+def _of_variants(
+    now: datetime, campaign: Campaign, content: Revision, choice: Choice, audience: Audience
+) -> Iterator[Finding]:
+    """Of each variant what is not said of the letter itself."""
+    said: set[tuple[str, str]] = set()
+    for one in variants_of(campaign, content):
+        for finding in _of_content(now, one.campaign, one.content, choice, audience):
+            if (finding.id, finding.sentence) not in said:
+                said.add((finding.id, finding.sentence))
+                yield finding if one.content is content else _named(finding, one.name)
+
+
+def _named(finding: Finding, name: str) -> Finding:
+    words = {"name": name, "sentence": finding.sentence}
+    return replace(finding, place=Place.VARIANTS, sentence=_("Variant “%(name)s”: %(sentence)s") % words)
+
+
 def _of_content(
     now: datetime, campaign: Campaign, content: Revision, choice: Choice, audience: Audience
 ) -> Iterator[Finding]:
@@ -219,7 +245,7 @@ def _of_content(
     yield from standing.of_links(content.letter, content.kind)
     yield from _of_compiler(campaign, content, {row.line for row in said if row.id == "image.alt"})
     try:
-        message = letters.compiled(campaign)
+        message = letters.compiled(campaign, content)
     except CompileError:
         if not content.letter.strip():
             yield must("content.empty", Place.CONTENT, _("The letter is empty."))
@@ -277,7 +303,8 @@ def _of_copies(now: datetime, ids: Sequence[int], message: CompiledMessage) -> I
 
 
 def _fields_in(content: Revision) -> list[str]:
-    text = content.letter + content.subject
+    variants = variants_of(Campaign(), content)
+    text = content.letter + "".join(one.content.subject + one.content.preheader for one in variants)
     return [key for key in letters.known_fields() if f"contact.{key}" in text]
 
 

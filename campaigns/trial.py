@@ -13,9 +13,11 @@ from audiences.models import ANYWHERE
 from audiences.pure.addresses import BadAddress, normalise
 from campaigns import letters
 from campaigns.compile import CompileError
+from campaigns.content import current
 from campaigns.models import Campaign
 from campaigns.preflight import stops_a_test
 from campaigns.pure.plain_words import sentence
+from campaigns.variants import variant_of
 from reputation import recipients
 from reputation.models import RecipientDomain
 from sending.models import Mailing, OutcomeKind, Stream
@@ -40,8 +42,11 @@ def send_test(
     as_subscriber_id: int | None,
     by: User,
     request_key: str,
+    variant: int = 0,
 ) -> Mailing:
     """Queue the letter to up to ten colleagues, written as one person would get it; returns the test's mailing.
+
+    Of an A/B test the `variant` with this number goes, A where there is none such.
 
     Equal `request_key`s (one for each form shown) are one test, however often the button was pressed. Raises
     CannotTest.
@@ -50,7 +55,8 @@ def send_test(
     colleagues = _colleagues(addresses)
     new = _new(now, campaign, f"test:{by.pk}:{campaign_id}:{request_key}"[:80])
     try:
-        message = letters.compiled(campaign, subject_prefix=PREFIX).to_json()
+        written = variant_of(campaign, current(campaign), variant)
+        message = letters.compiled(written.campaign, written.content, subject_prefix=PREFIX).to_json()
     except CompileError as error:
         raise CannotTest(str(error)) from error
     recipients.learn(now=now, domains=[address.rpartition("@")[2] for address in colleagues])

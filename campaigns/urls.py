@@ -20,6 +20,7 @@ from campaigns.views import (
     review,
     source,
     trial,
+    variants,
 )
 
 urlpatterns = [
@@ -55,6 +56,8 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/letter/kind/", source.kind, name="campaign-kind"),
     path("campaigns/<int:campaign_id>/letter/file/", source.upload, name="campaign-file"),
     path("campaigns/<int:campaign_id>/letter/source/", source.download, name="campaign-source"),
+    path("campaigns/<int:campaign_id>/variants/", variants.show, name="campaign-variants"),
+    path("campaigns/<int:campaign_id>/variants/outlook/", variants.outlook, name="campaign-variants-outlook"),
     path("campaigns/<int:campaign_id>/test/", trial.new, name="campaign-test"),
     path("campaigns/<int:campaign_id>/test/<int:mailing_id>/", trial.show, name="campaign-test-result"),
     #
@@ -73,6 +76,8 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/progress/", monitor.progress, name="campaign-progress"),
     path("campaigns/<int:campaign_id>/problems/", monitor.problems, name="campaign-problems"),
     path("campaigns/<int:campaign_id>/pace/", monitor.pace, name="campaign-pace"),
+    path("campaigns/<int:campaign_id>/variants/result/", variants.result, name="campaign-variants-result"),
+    path("campaigns/<int:campaign_id>/variants/choose/", variants.choose, name="campaign-variants-choose"),
     path("campaigns/<int:campaign_id>/pause/", monitor.pause, name="campaign-pause"),
     path("campaigns/<int:campaign_id>/resume/", monitor.resume, name="campaign-resume"),
     path("campaigns/<int:campaign_id>/stop/", monitor.stop, name="campaign-stop"),

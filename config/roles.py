@@ -92,7 +92,7 @@ _TABLE: dict[Needs, str] = {
         campaigns-forget-view
         campaign campaign-preview campaign-versions campaign-source campaign-test-result
         campaign-arming campaign-review campaign-subjects campaign-monitor campaign-progress campaign-problems
-        campaign-pace
+        campaign-pace campaign-variants-result
         campaign-report campaign-report-csv campaign-over-time campaign-click-map campaign-guard campaign-people
         messages message message-letter
         lists list fields people person person-messages imports import import-progress
@@ -102,13 +102,14 @@ _TABLE: dict[Needs, str] = {
         campaign-say campaign-ask campaign-ignore
         campaign-name campaign-copy campaign-audience campaign-audience-count campaign-sender campaign-tracking
         campaign-letter campaign-check campaign-kind campaign-file campaign-pictures campaign-restore campaign-test
+        campaign-variants campaign-variants-outlook
         campaign-people-csv campaign-pause
         campaign-lane-pause campaign-stop campaign-unschedule list-new list-edit list-archive list-restore person-new
         person-lists person-edit person-note field-new field-edit setup-hide sample-new sample-remove
         import-new import-reading import-check import-run import-undo import-rejected""",
     DECIDE: "campaign-decide",
     SEND: """campaign-schedule campaign-resume campaign-lane-resume campaign-resend-blocked campaign-speed
-        campaign-guard-resume campaign-first-part""",
+        campaign-guard-resume campaign-first-part campaign-variants-choose""",
     SEE_OR_WORK: "pictures picture",
     SEE_OR_RUN: """settings limit limits-of warmup-plan warmup-budget answer storm outside
         outside-figures""",

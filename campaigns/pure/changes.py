@@ -1,8 +1,10 @@
 """What one version of a letter changed in another, line by line."""
 
 import difflib
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from campaigns.pure.variants import from_json
 
 AROUND = 2  # unchanged lines shown beside changed ones
 # Comparing takes the product of the lengths; beyond so many lines all is said to be new.
@@ -18,6 +20,8 @@ class Version(Protocol):
     def preheader(self) -> str: ...
     @property
     def letter(self) -> str: ...
+    @property
+    def ab_test(self) -> Mapping[str, Any]: ...
 
 
 class Line(NamedTuple):
@@ -32,6 +36,7 @@ def changed_lines(before: Version, after: Version) -> list[Line]:
     return [
         *_of_field("Subject", before.subject, after.subject),
         *_of_field("Preheader", before.preheader, after.preheader),
+        *_of_test(before, after),
         *_of_letter(before.letter.splitlines(), after.letter.splitlines()),
     ]
 
@@ -40,6 +45,12 @@ def _of_field(name: str, before: str, after: str) -> Iterator[Line]:
     if before != after:
         yield Line("out", f"{name}: {before}")
         yield Line("in", f"{name}: {after}")
+
+
+def _of_test(before: Version, after: Version) -> Iterator[Line]:
+    old, new = ([*test.lines()] if (test := from_json(one.ab_test)) else [] for one in (before, after))
+    yield from (Line("out", line) for line in old if line not in new)
+    yield from (Line("in", line) for line in new if line not in old)
 
 
 def _of_letter(before: list[str], after: list[str]) -> Iterator[Line]:

@@ -21,6 +21,7 @@ class Place(StrEnum):
     AUDIENCE = "audience"
     SENDER = "sender"
     CONTENT = "content"
+    VARIANTS = "variants"
     SETTINGS = "settings"
     DOMAIN = "domain"
     WHEN = "when"

@@ -29,6 +29,7 @@ _PAGES = {
     Place.AUDIENCE: "campaign-audience",
     Place.SENDER: "campaign-sender",
     Place.CONTENT: "campaign-letter",
+    Place.VARIANTS: "campaign-variants",
     Place.WHEN: "campaign-review",
     Place.SETTINGS: "settings",
     Place.DOMAIN: "domains",

@@ -24,8 +24,10 @@ from campaigns.pure.changes import Line, changed_lines
 from campaigns.pure.mjml_words import ATTRIBUTES, HTML_WORDS
 from campaigns.pure.starters import with_line_ends_of
 from campaigns.samples import cast_of, person_by_address
+from campaigns.variants import variant_of, variants_of
 from sending.pure.personalise import SYSTEM_NAMES
 from words import marked
+from words.typed import whole
 
 PICTURES_SHOWN = 12
 # Those that subjects are written with, each with its name for who does not see it.
@@ -91,7 +93,7 @@ def check(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     shown = typed_revision(request, campaign, content.current(campaign))
     address = request.POST.get("as_email", "").strip()
-    context = _judged(campaign, shown, person_by_address(address) if address else None)
+    context = _judged(campaign, shown, person_by_address(address) if address else None, _variant(request))
     parts = [
         render_to_string(f"campaigns/compose.html#{part}", {"campaign": campaign, "oob": True, **context}, request)
         for part in ("checked", "inbox")
@@ -99,13 +101,18 @@ def check(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return HttpResponse("".join(parts))
 
 
-def _judged(campaign: Campaign, shown: Revision, person: Subscriber | None) -> dict[str, object]:
-    now = timezone.now()  # clock: entry
+def _variant(request: HttpRequest) -> int:
+    return whole(request.POST.get("variant", ""), digits=1)
+
+
+def _judged(campaign: Campaign, shown: Revision, person: Subscriber | None, variant: int = 0) -> dict[str, object]:
+    now, written = timezone.now(), variant_of(campaign, shown, variant)  # clock: entry
     return {
+        "written": written,
         "content": shown,
         # What is wrong in the words comes before what is missing elsewhere.
         "problems": sorted(letters.problems_of(campaign, shown), key=lambda one: one.place in ELSEWHERE),
-        "look": letters.look_of(campaign, shown, person, now=now),
+        "look": letters.look_of(written.campaign, written.content, person, now=now),
         "words": len(shown.letter.split()),
     }
 
@@ -116,7 +123,7 @@ def typed_revision(request: HttpRequest, campaign: Campaign, before: Revision) -
     words["letter"] = with_line_ends_of(before.letter, words["letter"])
     kind = request.POST.get("kind", "")
     kind = kind if kind in Revision.Kind else before.kind
-    return Revision(campaign=campaign, number=campaign.rev, kind=kind, **words)
+    return Revision(campaign=campaign, number=campaign.rev, kind=kind, ab_test=before.ab_test, **words)
 
 
 def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int = 200, **more: object) -> HttpResponse:
@@ -131,6 +138,7 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
         "picture_form": PictureForm(),
         "code_words": code_words(fields, shown.kind) if shown.kind != Revision.Kind.LETTER else {},
         "cast": cast_of(campaign),
+        "variants": variants_of(campaign, shown),
         "emoji": [(sign, _(name)) for sign, name in EMOJI],
         "subject_long": SUBJECT_LONG,
         "device": "phone" if request.GET.get("device") == "phone" else "desktop",

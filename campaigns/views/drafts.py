@@ -25,6 +25,7 @@ from campaigns.models import Campaign
 from campaigns.preflight import preflight
 from campaigns.samples import some_people
 from campaigns.status import page_of, status_of
+from campaigns.variants import variants_of
 from reputation.models import SendingDomain
 from reputation.workspace import zone
 from sending.models import Excluded
@@ -47,7 +48,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "editable": campaign.state in edit.EDITABLE,
         "crowd": crowd,
         "left_out": left_out_words(crowd.left_out),
-        "content": content.current(campaign),
+        **_content(campaign),
         "marks": marks_of(preflight(now=now, campaign=campaign, crowd=crowd)),
         "decision": remarks.last_decision(campaign),
         "is_own": remarks.is_own(campaign, acting(request)),
@@ -55,6 +56,11 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "seen": remarks.stamp(campaign),
     }
     return render(request, "campaigns/hub.html", context)
+
+
+def _content(campaign: Campaign) -> dict[str, object]:
+    saved = content.current(campaign)
+    return {"content": saved, "variants": variants_of(campaign, saved)[1:]}
 
 
 def left_out_words(left_out: dict[str, int]) -> list[tuple[str, int]]:

@@ -13,9 +13,10 @@ from campaigns.compile import CompileError
 from campaigns.models import Campaign, Revision
 from campaigns.pure.colour_scheme import fixed_scheme, forced_dark
 from campaigns.samples import person_by_address
+from campaigns.variants import variant_of
 from campaigns.views.compose import typed_revision
 from sending.pure.personalise import PersonalisationFailed
-from words.typed import is_whole
+from words.typed import is_whole, whole
 
 # A frame with `srcdoc` would inherit the page's policy and lose the mail's own styles. Of one origin with the page, so
 # that it can scroll a new preview to where the old one was; scripts run in neither sandbox.
@@ -55,7 +56,8 @@ def _document(request: HttpRequest, campaign: Campaign, shown: Revision, asked: 
         return render(request, "campaigns/preview_problems.html", {"reason": reason})
     now = timezone.now()  # clock: entry
     try:
-        copy = letters.copy_for(letters.to_look_at(campaign, shown), person, now=now)
+        written = variant_of(campaign, shown, whole(asked.get("variant", ""), digits=1))
+        copy = letters.copy_for(letters.to_look_at(written.campaign, written.content), person, now=now)
     except CompileError as error:
         return render(request, "campaigns/preview_problems.html", {"problems": error.problems})
     except PersonalisationFailed as error:

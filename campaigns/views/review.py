@@ -28,6 +28,7 @@ from campaigns.pure.findings import Finding, Level
 from campaigns.pure.wall_time import BadWallTime, instant_of, is_skipped, is_twice
 from campaigns.samples import some_people
 from campaigns.status import page_of, status_of
+from campaigns.variants import Written, variant_of, variants_of
 from reputation.workspace import workspace, zone
 from words import number
 from words.typed import whole
@@ -57,7 +58,7 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "campaign": campaign,
         "status": status_of(campaign),
         "content": content.current(campaign),
-        "inbox_subject": inbox_subject(campaign, now=now),
+        "inbox": _inbox(campaign, now),
         "crowd": crowd,
         "subject_people": SUBJECT_PEOPLE,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
@@ -66,6 +67,12 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         **_judged(now, campaign, crowd, start["starts_at"]),
     }
     return render(request, "campaigns/review.html", context, status=status)
+
+
+def _inbox(campaign: Campaign, now: datetime) -> list[tuple[Written, str]]:
+    """Each variant of the letter, with its subject as an inbox shows it."""
+    written = variants_of(campaign, content.current(campaign))
+    return [(one, inbox_subject(one.campaign, now=now, content=one.content)) for one in written]
 
 
 def _pace_of(campaign: Campaign) -> dict[str, object]:
@@ -113,9 +120,11 @@ def _countdown(campaign: Campaign, now: datetime) -> dict[str, object]:
 def subjects(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The subject as some recipients get it; each of their copies is composed, so it comes when it is asked for."""
     campaign = campaign_or_404(campaign_id)
-    now = timezone.now()  # clock: entry
+    now, number = timezone.now(), whole(request.GET.get("variant", ""), digits=1)  # clock: entry
+    written = variant_of(campaign, content.current(campaign), number)
+    some = some_people(choice_of(campaign), SUBJECT_PEOPLE, now=now)
     try:
-        rows = letters.subjects_for(campaign, some_people(choice_of(campaign), SUBJECT_PEOPLE, now=now), now=now)
+        rows = letters.subjects_for(written.campaign, some, now=now, content=written.content)
     except CompileError as error:
         rows, problem = [], str(error)
     else:

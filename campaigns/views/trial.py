@@ -12,9 +12,11 @@ from django_htmx.http import HttpResponseStopPolling
 from audiences.access import acting
 from campaigns import trial
 from campaigns.access import campaign_or_404
+from campaigns.content import current
 from campaigns.forms import TrialForm
 from campaigns.models import Campaign
 from campaigns.samples import person_by_address, sample_people
+from campaigns.variants import variants_of
 from sending.models import Mailing
 from sending.progress import has_worker
 
@@ -22,11 +24,14 @@ from sending.progress import has_worker
 def new(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign, user = campaign_or_404(campaign_id), acting(request)
     initial = {"addresses": request.session.get("test_addresses", user.email), "request_key": uuid.uuid4().hex}
-    form = TrialForm(request.POST or None, initial=initial)
+    written = variants_of(campaign, current(campaign))
+    variants = [(n, f"{one.name}: {one.content.subject}") for n, one in enumerate(written)]
+    form = TrialForm(request.POST or None, initial=initial, variants=variants)
     if form.is_valid() and (mailing := _send(request, campaign, form)) is not None:
         request.session["test_addresses"] = "\n".join(form.cleaned_data["addresses"])
         return redirect("campaign-test-result", campaign_id, mailing.pk)
     context = {"nav": "campaigns", "campaign": campaign, "form": form, "samples": sample_people(campaign)}
+    context["has_variants"] = len(variants) > 1
     return render(request, "campaigns/test.html", context, status=422 if form.errors else 200)
 
 
@@ -44,6 +49,7 @@ def _send(request: HttpRequest, campaign: Campaign, form: TrialForm) -> Mailing 
             as_subscriber_id=person.pk if person else None,
             by=acting(request),
             request_key=form.cleaned_data["request_key"],
+            variant=form.cleaned_data["variant"] or 0,
         )
     except trial.CannotTest as error:
         form.add_error(None, str(error))

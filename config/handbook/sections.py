@@ -19,6 +19,8 @@ _TABLE: dict[str, str] = {
     "marketers#the-letter": """campaign-letter campaign-check campaign-kind campaign-file campaign-pictures
         campaign-preview campaign-source""",
     "marketers#look-save-go-back": "campaign-versions campaign-restore",
+    "marketers#ab-tests": """campaign-variants campaign-variants-outlook campaign-variants-result
+        campaign-variants-choose""",
     "marketers#links-and-tracking": "campaign-tracking",
     "marketers#test-and-preflight": "campaign-test campaign-test-result campaign-sender",
     "marketers#send-schedule-undo": """campaign campaign-new campaign-name campaign-copy campaign-audience

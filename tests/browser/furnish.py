@@ -98,6 +98,7 @@ def _campaigns(now: datetime) -> dict[str, Any]:
     return {
         "draft": draft.pk, "code": code.pk, "later": later.pk, "trial": trial.pk,
         "unwritten": Campaign.objects.create(name="Only a name").pk,
+        "ab": _with_ab_test(now, "Two subjects").pk, "testing": _tested(now).pk,
         "running": _running(now, "On its way").pk, "stopped": _stopped_early(now).pk,
     }  # fmt: skip
 
@@ -106,6 +107,30 @@ def _running(now: datetime, name: str) -> Campaign:
     from campaigns.launch import launch
 
     campaign = ready_campaign(now, name=name)
+    Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
+    assert launch(now=now, campaign_id=campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _with_ab_test(now: datetime, name: str) -> Campaign:
+    from campaigns import content
+    from campaigns.pure.variants import AbTest, Variant
+    from sending.pure.split import By, Split
+
+    campaign = ready_campaign(now, name=name)
+    campaign.refresh_from_db()
+    others = (Variant(subject="Sit by the window with one of these"), Variant(from_name="Mara", preheader="For tea"))
+    ab_test = AbTest(others, Split(50, By.CLICKS, timedelta(hours=4)))
+    content.set_ab_test(now=now, campaign_id=campaign.pk, based_on=campaign.rev, ab_test=ab_test, by=None)
+    return campaign
+
+
+def _tested(now: datetime) -> Campaign:
+    """Under way, its winner not chosen yet."""
+    from campaigns.launch import launch
+
+    campaign = _with_ab_test(now, "Which subject?")
     Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
     assert launch(now=now, campaign_id=campaign.pk)
     campaign.refresh_from_db()

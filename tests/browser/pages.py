@@ -66,6 +66,8 @@ FULL = [
     Look("campaign-test-result", known={"campaign_id": "code", "mailing_id": "trial"}),
     *of("later", "campaign", "campaign-review", "campaign-letter", "campaign-audience"),
     *of("running", "campaign", "campaign-monitor", "campaign-report", "campaign-guard"),
+    *of("ab", "campaign", "campaign-variants", "campaign-review"),
+    *of("testing", "campaign-monitor", "campaign-report"),
     *of("stopped", "campaign-monitor", "campaign-guard", "campaign-report"),
     *of("sent", "campaign", "campaign-monitor", "campaign-report", "campaign-people"),
     Look("campaign-report", known={"campaign_id": "sent"}, query="?links=mail"),
@@ -109,6 +111,7 @@ WRONG = [
         pool-new stop-sending suppression-lift""".split()
     ),
     Look("campaign-sender", known={"campaign_id": "draft"}, typed=BLANK),
+    Look("campaign-variants", known={"campaign_id": "draft"}, typed={"hours": "0", "subject_b": "{{ contact.nam }}"}),
     Look("settings", typed={"name": ""}),
     Look("team", typed={"email": "mara@harbour.example"}, to="team"),
     *(Look("route-new", known={"kind": kind}, typed=BLANK) for kind in ("direct", "relay")),
@@ -123,7 +126,8 @@ NO_PAGE: dict[str, str] = {
     **dict.fromkeys(
         """campaign-copy campaign-restore campaign-schedule campaign-unschedule campaign-pause campaign-resume
         campaign-stop campaign-resend-blocked campaign-speed campaign-lane-pause campaign-lane-resume
-        campaign-guard-resume campaign-first-part import-run list-restore person-lists domain-check domain-key
+        campaign-guard-resume campaign-first-part campaign-variants-choose
+        import-run list-restore person-lists domain-check domain-key
         address-check route-test route-drain route-activate pool-delete limit-hold limit-release answer-undo
         warmup-start warmup-put-back warmup-weekends bulk-start bulk-undo bulk-go-on campaign-ask campaign-decide
         campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive campaigns-keep-view
@@ -135,7 +139,8 @@ NO_PAGE: dict[str, str] = {
     ),
     **dict.fromkeys(
         """campaign-check campaign-arming campaign-progress campaign-problems campaign-pace campaign-over-time
-        import-progress bulk-progress campaigns-moving campaign-subjects campaign-audience-count""".split(),
+        campaign-variants-outlook campaign-variants-result campaign-subjects campaign-audience-count
+        import-progress bulk-progress campaigns-moving""".split(),
         "a piece of a page, which is looked at there",
     ),
     **dict.fromkeys(

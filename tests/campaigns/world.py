@@ -58,9 +58,9 @@ def ready_campaign(now: datetime, *, readers: int = 12, name: str = "Winter read
     return campaign
 
 
-def write(now: datetime, campaign: Campaign, **changes: str) -> None:
+def write(now: datetime, campaign: Campaign, **changes: Any) -> None:
     """Save a letter as the next revision."""
-    words = {
+    words: dict[str, Any] = {
         "subject": "Long evenings, good books",
         "preheader": "Three books for long evenings",
         "letter": LETTER,

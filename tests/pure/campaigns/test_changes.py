@@ -1,6 +1,7 @@
 """What a version changed in the one before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from campaigns.pure.changes import MOST_LINES, Line, changed_lines
 
@@ -10,6 +11,7 @@ class Words:
     letter: str
     subject: str = "S"
     preheader: str = "P"
+    ab_test: dict[str, Any] = field(default_factory=dict)
 
 
 def test_changed_lines_stand_between_their_neighbours() -> None:
