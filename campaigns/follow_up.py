@@ -17,10 +17,11 @@ Whom = Campaign.Whom
 def offers(campaign: Campaign, report: Report) -> list[tuple[str, str, int]]:
     """(whom, its words, people) of what somebody may go on with, from counters; only where it was counted."""
     sum, found = report.sum, []
-    if campaign.track_clicks:
+    named = not report.progress.mailing.totals_only
+    if campaign.track_clicks and named:
         clicked = sum.n(Event.Kind.CLICKED)
         found += [(Whom.NOT_CLICKED, sum.accepted - clicked), (Whom.CLICKED, clicked)]
-    if campaign.track_opens:
+    if campaign.track_opens and named:
         found.append((Whom.NOT_OPENED, sum.accepted - sum.n(Event.Kind.OPENED)))
     found.append((Whom.NOT_REACHED, sum.n(*AGAIN)))
     return [(str(whom), str(whom.label), n) for whom, n in found if n > 0]
@@ -30,6 +31,8 @@ def begin(*, now: datetime, campaign: Campaign, mailing: Mailing, whom: str, by:
     """A copy as a draft, to these people of the same lists. Raises ValueError for nobody in particular."""
     if not Whom(whom):
         raise ValueError("Say to whom.")
+    if mailing.totals_only and Whom(whom) != Whom.NOT_REACHED:
+        raise ValueError("It was counted without names.")
     with transaction.atomic():
         copy = content.duplicate(now=now, campaign=campaign, by=by)
         name = f"{campaign.name[:150]}, to those {Whom(whom).label} it"

@@ -13,6 +13,7 @@ from campaigns.content import current
 from campaigns.models import Campaign, Revision
 from campaigns.preflight import must_fix
 from campaigns.variants import ab_test_of, variants_of
+from reputation.workspace import workspace
 from sending.models import Mailing, Stream
 from sending.press import Chosen, NewMailing, choose, press
 from sending.wake import plan_soon
@@ -105,6 +106,7 @@ def _new(campaign: Campaign, content: Revision) -> NewMailing:
         included_lists=lists_of(campaign)[0],
         per_hour=campaign.per_hour,
         overflow=campaign.overflow,
+        totals_only=workspace().totals_only,
         first_part=True,
         split=ab_test.split if ab_test else None,
     )

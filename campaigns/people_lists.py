@@ -50,6 +50,7 @@ _OUTCOMES = {
 }
 _EVENTS = {"opened", "clicked", "unsubscribed", "complained", "bounced_later"}
 _BY_MACHINE = {"opened_by_machine", "clicked_by_machine"}
+VISITS = {"opened", "clicked", *_BY_MACHINE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to",
             "track_opens",
             "track_clicks",
+            "totals_only",
             "writes_to_canada",
             "second_person_sends",
             "second_factor_required",
@@ -244,6 +245,7 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": _("Answers to letters are forwarded to"),
             "track_opens": _("Count opens"),
             "track_clicks": _("Count clicks"),
+            "totals_only": _("Count opens and clicks without names"),
             "writes_to_canada": _("We write to people in Canada"),
             "second_person_sends": _("Only approvers and admins send"),
             "second_factor_required": _("Everybody needs a second factor"),
@@ -259,6 +261,10 @@ class WorkspaceForm(forms.ModelForm[Workspace]):
             "reply_forward_to": _("Empty: answers are kept and counted, nobody gets them."),
             "track_opens": _("A tiny picture in each letter. From the next launch on."),
             "track_clicks": _("Links lead through this system. From the next launch on."),
+            "totals_only": _(
+                "Reports say how many, and nobody can look up who: it is not kept. So nobody can be written to because "
+                "they did or did not click. From the next launch on."
+            ),
             "writes_to_canada": _(
                 "Whoever did not agree is left out two years after they bought, six months after they asked."
             ),

@@ -28,6 +28,7 @@ class Workspace(models.Model):
     reply_forward_to = models.EmailField(blank=True)
     track_opens = models.BooleanField(default=True)
     track_clicks = models.BooleanField(default=True)
+    totals_only = models.BooleanField(default=False)
     writes_to_canada = models.BooleanField(default=False)
     second_factor_required = models.BooleanField(default=False)
     second_person_sends = models.BooleanField(default=False)

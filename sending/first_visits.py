@@ -14,11 +14,13 @@ class OverTime(NamedTuple):
     later: int
 
 
-# One entry of the index for each visit; programs do not count.
+# One entry of the index for each visit; programs do not count. Without names a row is a first visit, to the hour.
 _FIRST = """
 SELECT least(greatest(floor(extract(epoch FROM first - %(begin)s) / %(seconds)s), 0), %(n)s)::int AS stretch, count(*)
 FROM (SELECT min(at) AS first FROM sending_event
-      WHERE mailing_id = %(mailing)s AND kind = %(kind)s AND NOT by_machine GROUP BY delivery) visits
+      WHERE mailing_id = %(mailing)s AND kind = %(kind)s AND NOT by_machine AND delivery > 0 GROUP BY delivery
+      UNION ALL SELECT at FROM sending_event
+      WHERE mailing_id = %(mailing)s AND kind = %(kind)s AND NOT by_machine AND delivery <= 0 AND link IS NULL) visits
 GROUP BY 1
 """
 

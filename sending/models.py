@@ -145,6 +145,8 @@ class Mailing(models.Model):
     overflow = models.BooleanField(null=True, blank=True)
     # Which of its messages those get who waited for the winner of its test.
     winner = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Opens and clicks are counted without names under this (unnamed_visits.py). None: with names; empty: thrown away.
+    visit_salt = models.BinaryField(max_length=32, null=True, editable=False)
     total = models.PositiveIntegerField(default=0)
     n_excluded = models.PositiveIntegerField(default=0)
     # The same by reason.
@@ -158,6 +160,11 @@ class Mailing(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def totals_only(self) -> bool:
+        """Opens and clicks say how many, and never who."""
+        return self.visit_salt is not None
 
     def message_of(self, variant: int) -> int:
         """The message of a delivery with this variant; the first stands for a winner that is not known yet."""

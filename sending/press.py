@@ -15,6 +15,7 @@ from sending.lane_totals import make_and_lock
 from sending.models import Mailing, MailingMessage, SplitTest, Stream
 from sending.pure.guard import canaries
 from sending.pure.split import REST, Split, in_test
+from sending.unnamed_visits import new_salt
 
 # Sites with fewer people than this share one lane, so that fifty thousand tiny sites are not fifty thousand batches.
 TAIL_BELOW = 50
@@ -37,6 +38,8 @@ class NewMailing:
     deadline: datetime | None = None
     per_hour: int | None = None
     overflow: bool | None = None
+    # Are opens and clicks counted without names (unnamed_visits.py)?
+    totals_only: bool = False
     is_test: bool = False
     is_open: bool = False
     # Does a small random part go first at every large provider, and the rest when it is judged (guard.py)?
@@ -155,6 +158,7 @@ def _mailing(now: datetime, new: NewMailing) -> tuple[Mailing, bool]:
             "deadline": new.deadline,
             "per_hour": new.per_hour,
             "overflow": new.overflow,
+            "visit_salt": new_salt() if new.totals_only else None,
             "state": Mailing.State.RUNNING,
             "state_since": now,
             "launched_at": now,

@@ -45,13 +45,21 @@ WITH tested AS MATERIALIZED (
     SELECT delivery, bool_or(kind = 'opened') AS opened, bool_or(kind = 'clicked') AS clicked,
            bool_or(kind = 'unsubscribed') AS left_it, bool_or(kind = 'complained') AS complained
     FROM sending_event WHERE mailing_id = %(mailing)s AND NOT by_machine
-     AND kind IN ('opened', 'clicked', 'unsubscribed', 'complained') GROUP BY delivery
+     AND kind IN ('opened', 'clicked', 'unsubscribed', 'complained') AND delivery > 0 GROUP BY delivery
+), unnamed AS (
+    SELECT (-1 - delivery)::smallint AS variant, count(*) FILTER (WHERE kind = 'opened') AS opened,
+           count(*) FILTER (WHERE kind = 'clicked') AS clicked
+    FROM sending_event WHERE mailing_id = %(mailing)s AND NOT by_machine AND kind IN ('opened', 'clicked')
+     AND delivery <= 0 AND link IS NULL GROUP BY 1
 ), got AS (
     SELECT DISTINCT delivery FROM sending_outcome WHERE mailing_id = %(mailing)s AND kind = 'accepted'
 )
-SELECT t.variant, count(*), count(got.delivery), count(*) FILTER (WHERE did.opened),
-       count(*) FILTER (WHERE did.clicked), count(*) FILTER (WHERE did.left_it), count(*) FILTER (WHERE did.complained)
-FROM tested t LEFT JOIN got ON got.delivery = t.id LEFT JOIN did ON did.delivery = t.id GROUP BY t.variant
+SELECT t.variant, count(*), count(got.delivery),
+       count(*) FILTER (WHERE did.opened) + coalesce(max(unnamed.opened), 0),
+       count(*) FILTER (WHERE did.clicked) + coalesce(max(unnamed.clicked), 0),
+       count(*) FILTER (WHERE did.left_it), count(*) FILTER (WHERE did.complained)
+FROM tested t LEFT JOIN got ON got.delivery = t.id LEFT JOIN did ON did.delivery = t.id
+     LEFT JOIN unnamed ON unnamed.variant = t.variant GROUP BY t.variant
 """
 
 

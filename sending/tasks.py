@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from sending import alerts, partitions, plan, sweeping
+from sending import alerts, partitions, plan, sweeping, unnamed_visits
 from sending import transmit as transmitting
 from sending import try_mailboxes as mailboxes
 from sending import undo_imports as undoing
@@ -43,8 +43,10 @@ def sweep_inbound() -> None:
 
 @shared_task(ignore_result=True)
 def keep_partitions() -> None:
-    """Make the parts of the tables that will be needed, drop those that are old."""
-    partitions.keep(now=timezone.now())  # clock: entry
+    """Make the parts of the tables that will be needed, drop those that are old, and salts with them."""
+    now = timezone.now()  # clock: entry
+    partitions.keep(now=now)
+    unnamed_visits.throw_salts_away(now=now)
 
 
 @shared_task(ignore_result=True)

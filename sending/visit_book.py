@@ -2,7 +2,8 @@
 
 Every visit is kept as an event. The first click (or open) of a delivery by a person counts for the mailing, and says
 that this person is engaged; a delivery that only programs visited is counted apart; a link counts each person once.
-What came first is read from the rows, so whoever writes visits of a mailing holds its lock until the commit.
+Mailings that count without names keep less (unnamed_visits.py). What came first is read from the rows, so whoever
+writes visits of a mailing holds its lock until the commit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,9 @@ from django.db import connection, transaction
 from audiences.activity import engaged
 from sending.array_literals import numbers, stamps, texts, uuids
 from sending.facts import same_event
+from sending.models import Mailing
+from sending.unnamed_visits import NO_SALT
+from sending.unnamed_visits import WRITE as WRITE_UNNAMED
 
 
 class Visit(NamedTuple):
@@ -100,14 +104,27 @@ def write(visits: Sequence[Visit]) -> int:
     in_order = sorted(visits, key=lambda visit: visit.mailing)
     by_mailing = {mailing: list(those) for mailing, those in groupby(in_order, lambda visit: visit.mailing)}
     first_seen: list[tuple[int, datetime]] = []
+    unnamed = 0
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_LOCK, [numbers(by_mailing)])
+        salts = _salts(by_mailing)
         for mailing, those in by_mailing.items():
-            cursor.execute(_WRITE, _params(mailing, those))
-            first_seen += cursor.fetchall()
+            salt = salts.get(mailing)
+            if salt is None:
+                cursor.execute(_WRITE, _params(mailing, those))
+                first_seen += cursor.fetchall()
+            elif salt != NO_SALT:
+                cursor.execute(WRITE_UNNAMED, {**_params(mailing, those), "salt": salt})
+                unnamed += (cursor.fetchone() or (0,))[0]
         # Last: its row locks are those an unsubscription may wait for.
         engaged(at=_earliest(first_seen))
-    return len(first_seen)
+    return len(first_seen) + unnamed
+
+
+def _salts(mailings: Iterable[int]) -> dict[int, bytes]:
+    """Of the mailings that count without names."""
+    found = Mailing.objects.filter(pk__in=list(mailings)).exclude(visit_salt=None).values_list("pk", "visit_salt")
+    return {pk: bytes(salt or NO_SALT) for pk, salt in found}
 
 
 def write_in_passing(visits: Sequence[Visit]) -> int:

@@ -1,5 +1,6 @@
 """Bars, paces and short times as the pages of campaigns draw them."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,19 +11,22 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, pgettext
 
+from campaigns.people_lists import VISITS
 from campaigns.pure import lane_words
 from campaigns.pure.definitions import DEFINITIONS
 from campaigns.pure.findings import Finding, Place
 from campaigns.setup_steps import Step
+from sending.models import Mailing
 from sending.progress import LaneProgress
 from words import moment
 
 register = template.Library()
 
 TICKS = 24
+_ANCHOR = re.compile(r"</?a\b[^>]*>")
 # The bar's parts from the left: CSS class and the lane's figure.
 PARTS = (("done", "accepted"), ("bounce", "bounced"), ("skip", "not_sent"), ("retry", "unknown"))
 _PAGES = {
@@ -61,6 +65,18 @@ def define(key: str) -> dict[str, str]:
     """A question mark that says what a number counts."""
     title, words = DEFINITIONS[key]
     return {"key": key, "title": gettext(title), "words": gettext(words)}
+
+
+@register.filter
+def names(mailing: Mailing, topic: str) -> bool:
+    """Are there names behind this number of a mailing?"""
+    return topic not in VISITS or not mailing.totals_only
+
+
+@register.filter
+def linked(said: str, mailing: Mailing) -> str:
+    """Words about opens or clicks, with their links only where these have names."""
+    return said if names(mailing, "clicked") else mark_safe(_ANCHOR.sub("", said))  # noqa: S308 (markup taken out)
 
 
 # A page that looks again every two seconds draws the same bars, ticks and marks over and over.

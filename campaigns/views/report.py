@@ -53,7 +53,7 @@ def go_on(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """A draft to those of its people who did, or did not do, something."""
     campaign, mailing = launched_or_404(campaign_id)
     now, whom = timezone.now(), request.POST.get("whom", "")  # clock: entry
-    if whom not in Campaign.Whom or not whom:
+    if whom not in Campaign.Whom or not whom or (mailing.totals_only and whom != Campaign.Whom.NOT_REACHED):
         raise Http404
     made = follow_up.begin(now=now, campaign=campaign, mailing=mailing, whom=whom, by=acting(request))
     messages.success(request, _("A draft with the same letter. Give it a subject of its own; it is not scheduled."))

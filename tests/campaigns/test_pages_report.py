@@ -16,12 +16,14 @@ from campaigns.launch import launch
 from campaigns.models import Campaign
 from campaigns.pure.definitions import DEFINITIONS
 from config.roles import Role
+from reputation.models import Workspace
 from sending import answers, visit_book
 from sending.first_visits import over_time
 from sending.models import Delivery, Event, Mailing, MailingCount, MailingLane
 from sending.visit_book import Visit
 from tests.campaigns.test_report import settle
 from tests.campaigns.world import colleague, ready_campaign
+from tests.cast import shop
 from tests.visitors import visitor
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +203,29 @@ def test_the_report_asks_as_many_questions_whatever_happened(client, campaign, d
     page(client, campaign)
     with django_assert_max_num_queries(22):
         page(client, campaign)
+
+
+def test_where_visits_have_no_names_the_report_says_so_and_leads_to_nobody(now: datetime, client: Client) -> None:
+    shop()
+    Workspace.objects.update(totals_only=True)
+    campaign = sent_campaign(now)
+    visited(campaign, now)
+    page = client.get(f"/campaigns/{campaign.pk}/report/").content.decode()
+    assert "counted without names" in page
+    for topic in ("clicked", "clicked_by_machine", "opened", "opened_by_machine"):
+        there = f"/campaigns/{campaign.pk}/people/{topic}/"
+        assert there not in page
+        answer = client.get(there).content.decode()
+        assert "counted without names" in answer and "@" not in answer.split("<main")[1]
+    assert f"/campaigns/{campaign.pk}/people/accepted/" in page
+    assert 'value="clicked"' not in page and 'value="not_clicked"' not in page
+    assert client.post(f"/campaigns/{campaign.pk}/report/go-on/", {"whom": "not_clicked"}).status_code == 404
+
+
+def test_with_names_it_leads_to_each_of_them(now: datetime, client: Client) -> None:
+    campaign = sent_campaign(now)
+    visited(campaign, now)
+    page = client.get(f"/campaigns/{campaign.pk}/report/").content.decode()
+    assert "counted without names" not in page
+    for topic in ("clicked", "clicked_by_machine", "opened", "opened_by_machine"):
+        assert f'href="/campaigns/{campaign.pk}/people/{topic}/' in page
