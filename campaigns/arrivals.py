@@ -25,7 +25,7 @@ def arrivals_of(*, now: datetime, zone: ZoneInfo, progress: Progress) -> dict[st
         lane.provider: lane.waiting for lane in progress.lanes if lane.waiting > 0 and not (lane.paused or lane.stopped)
     }
     # What a person changes shows at once.
-    key = f"arrivals:{mailing.pk}:{mailing.per_hour}:{','.join(sorted(left))}"
+    key = f"arrivals:{mailing.pk}:{mailing.per_hour}:{mailing.winner}:{','.join(sorted(left))}"
     ends: dict[str, datetime | None] | None = cache.get(key)
     if ends is None:
         ends = ends_of(now=now, zone=zone, mailing=mailing, left=left)

@@ -2,23 +2,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import Q
 
 from campaigns.audience import Crowd
+from campaigns.content import current
 from campaigns.models import Campaign
+from campaigns.variants import ab_test_of
 from reputation.budgets import ALL, whose
 from reputation.models import Budget as BudgetRow
 from reputation.pure.warmup import USED, WEEKEND
 from reputation.warmup import ladder_of
 from sending.capacity import Capacity, Choice, capacity
-from sending.models import Mailing, MailingLane
+from sending.models import Mailing, MailingLane, SplitTest
 from sending.press import TAIL_BELOW
 from sending.pure.forecast import Coming, Ladder, ProviderForecast, forecast
 from sending.pure.guard import AT_LATEST, SETTLE, first_part
 from sending.pure.lanes import Demand
+from sending.pure.split import BEGINS_AT_LATEST, By
 from sending.pure.windows import Budget
 from sending.waiting import waiting
 
@@ -30,11 +34,14 @@ OTHERS = "(others)"
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """By provider, the largest first. `routes`: how many its pool has; `overflows`: may the next take what the first
-    cannot? `done_at` is the last one's end, None while one of them has none."""
+    cannot? `winner_at`: about when the winner of an A/B test goes out, at once for who chooses it `by_hand`. `done_at`
+    is the last one's end, None while one of them has none."""
 
     rows: list[ProviderForecast]
     routes: int = 0
     overflows: bool = False
+    winner_at: datetime | None = None
+    by_hand: bool = False
 
     @property
     def done_at(self) -> datetime | None:
@@ -66,14 +73,23 @@ def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Cam
         per_hour=campaign.per_hour,
         overflow=campaign.overflow,
     )
+    by_provider, begins = with_tail(crowd.by_provider), max(now, starts_at)
+    firsts = {provider: 0 if provider == "unknown" else first_part(people) for provider, people in by_provider.items()}
+    ab_test, winner_at = ab_test_of(current(campaign)), None
+    share = ab_test.split.share if ab_test else 100
     ours = [
-        _Share(provider, people, 0 if provider == "unknown" else first_part(people))
-        for provider, people in with_tail(crowd.by_provider).items()
+        _Share(provider, (n := people - people * (100 - share) // 100), min(firsts[provider], n), begins)
+        for provider, people in by_provider.items()
     ]
-    rows = _run(now, zone, us, ours, begins=max(now, starts_at))
+    if ab_test and share < 100:
+        # Who chooses by hand is taken to choose at once.
+        wait = timedelta() if ab_test.split.by is By.HAND else ab_test.split.wait / settings.TIME_FACTOR
+        winner_at = _test_is_out(now, zone, us, ours, begins) + wait
+        ours += [_Share(one.provider, by_provider[one.provider] - one.people, 0, winner_at) for one in ours]
+    rows = _run(now, zone, us, ours)
     routes = campaign.pool.members.filter(route__active=True).count()
     ours_only = sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total)
-    return Outlook(ours_only, routes, _overflows(us))
+    return Outlook(ours_only, routes, _overflows(us), winner_at, by_hand=bool(ab_test and ab_test.split.by is By.HAND))
 
 
 def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[str, int]) -> dict[str, datetime | None]:
@@ -81,13 +97,34 @@ def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[st
 
     By the planner's own arithmetic, like the outlook before the start: today's limits, warm-up, and who sends beside.
     """
-    held_back = _held_back([mailing.pk])
-    ours = [
-        _Share(provider, n, max(0, n - back) if (back := held_back.get((mailing.pk, provider), 0)) else 0)
-        for provider, n in left.items()
-        if n > 0
-    ]
-    return {row.provider: row.finishes_at for row in _run(now, zone, mailing, ours) if row.provider != OTHERS}
+    ours, rest = [], []
+    behind = _waiting_behind(mailing)
+    for provider, n in left.items():
+        back, for_winner = behind.get(provider, (0, 0))
+        soon = max(0, n - for_winner)
+        ours.append(_Share(provider, soon, max(0, soon - back) if back else 0))
+        rest += [_Share(provider, n - soon)] if n > soon else []
+    then = _winner_goes(now, zone, mailing, ours) if rest else now
+    if then is not None:
+        ours += [replace(share, begins=then) for share in rest]
+    ends = {row.provider: row.finishes_at for row in _run(now, zone, mailing, ours) if row.provider != OTHERS}
+    return ends | ({share.provider: None for share in rest} if then is None else {})
+
+
+def _winner_goes(now: datetime, zone: ZoneInfo, mailing: Mailing, ours: Sequence["_Share"]) -> datetime | None:
+    """When those who wait for the winner of a test begin; None while that is a person's choice."""
+    test = SplitTest.objects.get(pk=mailing.pk)
+    if test.by == By.HAND:
+        return None
+    out = test.tested_at or _test_is_out(now, zone, mailing, ours, mailing.first_sent_at or now)
+    return max(now, out + test.wait / settings.TIME_FACTOR)
+
+
+def _test_is_out(now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence["_Share"], begins: datetime) -> datetime:
+    """When the test part will have left, or will be waited for no longer."""
+    ends = [row.finishes_at for row in _run(now, zone, us, ours) if row.provider != OTHERS]
+    at_latest = begins + BEGINS_AT_LATEST / settings.TIME_FACTOR
+    return min(at_latest, max([end or at_latest for end in ends], default=now))
 
 
 def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
@@ -101,16 +138,16 @@ def with_tail(by_provider: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What waits at a provider; `first` of them go first, and the others wait for their answers (0: all at once)."""
+    """What waits at a provider; `first` of them go first, and the others wait for their answers (0: all at once).
+    Nobody of them goes before `begins`."""
 
     provider: str
     people: int
     first: int = 0
+    begins: datetime | None = None
 
 
-def _run(
-    now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence[_Share], begins: datetime | None = None
-) -> Sequence[ProviderForecast]:
+def _run(now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence[_Share]) -> Sequence[ProviderForecast]:
     """Run us and everybody else who is sending, with all budgets that any of us spends from."""
     others = {row.pk: row for row in _running() if row.pk != us.pk}
     places = waiting(now=now, mailings=others) if others else {}
@@ -129,7 +166,9 @@ def _run(
         for place, amount in places.items()
     ]
     demand += [
-        _coming(known, us, one.provider, one.people, label=one.provider, first=one.first, begins=begins) for one in ours
+        _coming(known, us, one.provider, one.people, label=one.provider, first=one.first, begins=one.begins)
+        for one in ours
+        if one.people > 0
     ]
     ladders = _ladders(known.budgets)
     return forecast(
@@ -146,10 +185,10 @@ def _running() -> Iterable[Mailing]:
     return Mailing.objects.filter(state=Mailing.State.RUNNING).select_related("pool", "sending_domain")
 
 
-def _held_back(mailings: Sequence[int]) -> dict[tuple[int, str], int]:
-    """Who waits for the answers of a first part, by mailing and provider."""
-    lanes = MailingLane.objects.filter(mailing__in=mailings, held_back__gt=0)
-    return {(mailing, at): n for mailing, at, n in lanes.values_list("mailing", "provider", "held_back")}
+def _waiting_behind(mailing: Mailing) -> dict[str, tuple[int, int]]:
+    """By provider: who waits for the answers of a first part, and who for the winner of a test."""
+    lanes = MailingLane.objects.filter(Q(held_back__gt=0) | Q(for_winner__gt=0), mailing=mailing)
+    return {provider: (back, rest) for provider, back, rest in lanes.values_list("provider", "held_back", "for_winner")}
 
 
 def _coming(

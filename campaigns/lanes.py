@@ -176,6 +176,7 @@ def _facts(mailing: Mailing, lane: LaneProgress, known: Sequence[Advice], *, all
         stopped_early=lane.stopped,
         first_part=lane.canary,
         held_back=lane.held_back,
+        for_winner=lane.for_winner,
         waiting=lane.waiting,
         retrying=lane.retrying,
         next_retry_at=lane.next_retry_at,

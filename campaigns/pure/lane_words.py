@@ -23,6 +23,7 @@ class Facts:
     stopped_early: bool = False
     first_part: int = 0
     held_back: int = 0
+    for_winner: int = 0
     waiting: int = 0
     retrying: int = 0
     next_retry_at: datetime | None = None
@@ -147,6 +148,9 @@ def _by_limits(facts: Facts, now: datetime, zone: ZoneInfo) -> Said:
     if facts.connections:
         over = ngettext("Over %(n)s connection.", "Over %(n)s connections.", facts.connections)
         return Said("live", "send", _("Sending"), f"{over % {'n': facts.connections}} {again}".strip())
+    if facts.for_winner and facts.waiting - facts.retrying <= facts.for_winner:
+        waits = ngettext("%(n)s waits for the winner.", "%(n)s wait for the winner.", facts.for_winner)
+        return Said("live", "flask", _("A/B test"), f"{waits % {'n': number(facts.for_winner)}} {again}".strip())
     if facts.hour_used is not None:
         full = _("%(n)s an hour is the limit; it goes on soon.") % {"n": number(facts.hour_used)}
         return Said("wait", "hourglass", _("This hour is full"), full)

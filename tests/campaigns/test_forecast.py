@@ -4,18 +4,23 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.urls import reverse
 
+from campaigns import content
 from campaigns.audience import Crowd
-from campaigns.forecast import _ladder, outlook, with_tail
+from campaigns.forecast import _ladder, ends_of, outlook, with_tail
 from campaigns.launch import launch
 from campaigns.models import Campaign
+from campaigns.pure.variants import AbTest, Variant
 from reputation import budgets, plans, warmup
 from reputation.budgets import budgets_for, limits_of
 from reputation.models import Budget
+from sending.models import SplitTest
+from sending.pure.split import By, Split
 from tests.campaigns.world import ready_campaign
 from tests.visitors import colleague
 
 pytestmark = pytest.mark.django_db
 ZONE = ZoneInfo("Europe/Warsaw")
+HOURS = timedelta(hours=4)
 
 
 def crowd(**by_provider: int) -> Crowd:
@@ -163,3 +168,48 @@ def test_the_audience_s_page_says_when_everyone_would_have_it(now: datetime) -> 
 def test_without_route_or_people_there_is_nothing_to_foresee(now: datetime) -> None:
     assert not ahead(now, Campaign(name="Empty"), google=5).rows
     assert not ahead(now, ready_campaign(now)).rows
+
+
+def with_ab_test(now: datetime, **split) -> Campaign:
+    campaign = ready_campaign(now)
+    campaign.refresh_from_db()
+    ab_test = AbTest((Variant(subject="Another"),), Split(**{"share": 20, "by": By.CLICKS, "wait": HOURS, **split}))
+    content.set_ab_test(now=now, campaign_id=campaign.pk, based_on=campaign.rev, ab_test=ab_test, by=None)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def test_the_rest_waits_for_the_winner_of_a_test(now: datetime) -> None:
+    found = ahead(now, with_ab_test(now), google=1000)
+    assert found.winner_at is not None and found.done_at is not None
+    assert HOURS < found.winner_at - now < HOURS + timedelta(hours=1)
+    assert found.winner_at < found.done_at < found.winner_at + timedelta(hours=2)
+    assert [row.total for row in found.rows] == [1000]
+    everybody = ahead(now, with_ab_test(now, share=100), google=1000)
+    assert everybody.winner_at is None and everybody.done_at and everybody.done_at - now < timedelta(hours=2)
+    by_hand = ahead(now, with_ab_test(now, by=By.HAND), google=1000)
+    assert by_hand.by_hand and by_hand.winner_at and by_hand.winner_at - now < timedelta(hours=1)
+
+
+def test_a_provider_that_takes_few_holds_the_winner_up_for_a_day_at_most(now: datetime) -> None:
+    limited(now, "gmx", per_day=40, per_hour=None)
+    found = ahead(now, with_ab_test(now), google=1000, gmx=1000)
+    assert found.winner_at == now + timedelta(days=1) + HOURS
+
+
+def test_under_way_the_end_follows_the_choice(now: datetime) -> None:
+    campaign = with_ab_test(now, share=50)
+    Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
+    mailing = launch(now=now, campaign_id=campaign.pk)
+    assert mailing is not None
+    left = {lane.provider: lane.total for lane in mailing.lanes.all()}
+
+    def ends() -> list[datetime | None]:
+        return list(ends_of(now=now, zone=ZONE, mailing=mailing, left=left).values())
+
+    assert all(end and now + HOURS < end < now + 3 * HOURS for end in ends())
+    mailing.split_test.tested_at = now - timedelta(hours=3)
+    mailing.split_test.save(update_fields=["tested_at"])
+    assert any(end and end < now + timedelta(hours=2) for end in ends())
+    SplitTest.objects.update(by=By.HAND)
+    assert set(ends()) == {None}

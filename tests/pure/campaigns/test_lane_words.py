@@ -35,6 +35,9 @@ def at(hour: int, minute: int = 0, day: int = 24) -> datetime:
             "Held",
             "Until Wed 25 Nov, 09:00. Their help desk asked us to.",
         ),
+        ({"for_winner": 9}, "A/B test", "9 wait for the winner."),
+        ({"for_winner": 8, "connections": 1}, "Sending", "Over 1 connection."),
+        ({"for_winner": 8, "retrying": 0}, "Waiting for its turn", ""),
         ({"closed": True, "reason": "Blocklisted"}, "Held", "Until an admin opens it again. Blocklisted."),
         (
             {"share": 0.5, "reason": ASKED, "connections": 1},
