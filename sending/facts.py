@@ -1,11 +1,14 @@
 """Facts about a delivery that are told later: one row each, and the one that counts is told apart by its key."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from django.db import connection
 
+# So long after a message left, what comes back about it still counts: a bounce out of a stuck queue, the complaint of
+# somebody who comes back from a long leave. Later ones are a thousandth, and what backscatter and replays are made of.
+LATE_FOR = timedelta(days=90)
 # Names of facts that may be told twice but count once.
 SAME_EVENT = UUID("b1d4f2a6-7c0e-4a52-9d4b-2f6a4b0c9e11")
 # Test mail means nothing, and what is no longer kept has no counters.

@@ -18,7 +18,7 @@ from reputation.pure.reactions import REACTIONS
 from reputation.pure.replies import Verdict, normalise_reply
 from reputation.workspace import zone
 from sending import decisions, hearing, settle, storms, visit_book
-from sending.facts import Fact, count_once
+from sending.facts import LATE_FOR, Fact, count_once
 from sending.models import Batch, Delivery, Event, Mailing, Outcome, OutcomeKind, Route
 from sending.pure.dialogue import SmtpReply
 from sending.settle import Settled
@@ -26,7 +26,7 @@ from sending.storms import Gone
 from sending.visit_book import Visit
 
 # A report is believed for so long after the message was accepted: old tokens are what backscatter is made of.
-BELIEVED_FOR = timedelta(days=30)
+BELIEVED_FOR = LATE_FOR
 # An outcome may still be on its way from the worker when a quick receiver reports.
 SETTLED_WITHIN = timedelta(minutes=10)
 

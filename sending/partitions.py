@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from sending.facts import LATE_FOR
+
 log = logging.getLogger(__name__)
 
 # Mailings in a block, and whole blocks that lie ready behind the one in use.
@@ -21,7 +23,7 @@ WIDTH = 500
 AHEAD = 3
 PARENTS = ("sending_delivery", "sending_outcome")
 # Reports come for weeks, and readers look into old mail: a block that was told something so lately is still in use.
-QUIET_FOR = timedelta(days=30)
+QUIET_FOR = LATE_FOR
 
 _LATEST = "SELECT last_value FROM sending_mailing_id_seq"
 _ATTACHED = """

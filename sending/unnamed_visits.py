@@ -7,17 +7,17 @@ more, and then nobody can.
 """
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 
+from sending.facts import LATE_FOR
 from sending.models import Mailing
 
 SALT_BYTES = 32
 # Later visits of such a mailing are not counted: nobody could tell any more whether they were counted before.
-COUNTED_FOR = timedelta(days=90)
+COUNTED_FOR = LATE_FOR
 NO_SALT = b""
-
 
 
 def _print(parts: str) -> str:

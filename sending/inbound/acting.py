@@ -17,7 +17,7 @@ NOBODY = leaving.Evidence(ip=None, user_agent="")
 _DOUBTS = {
     "not_settled": "It is about a message that was never sent.",
     "not_sent": "It is about a message that was never accepted.",
-    "too_old": "It is about a message of more than 30 days ago.",
+    "too_old": "It is about a message of more than 90 days ago.",
 }
 
 

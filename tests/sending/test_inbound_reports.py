@@ -268,10 +268,19 @@ def test_a_report_about_a_letter_that_never_left_changes_nothing(now: datetime, 
 
 def test_a_report_about_an_old_letter_changes_nothing(now: datetime) -> None:
     mailing = campaign(now)
-    (delivery,) = accepted(mailing, at=now - timedelta(days=31))
+    (delivery,) = accepted(mailing, at=now - timedelta(days=91))
     letter = written(mailing, delivery, now=now)
     assert take_in(bounce_of(letter, now=now), rcpt=letter.mail_from, now=now).kind == "too_old"
     assert nothing_happened()
+
+
+def test_a_report_counts_for_ninety_days(now: datetime) -> None:
+    mailing = campaign(now)
+    (delivery,) = accepted(mailing, at=now - timedelta(days=89))
+    letter = written(mailing, delivery, now=now)
+    assert take_in(bounce_of(letter, now=now), rcpt=letter.mail_from, now=now).kind == "bounce"
+    assert Event.objects.get(kind="bounced").delivery == delivery.id
+    assert MailingCount.objects.get(mailing=mailing, kind="bounced").n == 1
 
 
 def test_a_report_that_is_quicker_than_the_outcome_waits_for_it(now: datetime) -> None:

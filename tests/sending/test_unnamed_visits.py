@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from audiences.models import Subscriber
-from sending import visit_book
+from sending import split_test, visit_book
 from sending.first_visits import over_time
-from sending.models import Event, LinkCount, Mailing, MailingCount
+from sending.models import Event, LinkCount, Mailing, MailingCount, SplitTest
 from sending.unnamed_visits import COUNTED_FOR, throw_salts_away
 from sending.visit_book import Visit
 from tests.cast import deliveries, newsletter, people, pressed
+from tests.sending.test_split_test import split_to
 
 MINUTE = timedelta(minutes=1)
 
@@ -95,3 +96,13 @@ def test_the_salt_goes_when_nothing_is_counted_any_more_and_later_visits_leave_n
     assert bytes(mailing.visit_salt or b"?") == b"?" and mailing.totals_only
     assert visit_book.write([Visit(mailing.pk, one.id, "clicked", now + COUNTED_FOR, 0)]) == 0
     assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_test_of_variants_is_tallied_without_names(now: datetime) -> None:
+    mailing = split_to(100, now, totals_only=True)
+    tested = [row for row in deliveries(mailing) if row.variant == 1][:4]
+    visit_book.write([Visit(mailing.pk, row.id, "clicked", now, 0) for row in tested])
+    visit_book.write([Visit(mailing.pk, row.id, "opened", now) for row in tested[:3]])
+    found = split_test.tallies_of(SplitTest.objects.get(pk=mailing.pk))
+    assert [(tally.opened, tally.clicked) for tally in found] == [(0, 0), (3, 4)]
