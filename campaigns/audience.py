@@ -110,6 +110,12 @@ def crowd_by(audience: Audience) -> Crowd:
     return Crowd(found.total, found.recipients, found.left_out, provider_shares(domains))
 
 
+def people_by(audience: Audience, field: str) -> list[tuple[str, str, int]]:
+    """How many recipients there are by what stands in a field (empty: nothing) and by domain."""
+    rest = "JOIN audiences_subscriber s ON s.id = people.subscriber_id WHERE people.reason IS NULL GROUP BY 1, 2"
+    return _read(audience, "coalesce(s.fields ->> %(field)s, ''), people.domain, count(*)", rest, field=field)
+
+
 def headcount_of(audience: Audience) -> Headcount:
     """The same where nobody asks about providers."""
     return _headcount(_read(audience, "reason, count(*)", "GROUP BY 1"))

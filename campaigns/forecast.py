@@ -10,13 +10,16 @@ from django.db.models import Q
 
 from campaigns.audience import Crowd
 from campaigns.content import current
+from campaigns.hours import LocalPlan
 from campaigns.models import Campaign
+from campaigns.pure.variants import AbTest
 from campaigns.variants import ab_test_of
 from reputation.budgets import ALL, whose
 from reputation.models import Budget as BudgetRow
 from reputation.pure.warmup import USED, WEEKEND
 from reputation.warmup import ladder_of
 from sending.capacity import Capacity, Choice, capacity
+from sending.hours import later
 from sending.models import Mailing, MailingLane, SplitTest
 from sending.press import TAIL_BELOW
 from sending.pure.forecast import Coming, Ladder, ProviderForecast, forecast
@@ -58,11 +61,19 @@ class Outlook:
         return [row for row in self.rows if row.finishes_at is None]
 
 
-def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Campaign, crowd: Crowd) -> Outlook:
+def outlook(
+    *,
+    now: datetime,
+    starts_at: datetime,
+    zone: ZoneInfo,
+    campaign: Campaign,
+    crowd: Crowd,
+    local: LocalPlan | None = None,
+) -> Outlook:
     """A handful of queries, whatever the size of the crowd. Empty without a route or without anybody to send to.
 
     Whoever sends already is run from now on, and we join at our start: what they spend is out of our way, and a warm-up
-    that nobody uses until then stands still.
+    that nobody uses until then stands still. `local`: everybody at an hour of theirs.
     """
     if campaign.pool is None or campaign.sending_domain is None or not crowd.recipients:
         return Outlook([])
@@ -73,23 +84,51 @@ def outlook(*, now: datetime, starts_at: datetime, zone: ZoneInfo, campaign: Cam
         per_hour=campaign.per_hour,
         overflow=campaign.overflow,
     )
-    by_provider, begins = with_tail(crowd.by_provider), max(now, starts_at)
-    firsts = {provider: 0 if provider == "unknown" else first_part(people) for provider, people in by_provider.items()}
+    begins = max(now, starts_at)
     ab_test, winner_at = ab_test_of(current(campaign)), None
-    share = ab_test.split.share if ab_test else 100
-    ours = [
-        _Share(provider, (n := people - people * (100 - share) // 100), min(firsts[provider], n), begins)
-        for provider, people in by_provider.items()
-    ]
-    if ab_test and share < 100:
-        # Who chooses by hand is taken to choose at once.
-        wait = timedelta() if ab_test.split.by is By.HAND else ab_test.split.wait / settings.TIME_FACTOR
-        winner_at = _test_is_out(now, zone, us, ours, begins) + wait
-        ours += [_Share(one.provider, by_provider[one.provider] - one.people, 0, winner_at) for one in ours]
+    if local is not None:
+        ours = _by_hours(local, begins)
+    else:
+        ours, winner_at = _with_test(now, zone, us, with_tail(crowd.by_provider), begins, ab_test)
     rows = _run(now, zone, us, ours)
     routes = campaign.pool.members.filter(route__active=True).count()
     ours_only = sorted((row for row in rows if row.provider != OTHERS), key=lambda row: -row.total)
     return Outlook(ours_only, routes, _overflows(us), winner_at, by_hand=bool(ab_test and ab_test.split.by is By.HAND))
+
+
+def _with_test(
+    now: datetime, zone: ZoneInfo, us: Mailing, by_provider: Mapping[str, int], begins: datetime, ab_test: AbTest | None
+) -> tuple[list["_Share"], datetime | None]:
+    """What waits at each provider, and when those begin who wait for the winner of a test."""
+    share = ab_test.split.share if ab_test else 100
+    ours = []
+    for provider, people in by_provider.items():
+        n = people - people * (100 - share) // 100
+        ours.append(_Share(provider, n, min(_share(provider, people, begins).first, n), begins))
+    if ab_test is None or share == 100:
+        return ours, None
+    # Who chooses by hand is taken to choose at once.
+    wait = timedelta() if ab_test.split.by is By.HAND else ab_test.split.wait / settings.TIME_FACTOR
+    winner_at = _test_is_out(now, zone, us, ours, begins) + wait
+    rest = [_Share(one.provider, by_provider[one.provider] - one.people, 0, winner_at) for one in ours]
+    return ours + rest, winner_at
+
+
+def _share(provider: str, people: int, begins: datetime) -> "_Share":
+    return _Share(provider, people, 0 if provider == "unknown" else first_part(people), begins)
+
+
+def _by_hours(local: LocalPlan, begins: datetime) -> list["_Share"]:
+    """As they will be pressed: the first wave that is large enough at a provider has a first part."""
+    judged: set[str] = set()
+    found = []
+    for at in sorted({at for _provider, at in local.begins}):
+        wave = with_tail({provider: n for (provider, when), n in local.begins.items() if when == at})
+        for provider, n in wave.items():
+            share = _share(provider, n, max(begins, at))
+            found.append(replace(share, first=0) if provider in judged else share)
+            judged |= {provider} if share.first else set()
+    return found
 
 
 def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[str, int]) -> dict[str, datetime | None]:
@@ -97,10 +136,12 @@ def ends_of(*, now: datetime, zone: ZoneInfo, mailing: Mailing, left: Mapping[st
 
     By the planner's own arithmetic, like the outlook before the start: today's limits, warm-up, and who sends beside.
     """
-    ours, rest = [], []
+    waves = later([mailing.pk])
+    ours, rest = [_Share(wave.provider, wave.n, 0, wave.at) for wave in waves if wave.provider in left], []
     behind = _waiting_behind(mailing)
     for provider, n in left.items():
         back, for_winner = behind.get(provider, (0, 0))
+        n -= sum(wave.n for wave in waves if wave.provider == provider)
         soon = max(0, n - for_winner)
         ours.append(_Share(provider, soon, max(0, soon - back) if back else 0))
         rest += [_Share(provider, n - soon)] if n > soon else []
@@ -151,9 +192,11 @@ def _run(now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence[_Share]) -> 
     """Run us and everybody else who is sending, with all budgets that any of us spends from."""
     others = {row.pk: row for row in _running() if row.pk != us.pk}
     places = waiting(now=now, mailings=others) if others else {}
+    waves = later(list(others)) if others else []
     wanted = [
         *((us, share.provider) for share in ours),
         *((others[place.mailing], place.provider) for place in places),
+        *((others[wave.mailing], wave.provider) for wave in waves),
     ]
     known = capacity(
         now=now,
@@ -164,6 +207,9 @@ def _run(now: datetime, zone: ZoneInfo, us: Mailing, ours: Sequence[_Share]) -> 
     demand = [
         _coming(known, others[place.mailing], place.provider, amount.fresh + amount.retry, label=OTHERS)
         for place, amount in places.items()
+    ]
+    demand += [
+        _coming(known, others[wave.mailing], wave.provider, wave.n, label=OTHERS, begins=wave.at) for wave in waves
     ]
     demand += [
         _coming(known, us, one.provider, one.people, label=one.provider, first=one.first, begins=one.begins)
@@ -187,7 +233,7 @@ def _running() -> Iterable[Mailing]:
 
 def _waiting_behind(mailing: Mailing) -> dict[str, tuple[int, int]]:
     """By provider: who waits for the answers of a first part, and who for the winner of a test."""
-    lanes = MailingLane.objects.filter(Q(held_back__gt=0) | Q(for_winner__gt=0), mailing=mailing)
+    lanes = MailingLane.objects.filter(Q(held_back__gt=0) | Q(for_winner__gt=0), mailing=mailing, for_hour=0)
     return {provider: (back, rest) for provider, back, rest in lanes.values_list("provider", "held_back", "for_winner")}
 
 

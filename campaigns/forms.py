@@ -20,7 +20,7 @@ from words import number
 
 # Above so many people a slip costs a lot: the number is typed before it goes.
 TYPE_THE_NUMBER_ABOVE = 50_000
-NOW, AT = "now", "at"
+NOW, AT, LOCAL = "now", "at", "local"
 
 
 class NameForm(forms.Form):
@@ -199,15 +199,22 @@ class TrialForm(forms.Form):
 
 
 class WhenForm(forms.Form):
-    """Now, or at a time on a wall clock somewhere."""
+    """Now, or at a time on a wall clock: somewhere, or where each person lives."""
 
     when = forms.ChoiceField(
-        choices=[(NOW, _("Now")), (AT, _("At a time"))], widget=forms.RadioSelect, initial=NOW, label=_("When")
+        choices=[(NOW, _("Now")), (AT, _("At a time")), (LOCAL, _("At this time where each person lives"))],
+        widget=forms.RadioSelect,
+        initial=NOW,
+        label=_("When"),
     )
     wall_time = forms.CharField(
         label=_("Day and time"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
-    zone = forms.ChoiceField(label=_("Time zone"), required=False)
+    zone = forms.ChoiceField(
+        label=_("Time zone"),
+        required=False,
+        help_text=_("Where each lives: for those whose zone nobody knows."),
+    )
     per_hour = forms.IntegerField(
         label=_("Per hour, at most"),
         required=False,
@@ -258,7 +265,8 @@ class WhenForm(forms.Form):
         cleaned = super().clean() or {}
         if cleaned.get("per_hour") and cleaned.get("spread_hours"):
             self.add_error("spread_hours", _("Say either how many an hour or over how many hours, not both."))
-        if cleaned.get("when") != AT:
+        cleaned["local_time"] = cleaned.get("when") == LOCAL
+        if cleaned.get("when") not in (AT, LOCAL):
             return {**cleaned, "wall_time": "", "zone": ""}
         try:
             instant_of(cleaned.get("wall_time", ""), cleaned.get("zone") or workspace().time_zone)

@@ -1,6 +1,6 @@
 """Launch: press the campaign into a frozen mailing, exactly once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +10,16 @@ from campaigns import letters
 from campaigns.audience import SCOPES, audience_of, lists_of
 from campaigns.compile import CompileError
 from campaigns.content import current
+from campaigns.hours import grace
 from campaigns.models import Campaign, Revision
 from campaigns.preflight import must_fix
+from campaigns.pure.local_hours import hours
 from campaigns.variants import ab_test_of, variants_of
 from reputation.workspace import workspace
+from sending import hours as sending_hours
 from sending.models import Mailing, Stream
-from sending.press import Chosen, NewMailing, choose, press
+from sending.press import TAIL_BELOW, Chosen, NewMailing, choose, press
+from sending.pure.hours import Hour
 from sending.wake import plan_soon
 
 # A million people are pressed in a few statements; every other one has a minute at most. Less than the task's own
@@ -53,6 +57,7 @@ def launch(*, now: datetime, campaign_id: int, decided: Mapping[str, datetime | 
         if not _may_launch(campaign_id):
             return None
         people = choose(now=now, audience=audience_of(campaign, now=now))
+        waves = _waves(now, campaign)
         content = current(campaign)
         messages = _messages(now, campaign, content, people)
         # Nobody waits for the one who presses: a tick that did would be cancelled, and take the campaign for broken.
@@ -61,10 +66,20 @@ def launch(*, now: datetime, campaign_id: int, decided: Mapping[str, datetime | 
         )
         if locked.first() is None:
             return None
-        mailing = press(now=now, new=_new(campaign, content), messages=messages, audience=people)
+        mailing = press(now=now, new=_new(campaign, content, waves), messages=messages, audience=people)
         locked.update(state=Campaign.State.LAUNCHED, mailing=mailing, problem="", updated_at=now)
         plan_soon()
     return mailing
+
+
+def _waves(now: datetime, campaign: Campaign) -> list[Hour]:
+    """Who is chosen, by the hour where they live; nothing for a campaign that everybody gets at once."""
+    if not campaign.local_time:
+        return []
+    zones = sending_hours.zones_of_chosen()
+    waves = hours(zones, wall=campaign.wall_time, zone=campaign.zone, now=now, grace=grace())
+    sending_hours.divide(waves, tail_below=TAIL_BELOW)
+    return waves
 
 
 def _messages(now: datetime, campaign: Campaign, content: Revision, people: Chosen) -> list[dict[str, Any]]:
@@ -91,7 +106,7 @@ def _may_launch(campaign_id: int) -> bool:
     return bool(alone)
 
 
-def _new(campaign: Campaign, content: Revision) -> NewMailing:
+def _new(campaign: Campaign, content: Revision, waves: Sequence[Hour]) -> NewMailing:
     ab_test = ab_test_of(content)
     if campaign.pool is None or campaign.sending_domain is None:
         raise NotReady("Choose the sending domain and the route first.")
@@ -109,4 +124,5 @@ def _new(campaign: Campaign, content: Revision) -> NewMailing:
         totals_only=workspace().totals_only,
         first_part=True,
         split=ab_test.split if ab_test else None,
+        hours=waves,
     )

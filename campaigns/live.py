@@ -34,7 +34,8 @@ _COLUMNS = ("total", "accepted", "bounced", "not_sent", "unknown", "waiting")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
     """What is drawn. `mark` says what the page shows; `may`: the routes that whoever looks may post to, of `ACTS`;
-    `finished`: how many were under way when it was paused; `csrf`: the token of the forms."""
+    `hours`: what waits for the hour of where people live; `finished`: how many were under way when it was paused;
+    `csrf`: the token of the forms."""
 
     now: datetime
     campaign: Campaign
@@ -43,6 +44,7 @@ class Live:
     zone: ZoneInfo
     mark: str
     stops: Sequence[str]
+    hours: Sequence[str]
     finished: int
     may: tuple[str, ...]
     csrf: str
@@ -65,6 +67,7 @@ class Look:
     reason: str
     has_worker: bool
     stops: tuple[str, ...]
+    hours: tuple[str, ...]
     waiting: int
     finishing: int
     finished: int
@@ -122,6 +125,7 @@ def _look(live: Live, shown: tuple[str, ...]) -> Look:
         reason=f"{reason}, {clock(mailing.state_since, now=live.now, zone=live.zone)}" if reason else "",
         has_worker=live.monitor.has_worker,
         stops=tuple(live.stops),
+        hours=tuple(live.hours),
         waiting=progress.sum.waiting if mailing.state == Mailing.State.STOPPED else 0,
         finishing=progress.sum.connections if is_halted else 0,
         finished=live.finished,

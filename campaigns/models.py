@@ -72,6 +72,8 @@ class Campaign(models.Model):
     scheduled_for = models.DateTimeField(null=True, blank=True)
     zone = models.CharField(max_length=64, blank=True)
     wall_time = models.CharField(max_length=16, blank=True)
+    # At that wall time where each person lives; the zone is of those of whom nobody knows where.
+    local_time = models.BooleanField(default=False, db_default=False)
     # Not before this, even if the time has come: the undo window.
     undo_until = models.DateTimeField(null=True, blank=True)
     scheduled_by = models.ForeignKey(

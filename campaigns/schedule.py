@@ -8,11 +8,14 @@ from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Greatest
 from psycopg.errors import QueryCanceled
 
+from campaigns.content import current
+from campaigns.hours import local_plan
 from campaigns.launch import NotReady, decision_of, launch
 from campaigns.models import Campaign
 from campaigns.preflight import must_fix
 from campaigns.pure.wall_time import instant_of, missed
 from campaigns.remarks import CannotDecide, approve_by_sending
+from campaigns.variants import ab_test_of
 from reputation.workspace import workspace
 from words import gettext as _
 
@@ -31,8 +34,12 @@ def schedule(
     by: User | None,
     wall_time: str = "",
     zone: str = "",
+    local_time: bool = False,
 ) -> datetime:
     """Schedule for a wall time in a zone, or for now when none is given; returns the instant it may leave at.
+
+    With `local_time` each gets it at that time where they live, and who lives nobody knows where by `zone`: it is
+    launched at the first of those hours.
 
     Nothing leaves before the undo window ends. Twice is once: only a draft (or a missed campaign) can be scheduled.
     """
@@ -40,11 +47,10 @@ def schedule(
     problems = must_fix(now=now, campaign=campaign)
     if problems:
         raise CannotSchedule(problems[0].sentence)
-    at = instant_of(wall_time, zone) if wall_time else now
-    if wall_time and at < now - timedelta(minutes=1):
-        raise CannotSchedule(_("That time has passed. Choose a later one, or send now."))
+    at = _first_instant(now, campaign, wall_time, zone, local_time=local_time) if wall_time else now
     undo_until = now + timedelta(seconds=workspace().undo_seconds)
     decision = {"scheduled_for": at, "zone": zone, "wall_time": wall_time, "undo_until": undo_until, "scheduled_by": by}
+    decision["local_time"] = local_time and bool(wall_time)
     with transaction.atomic():
         try:
             approve_by_sending(now=now, campaign=campaign, by=by)
@@ -58,6 +64,19 @@ def schedule(
         if not scheduled:
             raise CannotSchedule(_not_now(campaign_id))
     return max(at, undo_until)
+
+
+def _first_instant(now: datetime, campaign: Campaign, wall_time: str, zone: str, *, local_time: bool) -> datetime:
+    if local_time:
+        if ab_test_of(current(campaign)):
+            raise CannotSchedule(_("A test has one winner for everybody: choose one time for all, or no test."))
+        plan = local_plan(campaign, wall=wall_time, zone=zone, now=now)
+        last, first = plan.last_wish, plan.hours[0].at
+    else:
+        last = first = instant_of(wall_time, zone)
+    if last < now - timedelta(minutes=1):
+        raise CannotSchedule(_("That time has passed. Choose a later one, or send now."))
+    return first
 
 
 def _not_now(campaign_id: int) -> str:

@@ -59,12 +59,13 @@ SELECT l.mailing_id, l.provider, l.canary, b.began,
 FROM sending_mailinglane l JOIN sending_mailing m ON m.id = l.mailing_id AND m.state = 'running'
 CROSS JOIN LATERAL (SELECT min(started_at) AS began, max(ended_at) AS ended,
                            count(*) FILTER (WHERE state <> 'done') AS live
-                    FROM sending_batch b WHERE b.mailing_id = l.mailing_id AND b.provider = l.provider) b
+                    FROM sending_batch b
+                    WHERE b.mailing_id = l.mailing_id AND b.provider = l.provider AND b.wave = l.wave) b
 WHERE l.held_back > 0 AND l.state = 'open' AND b.began IS NOT NULL
 """
 _LET_GO = """
 UPDATE sending_mailinglane SET release_seq = release_seq + held_back, held_back = 0
-WHERE mailing_id = %s AND provider = %s AND held_back > 0 RETURNING 1
+WHERE mailing_id = %s AND provider = %s AND held_back > 0 AND for_hour = 0 RETURNING 1
 """
 
 
@@ -185,8 +186,9 @@ def resume(*, now: datetime, mailing_id: int, lane: str, actor: User, reason: st
         if lane not in stops_of(mailing_id):
             return False
         answers = counts_of(mailing_id)
-        lanes = [lane] if lane else sorted({*answers, *_lanes(mailing_id)})
-        lock_lanes(cursor, {(mailing_id, 0, one) for one in lanes})
+        there = _lanes(mailing_id)
+        lanes = [lane] if lane else sorted({*answers, *(provider for _, provider in there)})
+        lock_lanes(cursor, {(mailing_id, wave, provider) for wave, provider in there if provider in lanes})
         MailingLane.objects.filter(mailing_id=mailing_id, provider__in=lanes, state=State.HELD).update(state=State.OPEN)
         before = {one: asdict(answers[one]) for one in lanes if one in answers}
         MailingChange.objects.create(
@@ -204,8 +206,8 @@ def resume(*, now: datetime, mailing_id: int, lane: str, actor: User, reason: st
     return True
 
 
-def _lanes(mailing_id: int) -> Collection[str]:
-    return set(MailingLane.objects.filter(mailing_id=mailing_id).values_list("provider", flat=True))
+def _lanes(mailing_id: int) -> Collection[tuple[int, str]]:
+    return set(MailingLane.objects.filter(mailing_id=mailing_id).values_list("wave", "provider"))
 
 
 # The first part

@@ -21,7 +21,11 @@ ORDER BY l.id FOR NO KEY UPDATE
 """
 _MAKE = f"""
 INSERT INTO sending_mailinglane (mailing_id, wave, provider, total, next_seq, release_seq, state)
-SELECT mailing, wave, provider, 0, 1, 0, 'open' FROM {_KEYS}
+SELECT mailing, wave, provider, 0, 1, 0,
+       -- Where a provider was paused or stopped, it is for all waves.
+       coalesce((SELECT l.state FROM sending_mailinglane l
+                 WHERE l.mailing_id = t.mailing AND l.provider = t.provider LIMIT 1), 'open')
+FROM {_KEYS}
 WHERE NOT EXISTS (SELECT 1 FROM sending_mailinglane l
                   WHERE l.mailing_id = t.mailing AND l.wave = t.wave AND l.provider = t.provider)
 ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING

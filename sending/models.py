@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sending.asked_models import AskedMail as AskedMail
 from sending.change_models import MailingChange as MailingChange
+from sending.hour_models import LocalHour as LocalHour
 from sending.inbound.models import Inbound as Inbound
 from sending.process_models import BootIdentity as BootIdentity
 from sending.process_models import Tick as Tick
@@ -260,6 +261,8 @@ class MailingLane(models.Model):
     # Of a test: how many places lie in it, and how many wait behind them until the winner is known (split.py).
     tested = models.IntegerField(default=0, db_default=0)
     for_winner = models.IntegerField(default=0, db_default=0)
+    # How many wait for the hour of their wave (hours.py).
+    for_hour = models.IntegerField(default=0, db_default=0)
     # When a batch was last planned for it: who waited longest comes first.
     last_given_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)

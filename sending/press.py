@@ -5,15 +5,16 @@ with the reason for everybody else. Set-based, in one transaction; pressing twic
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from sending import partitions
+from sending import hours, partitions
 from sending.lane_totals import make_and_lock
 from sending.models import Mailing, MailingMessage, SplitTest, Stream
 from sending.pure.guard import canaries
+from sending.pure.hours import Hour
 from sending.pure.split import REST, Split, in_test
 from sending.unnamed_visits import new_salt
 
@@ -46,6 +47,8 @@ class NewMailing:
     first_part: bool = False
     # Do some people get each of its messages, and the others the winner (split_test.py)? None: it has one message.
     split: Split | None = None
+    # When each wave may begin (hours.py); whoever divides people among waves does so before. Empty: all at once.
+    hours: Sequence[Hour] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,11 @@ def press(
 ) -> Mailing:
     """Write the mailing, its messages (variant 0, 1, …, as CompiledMessage JSON) and its people; all or nothing.
 
-    Whom the caller chose already, in this transaction, is not chosen anew.
+    Whom the caller chose already, in this transaction, is not chosen anew. Raises ValueError for a test at hours: its
+    winner is one decision for everybody.
     """
+    if new.split is not None and new.hours:
+        raise ValueError("A test and hours of each person do not go together.")
     with transaction.atomic():
         mailing, created = _mailing(now, new)
         if not created:
@@ -90,19 +96,33 @@ def press(
             choose(now=now, audience=audience)
         _leave_out(mailing.pk)
         people = _people_by_lane()
-        # Whose domain nobody has looked up yet belongs to no provider that could be judged.
-        known = {lane: n for lane, n in people.items() if lane != "unknown"}
-        first = canaries(known) if new.first_part else {}
+        first = _first_parts(people) if new.first_part else {}
         test = _test_of(mailing, new.split, len(messages), sum(people.values()))
         _deliver(mailing.pk, first, test)
         _open_lanes(mailing.pk, people)
         if test is not None:
             _hold_for_winner(mailing.pk)
         _hold_back(mailing.pk, first, people)
+        hours.write(now=now, mailing_id=mailing.pk, waves=new.hours)
         _count(mailing)
         if mailing.stream == Stream.MARKETING and not mailing.is_test:
             _let_rest(now)
     return mailing
+
+
+LaneOf: TypeAlias = tuple[int, str]
+
+
+def _first_parts(people: Mapping[LaneOf, int]) -> dict[LaneOf, UUID]:
+    """In the first wave that is large enough at a provider. Whose domain nobody has looked up yet belongs to no
+    provider that could be judged."""
+    found: dict[str, tuple[LaneOf, UUID]] = {}
+    for lane in sorted(people):
+        provider = lane[1]
+        below = canaries({provider: people[lane]}).get(provider) if provider != "unknown" else None
+        if below is not None:
+            found.setdefault(provider, (lane, below))
+    return dict(found.values())
 
 
 def _test_of(mailing: Mailing, split: Split | None, variants: int, people: int) -> SplitTest | None:
@@ -174,7 +194,7 @@ def choose(*, now: datetime, audience: Audience) -> Chosen:
             f"""
             CREATE TEMPORARY TABLE chosen ON COMMIT DROP AS
             SELECT a.subscriber_id, a.address_key, a.domain, a.via_list, a.engaged_at, a.to_address,
-                   coalesce(d.provider, 'unknown') AS provider,
+                   coalesce(d.provider, 'unknown') AS provider, 0::smallint AS wave,
                    CASE WHEN a.reason IS NOT NULL THEN a.reason
                         WHEN d.state IN ('no_mail', 'not_found') AND d.bad_since < %(bad_before)s
                         THEN 'no_mail_domain' END AS reason
@@ -249,10 +269,10 @@ def _lock_lanes(mailing_id: int) -> None:
         make_and_lock(cursor, {(mailing_id, 0, provider) for (provider,) in cursor.fetchall()})
 
 
-def _people_by_lane() -> dict[str, int]:
+def _people_by_lane() -> dict[LaneOf, int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT provider, count(*) FROM chosen WHERE reason IS NULL GROUP BY 1 ORDER BY 1")
-        return dict(cursor.fetchall())
+        cursor.execute("SELECT wave, provider, count(*) FROM chosen WHERE reason IS NULL GROUP BY 1, 2 ORDER BY 1, 2")
+        return {(wave, provider): n for wave, provider, n in cursor.fetchall()}
 
 
 # A person's random number in this mailing: who is in the first part of one is not in that of every other.
@@ -265,7 +285,7 @@ _VARIANT = f"""CASE WHEN NOT is_rest OR chance_place <= %(in_test)s THEN (chance
                    ELSE {REST} END"""
 
 
-def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None, test: SplitTest | None = None) -> None:
+def _deliver(mailing_id: int, first: Mapping[LaneOf, UUID] | None = None, test: SplitTest | None = None) -> None:
     """Most recently engaged first; the rest, and everyone in the tail, in an order that keeps a site's people apart.
     Before all of them, where a lane has such a bound in `first`, those whose random number is below it; then those of
     the test.
@@ -283,18 +303,20 @@ def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None, test: Spl
             ), turns AS (
                 SELECT *, NULL::bigint AS turn FROM people WHERE provider <> 'tail'
                 UNION ALL
-                SELECT *, row_number() OVER (PARTITION BY domain ORDER BY chance) FROM people WHERE provider = 'tail'
+                SELECT *, row_number() OVER (PARTITION BY wave, domain ORDER BY chance)
+                FROM people WHERE provider = 'tail'
             ), parts AS (
                 SELECT turns.*, CASE WHEN first.below IS NULL THEN true
                                      ELSE {own} >= first.below END AS is_rest, {place} AS chance_place
-                FROM turns LEFT JOIN unnest(%(lanes)s::text[], %(below)s::uuid[]) AS first (lane, below)
-                  ON first.lane = turns.provider
+                FROM turns LEFT JOIN unnest(%(waves)s::int[], %(lanes)s::text[], %(below)s::uuid[])
+                                  AS first (of_wave, lane, below)
+                  ON first.lane = turns.provider AND first.of_wave = turns.wave
             ), varied AS (SELECT *, {variant} AS variant FROM parts
             ), placed AS (
                 SELECT *,
-                       row_number() OVER (PARTITION BY provider
+                       row_number() OVER (PARTITION BY wave, provider
                                           ORDER BY {order}, turn, engaged_at DESC NULLS LAST, chance) AS place,
-                       row_number() OVER (ORDER BY provider, {order}, turn, engaged_at DESC NULLS LAST, chance)
+                       row_number() OVER (ORDER BY wave, provider, {order}, turn, engaged_at DESC NULLS LAST, chance)
                            AS number
                 FROM varied
             )
@@ -303,16 +325,17 @@ def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None, test: Spl
                  to_address)
             SELECT %(mailing)s,
                    number + (SELECT coalesce(max(id), 0) FROM sending_delivery WHERE mailing_id = %(mailing)s),
-                   0, provider,
+                   wave, provider,
                    place + coalesce((SELECT l.release_seq FROM sending_mailinglane l
-                                     WHERE l.mailing_id = %(mailing)s AND l.wave = 0
+                                     WHERE l.mailing_id = %(mailing)s AND l.wave = placed.wave
                                        AND l.provider = placed.provider), 0),
                    subscriber_id, address_key, domain, via_list, 0, variant, to_address
             FROM placed
             """,
             {
                 "mailing": mailing_id,
-                "lanes": list(first or ()),
+                "waves": [wave for wave, _ in first or ()],
+                "lanes": [provider for _, provider in first or ()],
                 "below": list((first or {}).values()),
                 "in_test": test.people if test else 0,
                 "variants": test.variants if test else 1,
@@ -320,19 +343,19 @@ def _deliver(mailing_id: int, first: Mapping[str, UUID] | None = None, test: Spl
         )
 
 
-def _open_lanes(mailing_id: int, people: Mapping[str, int]) -> None:
-    """One wave at first: everything is released."""
+def _open_lanes(mailing_id: int, people: Mapping[LaneOf, int]) -> None:
+    """Everything is released at first."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO sending_mailinglane (mailing_id, wave, provider, total, next_seq, release_seq, state)
-            SELECT %s, 0, provider, n, 1, n, 'open'
-            FROM unnest(%s::text[], %s::int[]) AS people (provider, n) ORDER BY provider
+            SELECT %s, wave, provider, n, 1, n, 'open'
+            FROM unnest(%s::int[], %s::text[], %s::int[]) AS people (wave, provider, n) ORDER BY wave, provider
             ON CONFLICT (mailing_id, wave, provider) DO UPDATE
             SET total = sending_mailinglane.total + excluded.total,
                 release_seq = sending_mailinglane.release_seq + excluded.total
             """,
-            [mailing_id, list(people), list(people.values())],
+            [mailing_id, [wave for wave, _ in people], [at for _, at in people], list(people.values())],
         )
 
 
@@ -377,15 +400,17 @@ def _hold_for_winner(mailing_id: int) -> None:
 # They lie first in their lane, so the index of places leads to all of them and few others.
 _HOLD_BACK = f"""
 UPDATE sending_mailinglane l SET canary = part.n, release_seq = part.n, held_back = l.release_seq - part.n
-FROM (SELECT lane, (SELECT count(*) FROM sending_delivery d
-                    WHERE d.mailing_id = %(mailing)s AND d.wave = 0 AND d.provider = lane AND d.seq <= most
-                      AND {CHANCE.format(key="d.address_key")} < below) AS n
-      FROM unnest(%(lanes)s::text[], %(below)s::uuid[], %(most)s::int[]) AS first (lane, below, most)) part
-WHERE l.mailing_id = %(mailing)s AND l.wave = 0 AND l.provider = part.lane AND part.n > 0
+FROM (SELECT of_wave, lane,
+             (SELECT count(*) FROM sending_delivery d
+              WHERE d.mailing_id = %(mailing)s AND d.wave = of_wave AND d.provider = lane AND d.seq <= most
+                AND {CHANCE.format(key="d.address_key")} < below) AS n
+      FROM unnest(%(waves)s::int[], %(lanes)s::text[], %(below)s::uuid[], %(most)s::int[])
+        AS first (of_wave, lane, below, most)) part
+WHERE l.mailing_id = %(mailing)s AND l.wave = part.of_wave AND l.provider = part.lane AND part.n > 0
 """
 
 
-def _hold_back(mailing_id: int, first: Mapping[str, UUID], people: Mapping[str, int]) -> None:
+def _hold_back(mailing_id: int, first: Mapping[LaneOf, UUID], people: Mapping[LaneOf, int]) -> None:
     """Release the first part of these lanes only. It is as large as chance made it: about the share that was asked."""
     if not first:
         return
@@ -394,5 +419,11 @@ def _hold_back(mailing_id: int, first: Mapping[str, UUID], people: Mapping[str, 
     with connection.cursor() as cursor:
         cursor.execute(
             _HOLD_BACK,
-            {"mailing": mailing_id, "lanes": list(first), "below": list(first.values()), "most": most},
+            {
+                "mailing": mailing_id,
+                "waves": [wave for wave, _ in first],
+                "lanes": [provider for _, provider in first],
+                "below": list(first.values()),
+                "most": most,
+            },
         )

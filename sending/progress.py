@@ -36,6 +36,10 @@ class LaneProgress:
     held_back: int = 0
     # How many wait for the winner of a test.
     for_winner: int = 0
+    # How many wait for the hour of where they live, the first of those hours, and a place where it is theirs.
+    for_hour: int = 0
+    next_hour_at: datetime | None = None
+    next_hour_in: str = ""
     next_retry_at: datetime | None = None
 
     def n(self, *kinds: str) -> int:
@@ -158,12 +162,16 @@ def _lane(lanes: dict[str, LaneProgress], provider: str) -> LaneProgress:
 
 _LANES = """
 SELECT l.provider, sum(l.total), bool_or(l.state = 'paused'), bool_or(l.state = 'held'), sum(l.canary),
-       sum(l.held_back), sum(l.for_winner),
-       sum(greatest(0, l.release_seq - l.next_seq + 1) + l.held_back + l.for_winner),
+       coalesce(sum(l.held_back) FILTER (WHERE l.for_hour = 0), 0), sum(l.for_winner),
+       sum(greatest(0, l.release_seq - l.next_seq + 1) + l.held_back + l.for_winner + l.for_hour),
+       coalesce(sum(l.for_hour + l.held_back) FILTER (WHERE l.for_hour > 0), 0),
+       min(h.at) FILTER (WHERE l.for_hour > 0),
+       coalesce((array_agg(h.zone ORDER BY h.at) FILTER (WHERE l.for_hour > 0))[1], ''),
        min((SELECT q.due_at FROM sending_requeue q
             WHERE q.mailing_id = l.mailing_id AND q.provider_now = l.provider AND q.batch IS NULL
             ORDER BY q.due_at LIMIT 1))
-FROM sending_mailinglane l WHERE l.mailing_id = %(mailing)s GROUP BY l.provider
+FROM sending_mailinglane l LEFT JOIN sending_localhour h ON h.mailing_id = l.mailing_id AND h.wave = l.wave
+WHERE l.mailing_id = %(mailing)s GROUP BY l.provider
 """
 _COUNTS = """
 SELECT provider, kind, sum(n)::bigint FROM sending_mailingcount WHERE mailing_id = %(mailing)s GROUP BY provider, kind
@@ -188,7 +196,8 @@ FROM reputation_workspace house WHERE id = 1
 
 
 def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress]) -> None:
-    for provider, total, paused, stopped, canary, held_back, for_winner, ahead, next_retry_at in cursor.fetchall():
+    for row in cursor.fetchall():
+        provider, total, paused, stopped, canary, held_back, for_winner, ahead, for_hour, at, place, next_retry_at = row
         lanes[provider] = LaneProgress(
             provider,
             total=total,
@@ -198,6 +207,9 @@ def _add_lanes(cursor: CursorWrapper, lanes: dict[str, LaneProgress]) -> None:
             held_back=held_back,
             for_winner=for_winner,
             untried=ahead,
+            for_hour=for_hour,
+            next_hour_at=at,
+            next_hour_in=place,
             next_retry_at=next_retry_at,
         )
 

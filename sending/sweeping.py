@@ -9,6 +9,7 @@ from sending import (
     completion,
     crashes,
     guard,
+    hours,
     mailings,
     placing,
     split_test,
@@ -27,6 +28,7 @@ def sweep(*, now: datetime) -> None:
     takeover.take_over(now=now)
     mailings.hold_what_may_not_leave(now=now)
     guard.watch(now=now)
+    hours.let_go(now=now)
     split_test.watch(now=now)
     wake.wake_forgotten(now=now)
     placing.place(now=now)

@@ -15,7 +15,8 @@ LOOKS_UP_ITSELF = """EXISTS (
       AND NOT EXISTS (SELECT 1 FROM sending_poolroute p JOIN sending_route way ON way.id = p.route_id
                       WHERE p.pool_id = pooled.pool_id AND way.kind = 'direct'))"""
 _FRESH = f"""
-SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0) + held_back + for_winner, last_given_at
+SELECT mailing_id, wave, provider, greatest(release_seq - next_seq + 1, 0)
+       + CASE WHEN for_hour > 0 THEN 0 ELSE held_back + for_winner END, last_given_at
 FROM sending_mailinglane
 WHERE mailing_id = ANY(%(mailings)s) AND state = 'open'
   AND (provider <> 'unknown' OR {LOOKS_UP_ITSELF.format(mailing="mailing_id")})

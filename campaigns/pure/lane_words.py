@@ -24,6 +24,9 @@ class Facts:
     first_part: int = 0
     held_back: int = 0
     for_winner: int = 0
+    for_hour: int = 0
+    next_hour_at: datetime | None = None
+    next_hour_in: str = ""
     waiting: int = 0
     retrying: int = 0
     next_retry_at: datetime | None = None
@@ -53,7 +56,7 @@ class Said:
 
 def say(facts: Facts, *, now: datetime, zone: ZoneInfo) -> Said:
     """The first that applies: done, stopped by a person, then what the receiver or our own limits say."""
-    by_us = _ended(facts) or _by_people(facts) or _by_guard(facts)
+    by_us = _ended(facts) or _by_people(facts) or _by_hour(facts, now) or _by_guard(facts)
     return by_us or _by_receiver(facts, now, zone) or _by_limits(facts, now, zone)
 
 
@@ -81,6 +84,19 @@ def _by_people(facts: Facts) -> Said | None:
     if facts.paused:
         return Said("wait", "player-pause", _("Paused"), _("By hand, for this provider only."))
     return None
+
+
+def _by_hour(facts: Facts, now: datetime) -> Said | None:
+    """Where nobody else is left who could go now."""
+    if facts.stopped_early or facts.next_hour_at is None or facts.waiting > facts.for_hour:
+        return None
+    hour = hour_in(clock(facts.next_hour_at, now=now, zone=ZoneInfo(facts.next_hour_in)), facts.next_hour_in)
+    return Said("wait", "clock", _("Waits"), _("Waiting for %(hour)s.") % {"hour": hour})
+
+
+def hour_in(time: str, zone: str) -> str:
+    """`09:00 in Buenos Aires`; the zone's name is `America/Argentina/Buenos_Aires`."""
+    return _("%(time)s in %(place)s") % {"time": time, "place": zone.rpartition("/")[2].replace("_", " ")}
 
 
 def _by_guard(facts: Facts) -> Said | None:

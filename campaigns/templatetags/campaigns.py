@@ -21,6 +21,7 @@ from campaigns.pure.findings import Finding, Place
 from campaigns.setup_steps import Step
 from sending.models import Mailing
 from sending.progress import LaneProgress
+from sending.pure.hours import Hour
 from words import moment
 
 register = template.Library()
@@ -58,6 +59,12 @@ def part_track(done: int, total: int, size: str = "thin", label: str = "") -> Sa
 def two_tracks(first: int, second: int, total: int) -> SafeString:
     """A thin bar with two parts: people, and programs."""
     return _track((("done", first), ("later", second)), total, "thin", "")
+
+
+@register.simple_tag
+def local_hour(hour: Hour) -> str:
+    """`Sat 28 Nov, 09:00 in Auckland`."""
+    return lane_words.hour_in(moment(hour.at.astimezone(ZoneInfo(hour.zone))), hour.zone)
 
 
 @register.inclusion_tag("campaigns/_define.html")

@@ -19,6 +19,7 @@ from campaigns.access import launched_or_404, watched_or_404
 from campaigns.blocked import blocked_of
 from campaigns.forms import SpeedForm
 from campaigns.happenings import finished_after_pause, happenings_of, pace_chart
+from campaigns.hours_to_come import hours_to_come
 from campaigns.lanes import mark_of, monitor_of
 from campaigns.live import ACTS, Live, drawn
 from campaigns.models import Campaign
@@ -68,6 +69,7 @@ def _live(
         zone=ZoneInfo(seen[1].time_zone),
         mark=mark or mark_of(now=now, campaign=campaign, seen=seen),
         stops=stop_sentences(mailing) if is_held else [],
+        hours=hours_to_come(seen[0], now=now),
         finished=finished_after_pause(mailing) if mailing.state == Mailing.State.PAUSED else 0,
         may=tuple(route for route in ACTS if may_post(request, route)),
         csrf=get_token(request),

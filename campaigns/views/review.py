@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
@@ -21,6 +22,7 @@ from campaigns.audience import Crowd, choice_of, crowd_of
 from campaigns.compile import CompileError
 from campaigns.forecast import outlook
 from campaigns.forms import TYPE_THE_NUMBER_ABOVE, ScheduleForm, WhenForm
+from campaigns.hours import LocalPlan, local_plan
 from campaigns.letters import inbox_subject
 from campaigns.models import Campaign
 from campaigns.preflight import preflight
@@ -49,7 +51,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, status: int = 200) -> HttpResponse:
     crowd = crowd_of(campaign, now=(now := timezone.now()))  # clock: entry
-    start = _start(campaign, form, now)
+    start = _start(campaign, form, now, local := _local(campaign, form, now))
     if form is not None and form.is_valid():
         campaign.per_hour, campaign.overflow = form.pace(crowd.recipients)
     context = {
@@ -63,8 +65,8 @@ def _page(request: HttpRequest, campaign: Campaign, form: WhenForm | None, statu
         "subject_people": SUBJECT_PEOPLE,
         "type_the_number": crowd.recipients > TYPE_THE_NUMBER_ABOVE,
         "form": form or WhenForm(initial=_pace_of(campaign)),
-        **start,
-        **_judged(now, campaign, crowd, start["starts_at"]),
+        **start | {"local": local},
+        **_judged(now, campaign, crowd, start["starts_at"], local),
     }
     return render(request, "campaigns/review.html", context, status=status)
 
@@ -79,24 +81,43 @@ def _pace_of(campaign: Campaign) -> dict[str, object]:
     return {"per_hour": campaign.per_hour, "overflow": {True: "yes", False: "no", None: ""}[campaign.overflow]}
 
 
-def _judged(now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime) -> dict[str, object]:
+def _local(campaign: Campaign, form: WhenForm | None, now: datetime) -> LocalPlan | None:
+    """The hours of those who are meant, where each gets it at theirs."""
+    if campaign.state == Campaign.State.SCHEDULED:
+        wanted = campaign.local_time, campaign.wall_time, campaign.zone
+    elif form is not None and form.is_valid():
+        wanted = form.cleaned_data["local_time"], form.cleaned_data["wall_time"], form.cleaned_data["zone"]
+    else:
+        return None
+    is_local, wall, place = wanted
+    return local_plan(campaign, wall=wall, zone=place or workspace().time_zone, now=now) if is_local else None
+
+
+def _judged(
+    now: datetime, campaign: Campaign, crowd: Crowd, starts_at: datetime, local: LocalPlan | None
+) -> dict[str, object]:
     here = zone()
+    foreseen = outlook(now=now, starts_at=starts_at, zone=here, campaign=campaign, crowd=crowd, local=local)
+    # By the clock of those who get it.
+    by_clock = starts_at.astimezone(ZoneInfo(local.first.zone) if local else here)
     return {
-        "outlook": outlook(now=now, starts_at=starts_at, zone=here, campaign=campaign, crowd=crowd),
-        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd, starts_at=starts_at.astimezone(here))),
+        "outlook": foreseen,
+        **_by_level(preflight(now=now, campaign=campaign, crowd=crowd, starts_at=by_clock)),
         "ignored_because": remarks.ignored(campaign),
         "seen": remarks.stamp(campaign),
         **_countdown(campaign, now),
     }
 
 
-def _start(campaign: Campaign, form: WhenForm | None, now: datetime) -> dict[str, Any]:
+def _start(campaign: Campaign, form: WhenForm | None, now: datetime, local: LocalPlan | None) -> dict[str, Any]:
     """When it would begin, and a word about the two odd days of the year."""
     if campaign.scheduled_for is not None and campaign.state == Campaign.State.SCHEDULED:
         return {"starts_at": campaign.scheduled_for}
     if form is None or not form.is_valid() or not form.cleaned_data["wall_time"]:
         return {"starts_at": now + timedelta(seconds=workspace().undo_seconds)}
     wall, place = form.cleaned_data["wall_time"], form.cleaned_data["zone"]
+    if form.cleaned_data["local_time"]:
+        return {"starts_at": max(now, local.first.at) if local else now}
     note = ""
     if is_skipped(wall, place):
         note = "The clocks jump over this time that night; it goes an hour later by the clock."
@@ -143,7 +164,7 @@ def schedule(request: HttpRequest, campaign_id: int) -> HttpResponse:
         form.add_error(None, changed)
     if not form.is_valid():
         return _page(request, campaign, form, status=422)
-    at = {name: form.cleaned_data[name] for name in ("wall_time", "zone")}
+    at = {name: form.cleaned_data[name] for name in ("wall_time", "zone", "local_time")}
     try:
         per_hour, overflow = form.pace(form.people)
         edit.set_speed(now=now, campaign_id=campaign_id, per_hour=per_hour, overflow=overflow)
