@@ -7,9 +7,9 @@ import time
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from email.message import Message
 from email.parser import HeaderParser
 from http.client import HTTPConnection
-from typing import Any
 
 from config.demo.stage import Stage
 from sending.models import Batch, Delivery, Mailing, Outcome
@@ -63,13 +63,21 @@ def _addresses(subscribers: list[int]) -> list[str]:
 
 
 def _one_click_url(stage: Stage, address: str) -> str:
-    for message in _get(stage, f"/messages?to={urllib.parse.quote(address)}"):
-        raw = message["text"]
-        headers = HeaderParser().parsestr(raw)
-        match = ANGLED.search(str(headers.get("List-Unsubscribe", "")).replace("\n", "").replace("\r", ""))
-        if match:
-            return match.group(1)
+    for text in messages_of(stage, address):
+        if url := _unsubscribe_url(HeaderParser().parsestr(text)):
+            return url
     return ""
+
+
+def _unsubscribe_url(letter: Message) -> str:
+    match = ANGLED.search(str(letter.get("List-Unsubscribe", "")).replace("\n", "").replace("\r", ""))
+    return match.group(1) if match else ""
+
+
+def leave(letter: Message, address: str) -> None:
+    """Press the button that this letter makes a mail program show."""
+    if url := _unsubscribe_url(letter):
+        post(OneClick(address, url, multipart=False), None)
 
 
 def post(link: OneClick, mailing: Mailing | None) -> Post:
@@ -116,8 +124,10 @@ def reports_sent(stage: Stage) -> int:
     return sum(n for kind, n in reports(stage.ledger).items() if kind in ("dsn_sent", "arf_sent"))
 
 
-def _get(stage: Stage, path: str) -> list[Any]:
+def messages_of(stage: Stage, address: str) -> list[str]:
+    """What the receiver of an address keeps for it, as text."""
     # The lab's own address on this machine.
-    with urllib.request.urlopen(stage.control + path, timeout=10) as response:  # noqa: S310
+    where = f"{stage.control}/messages?to={urllib.parse.quote(address)}"
+    with urllib.request.urlopen(where, timeout=10) as response:  # noqa: S310
         found = json.load(response)
-    return list(found["messages"])
+    return [str(message["text"]) for message in found["messages"]]

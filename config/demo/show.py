@@ -19,6 +19,7 @@ from audiences.models import MailingList, Subscriber
 from campaigns import schedule
 from campaigns.models import Campaign
 from config.demo import clicks, people, world
+from config.demo.reading import Reading
 from config.demo.stage import Stage
 from config.processes import KINDS
 from config.supervisor import Supervisor
@@ -45,6 +46,7 @@ class Show:
     say: Callable[[str], None]
     beat: bool = True
     flush: bool = False
+    readers: bool = True
     supervisor: Supervisor = field(default_factory=lambda: Supervisor(patience=30))
     mailing: Mailing | None = None
     earlier: Mailing | None = None
@@ -129,6 +131,9 @@ def send(show: Show, pool: Pool) -> None:
     show.mailing = _send(show, campaign)
     unsubscribing = threading.Thread(target=_unsubscribe, args=(show, links), daemon=True)
     unsubscribing.start()
+    reading = Reading(show.stage, show.mailing, SEED)
+    if show.readers:
+        reading.begin()
     if show.flush:
         flush_broker(show)
     wait_until_done(show, show.mailing, seconds=1800)
@@ -136,6 +141,8 @@ def send(show: Show, pool: Pool) -> None:
         wait_until_done(show, show.earlier, seconds=600)
     unsubscribing.join(60)
     wait_for_reports(show)
+    if show.readers:
+        reading.end()
 
 
 def _send(show: Show, campaign: Campaign) -> Mailing:

@@ -10,7 +10,7 @@ from config.demo import world
 from config.demo.agreement import FINAL, Lane, counts_of, disagreements, lanes
 from config.demo.show import Show, complaints, everybody
 from lab import ledger
-from sending.models import Batch, Mailing
+from sending.models import Batch, Mailing, MailingCount
 
 # Personas of the lab by the lane that their people are in.
 PERSONAS = {
@@ -54,6 +54,8 @@ def figures(show: Show, now: Any) -> dict[str, Any]:
         "one_click_posts_pending": len(pending),
         "mailed_after_unsubscribe": _mailed_after(show, {post.address: post.wall for post in posts}, mailing),
         "mailed_after_pending": _mailed_after(show, pending, mailing, grace=0.0),
+        "opened": _n(mailing, "opened"),
+        "clicked": _n(mailing, "clicked"),
         "complaints_sent": ledger.reports(path).get("arf_sent", 0),
         "complaints_processed": complaints([mailing, show.earlier]),
         "states_sum_ok": _sums_hold(show, mailing, counts),
@@ -66,6 +68,10 @@ def figures(show: Show, now: Any) -> dict[str, Any]:
         "connections_open_at_kills": show.open_at_kills,
         "seconds": round(show.seconds, 1),
     }
+
+
+def _n(mailing: Mailing, kind: str) -> int:
+    return sum(MailingCount.objects.filter(mailing=mailing, kind=kind).values_list("n", flat=True))
 
 
 def failures(figures: dict[str, Any], chaos: bool) -> list[str]:

@@ -78,7 +78,7 @@ def demo(folder: Path) -> Iterator[tuple[str, IO[str], dict[str, str]]]:
     from config.demo import people, stage
     from config.management.commands.demo import ASKED
 
-    asked = {**dict.fromkeys(ASKED, False), "recipients": PEOPLE}
+    asked = {**dict.fromkeys(ASKED, False), "recipients": PEOPLE, "without_readers": True}
     away = {"DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "KEYS_DIR", "PROCESS_KIND"}
     kept = {name: value for name, value in os.environ.items() if name not in away}
     with stage.set_up(folder, factor=FACTOR, web_port=0, hosters=people.hosters_for(PEOPLE)) as ready:

@@ -54,4 +54,5 @@ def test_a_campaign_reaches_everybody_once_while_workers_are_killed(tmp_path: Pa
     assert figures["mailed_after_pending"] == 0
     assert figures["complaints_processed"] > 0
     assert figures["deferred_then_accepted"] > 0
+    assert figures["opened"] > figures["clicked"] > 0
     assert {"google", "microsoft", "yahoo", "apple", "gmx"} <= figures["lanes"].keys()

@@ -20,7 +20,7 @@ WEB_PORT = 8000
 FACTOR, FACTOR_ONCE = 10.0, 30.0
 
 
-ASKED = ("once", "recipients", "json", "chaos", "without_beat", "flush_broker")
+ASKED = ("once", "recipients", "json", "chaos", "without_beat", "without_readers", "flush_broker")
 
 
 class Command(BaseCommand):
@@ -32,6 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="with --once: one JSON object as the last line")
         parser.add_argument("--chaos", action="store_true", help="with --once: kill -9 a worker every ten seconds")
         parser.add_argument("--without-beat", action="store_true", help="with --once: beat is never started")
+        parser.add_argument("--without-readers", action="store_true", help="nobody opens the letter or follows a link")
         parser.add_argument("--flush-broker", action="store_true", help="with --once: empty the broker in the middle")
         parser.add_argument(
             "--factor", type=float, help=f"how fast time runs ({FACTOR:g}; with --once {FACTOR_ONCE:g})"

@@ -33,6 +33,7 @@ class Command(BaseCommand):
             self._say,
             beat=not asked["without_beat"],
             flush=asked["flush_broker"],
+            readers=not asked["without_readers"],
         )
         self._say(
             f"time runs {running.stage.factor:g} times as fast; limits are {running.stage.factor:g} times the real ones"
