@@ -3,6 +3,7 @@
 from django.urls import path
 
 from campaigns.views import (
+    api,
     compose,
     deliverability,
     drafts,
@@ -31,6 +32,8 @@ urlpatterns = [
     path("people/fields/new/", fields.new, name="field-new"),
     path("people/fields/<int:field_id>/", fields.edit, name="field-edit"),
     path("people/fields/<int:field_id>/delete/", fields.delete, name="field-delete"),
+    #
+    path("api/campaigns/<int:campaign_id>/preflight", api.preflight, name="api-preflight"),
     #
     path("campaigns/", listing.index, name="campaigns"),
     path("campaigns/new/", listing.new, name="campaign-new"),

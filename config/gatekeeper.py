@@ -15,7 +15,7 @@ from django.shortcuts import redirect, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
 from audiences.seeing import a_request, hide_addresses
-from config import languages, roles
+from config import api_door, languages, roles
 from config.masking import mask
 from config.models import Member
 from config.team.members import member_of, role_of
@@ -62,6 +62,8 @@ class Gatekeeper:
         route = request.resolver_match.view_name if request.resolver_match else ""
         if route in roles.PUBLIC:
             return None
+        if route in roles.API:
+            return self._of_api(request, route)
         if not request.user.is_authenticated:
             return _to_sign_in(request)
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
@@ -75,6 +77,21 @@ class Gatekeeper:
             raise PermissionDenied(_why_not(visitor.role))
         if visitor.workspace.second_factor_required and route not in roles.ON_THE_WAY:
             return None if is_mfa_enabled(request.user) else redirect("mfa_activate_totp")
+        return None
+
+    @staticmethod
+    def _of_api(request: HttpRequest, route: str) -> HttpResponse | None:
+        """The same table for programs; what they ask by POST changes nothing."""
+        if (refusal := api_door.come_in(request)) is not None:
+            return refusal
+        visitor = visitor_of(request)
+        languages.follow(visitor.language)
+        if visitor.sees_masked:
+            hide_addresses()
+        if not visitor.may(route, changes=False):
+            return api_door.said(403, _why_not(visitor.role))
+        if visitor.workspace.second_factor_required and not api_door.second_factor_is_there(request):
+            return api_door.said(403, "Everybody here needs a second factor. Sign in and set one up first.")
         return None
 
 

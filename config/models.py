@@ -58,3 +58,21 @@ class TeamChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.who}: {self.what}"
+
+
+class ApiToken(models.Model):
+    """A personal token for programs. `number` is its public part; of the secret only the hash is kept."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    number = models.CharField(max_length=8, unique=True)
+    secret_hash = models.BinaryField(max_length=32)
+    made_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    # How often it asked in its latest minute.
+    minute = models.DateTimeField(null=True)
+    n_in_minute = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.number})"

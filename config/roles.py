@@ -76,19 +76,21 @@ PUBLIC = frozenset(
 )
 # Everybody's own account, whatever the role.
 OWN = frozenset(
-    """help help-page palette profile
+    """help help-page palette profile api-tokens api-token-revoke
     account_reauthenticate account_change_password account_set_password mfa_index mfa_reauthenticate
     mfa_activate_totp mfa_deactivate_totp mfa_view_recovery_codes mfa_generate_recovery_codes
     mfa_download_recovery_codes mfa_list_webauthn mfa_add_webauthn mfa_reauthenticate_webauthn mfa_remove_webauthn
     mfa_edit_webauthn usersessions_list""".split()
 )
+# Of the table's, those that programs ask by a token and nobody by a session.
+API = frozenset({"api-preflight"})
 # The way to a second factor: open to whoever has to get one before anything else.
 ON_THE_WAY = frozenset(
     """account_reauthenticate mfa_reauthenticate mfa_reauthenticate_webauthn mfa_index mfa_activate_totp
     mfa_add_webauthn mfa_view_recovery_codes mfa_download_recovery_codes help help-page""".split()
 )
 _TABLE: dict[Needs, str] = {
-    SEE: """home campaigns campaigns-moving campaigns-calendar campaigns-keep-view
+    SEE: """api-preflight home campaigns campaigns-moving campaigns-calendar campaigns-keep-view
         campaigns-forget-view
         campaign campaign-preview campaign-versions campaign-source campaign-test-result
         campaign-arming campaign-review campaign-subjects campaign-monitor campaign-progress campaign-problems

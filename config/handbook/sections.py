@@ -4,6 +4,8 @@ from config.handbook.pages import FIRST, address
 
 _TABLE: dict[str, str] = {
     FIRST: "palette help help-page",
+    "api#tokens": "api-tokens api-token-revoke",
+    "api#preflight": "api-preflight",
     "marketers#lists-and-consent": """lists list list-new list-edit list-archive list-restore people person-new
         person-lists person-unsubscribe person-erase person-edit person-note person-export person-consent""",
     "marketers#many-people-at-once": """bulk bulk-job bulk-progress bulk-start bulk-undo bulk-go-on bulk-file

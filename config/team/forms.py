@@ -57,3 +57,7 @@ class ProfileForm(forms.ModelForm[User]):
         model = User
         fields = ("first_name",)
         labels = {"first_name": _("Your name")}
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(label=_("What it is for"), max_length=80, help_text=_("So that you know it again."))

@@ -4,7 +4,7 @@ from allauth.account import views as account
 from django.urls import include, path
 
 from config import languages
-from config.team import views
+from config.team import api_views, views
 
 # Of allauth's pages only these: nobody signs up, and nothing waits for a mail that can't be sent yet.
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("language/", languages.choose, name="language"),
     path("find/", views.palette, name="palette"),
     path("account/", views.profile, name="profile"),
+    path("account/tokens/", api_views.tokens, name="api-tokens"),
+    path("account/tokens/<int:token_id>/revoke/", api_views.revoke, name="api-token-revoke"),
     path("account/confirm/", account.reauthenticate, name="account_reauthenticate"),
     path("account/password/", account.password_change, name="account_change_password"),
     path("account/password/first/", account.password_set, name="account_set_password"),

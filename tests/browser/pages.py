@@ -45,7 +45,7 @@ def plain(*routes: str, who: str = "admin") -> list[Look]:
 DOORS = ("unsubscribe", "preferences", "privacy", "confirm")
 LISTS = """home campaigns campaigns-calendar people lists
     messages imports domains routes limits warmup suppressions answers team settings
-    outside deliverability fields pictures privacy-requests palette profile usersessions_list help""".split()
+    outside deliverability fields pictures privacy-requests palette profile api-tokens usersessions_list help""".split()
 
 EMPTY = [
     *plain(*LISTS),
@@ -113,6 +113,7 @@ WRONG = [
     Look("campaign-sender", known={"campaign_id": "draft"}, typed=BLANK),
     Look("campaign-variants", known={"campaign_id": "draft"}, typed={"hours": "0", "subject_b": "{{ contact.nam }}"}),
     Look("settings", typed={"name": ""}),
+    Look("api-tokens", typed={"name": ""}, to="api-tokens"),
     Look("team", typed={"email": "mara@harbour.example"}, to="team"),
     *(Look("route-new", known={"kind": kind}, typed=BLANK) for kind in ("direct", "relay")),
     Look("limit", typed={"per_minute": "many"}),
@@ -133,7 +134,7 @@ NO_PAGE: dict[str, str] = {
         campaign-share-end campaign-go-on campaign-ignore campaign-say campaigns-archive campaigns-keep-view
         campaigns-forget-view field-delete import-check
         import-undo language person-consent person-note sample-new sample-remove setup-hide
-        team-role team-withdraw import-reading privacy-close person-unsubscribe person-suppress
+        team-role team-withdraw api-token-revoke import-reading privacy-close person-unsubscribe person-suppress
         person-erase list-archive outside-ask outside-forget""".split(),
         "takes a form and leads to a page",
     ),
@@ -155,7 +156,7 @@ NO_PAGE: dict[str, str] = {
     ),
     **dict.fromkeys("bulk-job picture".split(), "not looked at yet: nothing on the furnished site leads there"),
     **dict.fromkeys(
-        "health esp-hook door-open door-link mfa_login_webauthn mfa_reauthenticate_webauthn".split(),
+        "api-preflight health esp-hook door-open door-link mfa_login_webauthn mfa_reauthenticate_webauthn".split(),
         "is asked by programs, or leads elsewhere",
     ),
     **dict.fromkeys(
