@@ -4,7 +4,7 @@ Values in, value out: no database, no network. `preview` goes the way of a real 
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.parser import BytesParser
@@ -82,12 +82,14 @@ def compile_letter(
     public_url: str,
     track_clicks: bool,
     track_opens: bool,
+    links_before: Sequence[str] = (),
 ) -> CompiledMessage:
     """The letter as a compiled message for a campaign. `public_url` makes uploaded pictures' addresses absolute.
+    `links_before`: of another variant, whose numbers they keep.
 
     Raises CompileError with every problem found; advice alone does not stop it.
     """
-    links = LinkTable(_places(letter, sender), public_url, track_clicks)
+    links = LinkTable(_places(letter, sender), public_url, track_clicks, list(links_before))
     tree, problems = _read(letter, sender, known_fields, links)
     if any(problem.blocks for problem in problems) or tree is None:
         raise CompileError([problem for problem in problems if problem.blocks])

@@ -1,5 +1,6 @@
 """Saving a letter: every save is a new revision and names the one it started from, so that two tabs lose nothing."""
 
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -11,7 +12,7 @@ from django.db.models import F
 from campaigns import link_checks, media
 from campaigns.models import Campaign, Revision
 from campaigns.pure.starters import first_page
-from campaigns.pure.variants import AbTest, from_json
+from campaigns.pure.variants import AbTest, from_json, letters_in, without_letters
 from campaigns.remarks import AFTER_A_CHANGE
 from words import gettext as _
 
@@ -67,19 +68,22 @@ def save_letter(
             preheader=preheader,
             kind=kind or (before.kind if before else Revision.Kind.LETTER),
             letter=letter,
-            ab_test=_plain(ab_test, before),
+            ab_test=(plain := _plain(ab_test, before, kind)),
             saved_by=by,
             saved_at=now,
         )
-        if pictures := media.named_in(letter):
+        sources = letters_in(letter, plain)
+        if pictures := media.named_in("\n".join(sources)):
             saved.pictures.set(pictures)
-        link_checks.watch(now=now, urls=link_checks.links_of(letter, saved.kind))
+        link_checks.watch(now=now, urls={url for one in sources for url in link_checks.links_of(one, saved.kind)})
     return saved
 
 
-def _plain(ab_test: AbTest | Kept | None, before: Revision | None) -> dict[str, Any]:
+def _plain(ab_test: AbTest | Kept | None, before: Revision | None, kind: str) -> dict[str, Any]:
     if isinstance(ab_test, Kept):
-        return before.ab_test if before else {}
+        if before is None:
+            return {}
+        return without_letters(before.ab_test) if kind and kind != before.kind else before.ab_test
     return ab_test.to_json() if ab_test else {}
 
 
@@ -114,6 +118,34 @@ def begin_as(*, now: datetime, campaign_id: int, kind: str, based_on: int, by: U
         by=by,
         kind=kind,
     )
+
+
+def save_variant(
+    *,
+    now: datetime,
+    campaign_id: int,
+    based_on: int,
+    number: int,
+    subject: str,
+    preheader: str,
+    letter: str,
+    by: User | None,
+) -> Revision:
+    """The words of one variant (1 is B) as a new revision; what is as in A stays as in A. Raises Conflict or NotADraft,
+    also when there is no such variant any more."""
+    before = current(Campaign.objects.get(pk=campaign_id))
+    test = from_json(before.ab_test)
+    if test is None or before.number != based_on or number >= test.variants:
+        raise _why_not(campaign_id)
+    own = replace(
+        test.others[number - 1],
+        subject="" if subject == before.subject else subject,
+        preheader="" if preheader == before.preheader else preheader,
+        letter="" if letter == before.letter and not test.others[number - 1].letter else letter,
+    )
+    others = tuple(own if n == number else one for n, one in enumerate(test.others, 1))
+    ab_test = replace(test, others=others)
+    return set_ab_test(now=now, campaign_id=campaign_id, based_on=based_on, ab_test=ab_test, by=by)
 
 
 def _why_not(campaign_id: int) -> Exception:

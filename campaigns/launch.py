@@ -88,7 +88,8 @@ def _messages(now: datetime, campaign: Campaign, content: Revision, people: Chos
     if problems:
         raise NotReady(problems[0].sentence)
     try:
-        return [letters.compiled(one.campaign, one.content).to_json() for one in variants_of(campaign, content)]
+        variants = [(one.campaign, one.content) for one in variants_of(campaign, content)]
+        return [message.to_json() for message in letters.all_compiled(variants)]
     except CompileError as error:
         raise NotReady(str(error)) from error
 

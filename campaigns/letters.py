@@ -71,15 +71,30 @@ def to_look_at(campaign: Campaign, content: Revision | None = None) -> CompiledM
     )
 
 
-def compiled(campaign: Campaign, content: Revision | None = None, subject_prefix: str = "") -> CompiledMessage:
+def all_compiled(variants: Sequence[tuple[Campaign, Revision]]) -> list[CompiledMessage]:
+    """Of all variants; the numbers of their links mean the same in each. Raises compile.CompileError."""
+    found: list[CompiledMessage] = []
+    for campaign, content in variants:
+        found.append(compiled(campaign, content, links_before=found[-1].links if found else ()))
+    return [replace(message, links=found[-1].links) for message in found]
+
+
+def compiled(
+    campaign: Campaign,
+    content: Revision | None = None,
+    subject_prefix: str = "",
+    links_before: Sequence[str] = (),
+) -> CompiledMessage:
     """Raises compile.CompileError with everything that has to be fixed."""
     letter = letter_of(campaign, content)
     if letter.subject.strip():
         letter = replace(letter, subject=subject_prefix + letter.subject)
-    return _compiled(campaign, letter, sender())
+    return _compiled(campaign, letter, sender(), links_before)
 
 
-def _compiled(campaign: Campaign, letter: compiling.Letter, by: compiling.Sender) -> CompiledMessage:
+def _compiled(
+    campaign: Campaign, letter: compiling.Letter, by: compiling.Sender, links_before: Sequence[str] = ()
+) -> CompiledMessage:
     owner = workspace()
     return compiling.compile_letter(
         letter=letter,
@@ -88,6 +103,7 @@ def _compiled(campaign: Campaign, letter: compiling.Letter, by: compiling.Sender
         public_url=settings.PUBLIC_URL,
         track_clicks=campaign.track_clicks and owner.track_clicks,
         track_opens=campaign.track_opens and owner.track_opens,
+        links_before=links_before,
     )
 
 

@@ -27,6 +27,7 @@ from campaigns.grounds import of_grounds
 from campaigns.models import Campaign, Revision
 from campaigns.pure import advice
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
+from campaigns.pure.variants import letters_in
 from campaigns.remarks import last_decision, without_ignored
 from campaigns.variants import variants_of
 from campaigns.variants_preflight import of_ab_test
@@ -87,7 +88,8 @@ def _of_all(
     yield from _of_review(campaign)
     yield from _of_sender(now, campaign)
     yield from _of_routes(campaign, routes)
-    yield from standing.of_blocklists(campaign, _addresses(routes), content.letter)
+    sources = "\n".join(letters_in(content.letter, content.ab_test))
+    yield from standing.of_blocklists(campaign, _addresses(routes), sources)
     yield from _of_audience(now, campaign, content, choice, audience, crowd)
     yield from _of_variants(now, campaign, content, choice, audience)
 
@@ -304,7 +306,7 @@ def _of_copies(now: datetime, ids: Sequence[int], message: CompiledMessage) -> I
 
 def _fields_in(content: Revision) -> list[str]:
     variants = variants_of(Campaign(), content)
-    text = content.letter + "".join(one.content.subject + one.content.preheader for one in variants)
+    text = "".join(one.content.letter + one.content.subject + one.content.preheader for one in variants)
     return [key for key in letters.known_fields() if f"contact.{key}" in text]
 
 

@@ -18,6 +18,7 @@ from sending.doors.visits import compiled_of
 from sending.first_visits import over_time
 from sending.models import Event, Mailing, OutcomeKind
 from sending.progress import LaneProgress, totals
+from sending.pure.split import REST
 from words import gettext as _
 
 # One's own last so many campaigns are what one is compared with.
@@ -75,11 +76,12 @@ def visits_chart(*, now: datetime, zone: ZoneInfo, mailing: Mailing, kind: str) 
 
 
 def click_map_of(mailing: Mailing, report: Report, *, now: datetime) -> str | None:
-    """The letter as somebody without any fields gets it, with how many followed each link; None when it is gone.
+    """The letter (of an A/B test the winner) as somebody without any fields gets it, with how many followed each link;
+    None when it is gone.
 
     Raises personalise.PersonalisationFailed.
     """
-    compiled = compiled_of(mailing.pk)
+    compiled = compiled_of(mailing.pk, mailing.message_of(REST))
     if compiled is None:
         return None
     copy = composed_with(compiled, None, now=now, links=click_map.link_places(len(compiled.links)))

@@ -14,6 +14,7 @@ from campaigns.models import Campaign, LinkCheck, Revision
 from campaigns.pure import advice, link_results
 from campaigns.pure.findings import Finding, Level, Place, fine, must, should
 from campaigns.pure.link_results import Result
+from campaigns.pure.variants import letters_in
 from reputation import blocklists
 from reputation.catalogue import registrable
 from reputation.domains import MAILBOXES
@@ -33,7 +34,8 @@ def watch_links(*, now: datetime) -> None:
         Q(state=Campaign.State.SCHEDULED) | Q(state=Campaign.State.DRAFT, updated_at__gt=now - DRAFTS_OF)
     )
     newest = Revision.objects.filter(campaign__in=waiting).values("campaign").annotate(newest=Max("pk"))
-    letters = list(Revision.objects.filter(pk__in=newest.values("newest")).values_list("letter", "kind"))
+    rows = Revision.objects.filter(pk__in=newest.values("newest")).values_list("letter", "kind", "ab_test")
+    letters = [(letter, kind) for first, kind, ab_test in rows for letter in letters_in(first, ab_test)]
     hosts = {host for letter, _kind in letters for host in advice.hosts_of(letter)}
     blocklists.watch(hosts=hosts, until=now + WATCH_FOR)
     link_checks.watch(now=now, urls={url for letter, kind in letters for url in link_checks.links_of(letter, kind)})

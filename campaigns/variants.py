@@ -36,4 +36,5 @@ def variant_of(campaign: Campaign, content: Revision, number: int) -> Written:
     ours, words = copy(campaign), copy(content)
     ours.from_name = said.from_name or campaign.from_name
     words.subject, words.preheader = said.subject or content.subject, said.preheader or content.preheader
+    words.letter = said.letter or content.letter
     return Written(name_of(number), ours, words)

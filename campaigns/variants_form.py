@@ -10,11 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from campaigns import letters
 from campaigns.models import Campaign, Revision
 from campaigns.pure.variants import SHARES, AbTest, Variant
-from campaigns.variants import variants_of
+from campaigns.variants import ab_test_of, variants_of
 from sending.pure.split import MOST_VARIANTS, By, Split, name_of
 
 BY = [(By.CLICKS.value, _("Clicks")), (By.OPENS.value, _("Opens")), (By.HAND.value, _("I choose by hand"))]
 PARTS = ("subject", "preheader", "from_name")
+OWN = "own_letter"
 HOURS = 4
 _OTHERS = [name_of(number).lower() for number in range(1, MOST_VARIANTS)]
 
@@ -51,18 +52,31 @@ class VariantsForm(forms.Form):
                 self.fields[f"{part}_{name}"] = forms.CharField(
                     label=labels[part], max_length=most, required=False, widget=widget
                 )
+            self.fields[f"{OWN}_{name}"] = forms.BooleanField(label=_("A letter of its own"), required=False)
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """B, C and D with their fields, for the page."""
-        return [(name.upper(), [self[f"{part}_{name}"] for part in PARTS]) for name in _OTHERS]
+        return [(name.upper(), [self[f"{part}_{name}"] for part in (*PARTS, OWN)]) for name in _OTHERS]
 
     def others(self) -> list[tuple[str, Variant]]:
         """Those in which anything was typed, each under the name it was typed at."""
         found = [
-            (name, Variant(**{part: str(self.cleaned_data.get(f"{part}_{name}", "")) for part in PARTS}))
-            for name in _OTHERS
+            (
+                name,
+                Variant(
+                    **{part: str(self.cleaned_data.get(f"{part}_{name}", "")) for part in PARTS},
+                    letter=letter if self.cleaned_data.get(f"{OWN}_{name}") else "",
+                ),
+            )
+            for name, letter in zip(_OTHERS, self._letters(), strict=True)
         ]
         return [(name, one) for name, one in found if not one.is_empty]
+
+    def _letters(self) -> list[str]:
+        """What a letter of its own says: what it said before, or at first what A says."""
+        test = ab_test_of(self._content)
+        before = [one.letter for one in test.others] if test else []
+        return [letter or self._content.letter for letter in [*before, *[""] * len(_OTHERS)][: len(_OTHERS)]]
 
     def ab_test(self) -> AbTest:
         cleaned = self.cleaned_data
@@ -74,14 +88,14 @@ class VariantsForm(forms.Form):
         if self.errors:
             return cleaned
         if not self.others():
-            raise forms.ValidationError(_("Write at least one other subject, preheader or from name."))
+            raise forms.ValidationError(_("Write at least one other subject, preheader, from name or letter."))
         typed = copy(self._content)
         typed.ab_test = self.ab_test().to_json()
         _letter, *written = variants_of(self._campaign, typed)
         for (name, said), one in zip(self.others(), written, strict=True):
             for problem in letters.problems_of(one.campaign, one.content):
                 part = "from_name" if problem.place == "from" else problem.place
-                # What is wrong with the letter itself is said where it is written.
+                # What is wrong with a letter is said where it is written.
                 if problem.blocks and part in PARTS and getattr(said, part):
                     self.add_error(f"{part}_{name}", f"{problem.message} {problem.suggestion}".strip())
         return cleaned
@@ -95,5 +109,5 @@ def initial_of(content: Revision, ab_test: AbTest | None) -> dict[str, object]:
     split = ab_test.split
     found |= {"share": split.share, "by": split.by.value, "hours": round(split.wait / timedelta(hours=1))}
     for name, one in zip(_OTHERS, ab_test.others, strict=False):
-        found |= {f"{part}_{name}": getattr(one, part) for part in PARTS}
+        found |= {f"{part}_{name}": getattr(one, part) for part in PARTS} | {f"{OWN}_{name}": bool(one.letter)}
     return found

@@ -6,7 +6,7 @@ from itertools import combinations
 from campaigns.models import Campaign, Revision
 from campaigns.pure.findings import Finding, Place, fine, must, should
 from campaigns.pure.variants import NOISE_BELOW, AbTest
-from campaigns.variants import ab_test_of, variants_of
+from campaigns.variants import Written, ab_test_of, variants_of
 from reputation.workspace import workspace
 from sending.pure.split import By, in_test
 from words import gettext as _
@@ -34,13 +34,14 @@ def of_ab_test(campaign: Campaign, content: Revision, recipients: int) -> Iterat
 
 def _of_equals(campaign: Campaign, content: Revision) -> Iterator[Finding]:
     for one, other in combinations(variants_of(campaign, content), 2):
-        (same, again) = (
-            (row.content.subject.strip(), row.content.preheader.strip(), row.campaign.from_name.strip())
-            for row in (one, other)
-        )
-        if same == again:
+        if _said(one) == _said(other):
             sentence = _("Variants “%(one)s” and “%(other)s” are the same. Change one, or take it out of the test.")
             yield must("abtest.same", Place.VARIANTS, sentence % {"one": one.name, "other": other.name})
+
+
+def _said(one: Written) -> list[str]:
+    words = (one.content.subject, one.content.preheader, one.content.letter, one.campaign.from_name)
+    return [said.strip() for said in words]
 
 
 def _of_counting(campaign: Campaign, test: AbTest) -> Iterator[Finding]:

@@ -165,7 +165,7 @@
     document.querySelectorAll("#checked [data-js][hidden]").forEach((one) => { one.hidden = false; });
     surface.show(problems());
   };
-  document.querySelectorAll("#pv-variant, #pv-part, #pv-scheme, #pv-pictures, #pv-as").forEach((one) => one.addEventListener("change", look));
+  document.querySelectorAll("#pv-part, #pv-scheme, #pv-pictures, #pv-as").forEach((one) => one.addEventListener("change", look));
 
   // -- Saved without leaving; what is not saved is kept in this browser ------------------------------------------------
 

@@ -4,7 +4,7 @@ Variant A is the letter as it is written.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,10 +25,20 @@ class Variant:
     subject: str = ""
     preheader: str = ""
     from_name: str = ""
+    # A source in the way of writing of A.
+    letter: str = ""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.subject or self.preheader or self.from_name)
+        return not any(asdict(self).values())
+
+    def words(self) -> Iterator[str]:
+        """What is another, in plain words."""
+        for name in ("subject", "preheader", "from_name"):
+            if said := getattr(self, name):
+                yield f"{name.replace('_', ' ')} “{said}”"
+        if self.letter:
+            yield f"a letter of {len(self.letter.split())} words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,22 @@ class AbTest:
         """In plain words, for comparing versions."""
         yield f"A/B test: {self.split.share} %, {self.split.by}, {self.split.wait / timedelta(hours=1):g} h"
         for number, one in enumerate(self.others, 1):
-            said = ", ".join(f"{name.replace('_', ' ')} “{words}”" for name, words in asdict(one).items() if words)
-            yield f"Variant {name_of(number)}: {said}"
+            yield f"Variant {name_of(number)}: {', '.join(one.words())}"
+
+
+def letters_in(letter: str, ab_test: Mapping[str, Any]) -> list[str]:
+    """The sources of a version: its own, and those of its variants."""
+    return [letter, *(one["letter"] for one in ab_test.get("others", ()) if "letter" in one)]
+
+
+def without_letters(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The same test after a change to another way of writing, which the others' letters are not in."""
+    test = from_json(plain)
+    if test is None:
+        return {}
+    others = [replace(one, letter="") for one in test.others]
+    left = tuple(one for one in others if not one.is_empty)
+    return replace(test, others=left).to_json() if left else {}
 
 
 def from_json(plain: Mapping[str, Any]) -> AbTest | None:

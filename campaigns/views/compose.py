@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -24,7 +25,7 @@ from campaigns.pure.changes import Line, changed_lines
 from campaigns.pure.mjml_words import ATTRIBUTES, HTML_WORDS
 from campaigns.pure.starters import with_line_ends_of
 from campaigns.samples import cast_of, person_by_address
-from campaigns.variants import variant_of, variants_of
+from campaigns.variants import Written, variant_of, variants_of
 from sending.pure.personalise import SYSTEM_NAMES
 from words import marked
 from words.typed import whole
@@ -55,28 +56,46 @@ ELSEWHERE = ("from", "reply_to", "postal_address")
 # The code editor brings a style element of its own.
 @csp_update({"style-src": [NONCE]})  # type: ignore[arg-type]  # its type knows only views of one argument
 def letter(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The letter itself, or that of another variant of its A/B test (`of`)."""
     campaign = campaign_or_404(campaign_id)
+    of, written = _asked_of(request, campaign)
     if request.method == "POST":
-        return _save(request, campaign)
-    return _page(request, campaign, content.current(campaign))
+        return _save(request, campaign, of, written.content)
+    return _page(request, written.campaign, written.content, of=of)
 
 
-def _save(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    before = content.current(campaign)
+def _asked_of(request: HttpRequest, campaign: Campaign) -> tuple[int, Written]:
+    """The variant that is written: its number, 0 for A, and how it is saved."""
+    number, saved = whole(request.GET.get("of", ""), digits=1), content.current(campaign)
+    written = variant_of(campaign, saved, number)
+    return (number if written.content is not saved else 0), written
+
+
+def _save(request: HttpRequest, campaign: Campaign, of: int, before: Revision) -> HttpResponse:
     form = LetterForm(request.POST, before=before.letter)
     typed = typed_revision(request, campaign, before)
     if not form.is_valid():
-        return _page(request, campaign, typed, form=form, status=422)
-    now = timezone.now()  # clock: entry
+        return _page(request, campaign, typed, of=of, form=form, status=422)
     try:
-        saved = content.save_letter(now=now, campaign_id=campaign.pk, by=acting(request), **form.cleaned_data)
+        saved = _saved_as(request, campaign, of, form)
     except content.Conflict as conflict:
-        return _page(request, campaign, typed, theirs=conflict.theirs, status=409)
+        theirs = variant_of(campaign, conflict.theirs, of).content
+        return _page(request, campaign, typed, of=of, theirs=theirs, status=409)
     except content.NotADraft as error:
-        return _page(request, campaign, typed, refused=str(error), status=409)
+        return _page(request, campaign, typed, of=of, refused=str(error), status=409)
     if request.htmx:  # type: ignore[attr-defined]
         return _saved(request, campaign, saved)
-    return redirect("campaign-review" if "review" in request.POST else "campaign-letter", campaign.pk)
+    if "review" in request.POST:
+        return redirect("campaign-review", campaign.pk)
+    return redirect(reverse("campaign-letter", args=[campaign.pk]) + (f"?of={of}" if of else ""))
+
+
+def _saved_as(request: HttpRequest, campaign: Campaign, of: int, form: LetterForm) -> Revision:
+    now, by, typed = timezone.now(), acting(request), dict(form.cleaned_data)  # clock: entry
+    if not of:
+        return content.save_letter(now=now, campaign_id=campaign.pk, by=by, **typed)
+    typed.pop("kind")
+    return content.save_variant(now=now, campaign_id=campaign.pk, number=of, by=by, **typed)
 
 
 def _saved(request: HttpRequest, campaign: Campaign, saved: Revision) -> HttpResponse:
@@ -91,9 +110,10 @@ def _saved(request: HttpRequest, campaign: Campaign, saved: Revision) -> HttpRes
 def check(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """What was typed and not saved yet: its problems, and how an inbox shows it. Changes nothing."""
     campaign = campaign_or_404(campaign_id)
-    shown = typed_revision(request, campaign, content.current(campaign))
+    _of, written = _asked_of(request, campaign)
+    campaign, shown = written.campaign, typed_revision(request, campaign, written.content)
     address = request.POST.get("as_email", "").strip()
-    context = _judged(campaign, shown, person_by_address(address) if address else None, _variant(request))
+    context = _judged(campaign, shown, person_by_address(address) if address else None)
     parts = [
         render_to_string(f"campaigns/compose.html#{part}", {"campaign": campaign, "oob": True, **context}, request)
         for part in ("checked", "inbox")
@@ -101,18 +121,13 @@ def check(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return HttpResponse("".join(parts))
 
 
-def _variant(request: HttpRequest) -> int:
-    return whole(request.POST.get("variant", ""), digits=1)
-
-
-def _judged(campaign: Campaign, shown: Revision, person: Subscriber | None, variant: int = 0) -> dict[str, object]:
-    now, written = timezone.now(), variant_of(campaign, shown, variant)  # clock: entry
+def _judged(campaign: Campaign, shown: Revision, person: Subscriber | None) -> dict[str, object]:
+    now = timezone.now()  # clock: entry
     return {
-        "written": written,
         "content": shown,
         # What is wrong in the words comes before what is missing elsewhere.
         "problems": sorted(letters.problems_of(campaign, shown), key=lambda one: one.place in ELSEWHERE),
-        "look": letters.look_of(written.campaign, written.content, person, now=now),
+        "look": letters.look_of(campaign, shown, person, now=now),
         "words": len(shown.letter.split()),
     }
 
@@ -126,7 +141,9 @@ def typed_revision(request: HttpRequest, campaign: Campaign, before: Revision) -
     return Revision(campaign=campaign, number=campaign.rev, kind=kind, ab_test=before.ab_test, **words)
 
 
-def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int = 200, **more: object) -> HttpResponse:
+def _page(
+    request: HttpRequest, campaign: Campaign, shown: Revision, status: int = 200, of: int = 0, **more: object
+) -> HttpResponse:
     fields = list(PersonField.objects.all())
     context = {
         "nav": "campaigns",
@@ -134,17 +151,26 @@ def _page(request: HttpRequest, campaign: Campaign, shown: Revision, status: int
         "editable": campaign.state in edit.EDITABLE,
         **_judged(campaign, shown, None),
         "fields": fields,
-        "pictures": Media.objects.all()[:PICTURES_SHOWN],
-        "picture_form": PictureForm(),
+        **_pictures(),
         "code_words": code_words(fields, shown.kind) if shown.kind != Revision.Kind.LETTER else {},
         "cast": cast_of(campaign),
-        "variants": variants_of(campaign, shown),
+        **_variants(campaign, of),
         "emoji": [(sign, _(name)) for sign, name in EMOJI],
         "subject_long": SUBJECT_LONG,
         "device": "phone" if request.GET.get("device") == "phone" else "desktop",
         **more,
     }
     return render(request, "campaigns/compose.html", context, status=status)
+
+
+def _pictures() -> dict[str, object]:
+    return {"pictures": Media.objects.all()[:PICTURES_SHOWN], "picture_form": PictureForm()}
+
+
+def _variants(campaign: Campaign, of: int) -> dict[str, object]:
+    """Those there are, and which of them is written."""
+    written = variants_of(campaign, content.current(campaign))
+    return {"variants": written, "of": of, "query": f"?of={of}" if of else ""}
 
 
 def code_words(fields: Sequence[PersonField], kind: str) -> dict[str, object]:

@@ -120,19 +120,31 @@ def _with_ab_test(now: datetime, name: str) -> Campaign:
 
     campaign = ready_campaign(now, name=name)
     campaign.refresh_from_db()
-    others = (Variant(subject="Sit by the window with one of these"), Variant(from_name="Mara", preheader="For tea"))
+    words = content.current(campaign).letter.replace("unpacked", "here at last")
+    others = (
+        Variant(subject="Sit by the window with one of these", letter=words),
+        Variant(from_name="Mara", preheader="For tea"),
+    )
     ab_test = AbTest(others, Split(50, By.CLICKS, timedelta(hours=4)))
     content.set_ab_test(now=now, campaign_id=campaign.pk, based_on=campaign.rev, ab_test=ab_test, by=None)
     return campaign
 
 
 def _tested(now: datetime) -> Campaign:
-    """Under way, its winner not chosen yet."""
+    """Under way, its winner not chosen yet; a few have clicked."""
     from campaigns.launch import launch
+    from sending.models import Event, Outcome
 
     campaign = _with_ab_test(now, "Which subject?")
     Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
-    assert launch(now=now, campaign_id=campaign.pk)
+    mailing = launch(now=now, campaign_id=campaign.pk)
+    assert mailing
+    for row in (row for row in deliveries(mailing) if row.variant >= 0):
+        Outcome.objects.create(
+            mailing_id=mailing.pk, delivery=row.id, attempt=1, kind="accepted", provider=row.provider, at=now
+        )
+        if row.variant == 1:
+            Event.objects.create(mailing=mailing, delivery=row.id, kind="clicked", at=now)
     campaign.refresh_from_db()
     return campaign
 

@@ -67,6 +67,7 @@ FULL = [
     *of("later", "campaign", "campaign-review", "campaign-letter", "campaign-audience"),
     *of("running", "campaign", "campaign-monitor", "campaign-report", "campaign-guard"),
     *of("ab", "campaign", "campaign-variants", "campaign-review"),
+    Look("campaign-letter", known={"campaign_id": "ab"}, query="?of=1"),
     *of("testing", "campaign-monitor", "campaign-report"),
     *of("stopped", "campaign-monitor", "campaign-guard", "campaign-report"),
     *of("sent", "campaign", "campaign-monitor", "campaign-report", "campaign-people"),

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from campaigns import content
 from campaigns.launch import NotReady, launch
-from campaigns.models import Campaign
+from campaigns.models import Campaign, LinkCheck
 from campaigns.preflight import must_fix, preflight
 from campaigns.pure.findings import Level
 from campaigns.pure.variants import AbTest, Variant
@@ -17,6 +17,7 @@ from campaigns.variants import variants_of
 from campaigns.variants_outlook import power_of
 from campaigns.variants_result import result_of
 from sending import split_test
+from sending.doors.visits import links_of
 from sending.models import Delivery, Event, Mailing, MailingMessage, Outcome, SplitTest
 from sending.pure.message import CompiledMessage
 from sending.pure.personalise import Literal
@@ -220,3 +221,25 @@ def test_the_outlook_says_what_so_many_people_could_show(now: datetime) -> None:
     assert power.shown is not None and power.shown > 0.3
     campaign.included_lists.clear()
     assert power_of(now=now, campaign=campaign, share=50, by=By.CLICKS, variants=2) is None
+
+
+def test_letters_of_variants_share_the_numbers_of_their_links(now: datetime) -> None:
+    other = "Dear reader,\n\n[a lamp](https://lamp.example/)\n\n[the shelf](https://www.harbour.example/autumn)"
+    campaign = with_test(now, a_test(Variant(letter=other)))
+    mailing = launched(now, campaign)
+    first, second = MailingMessage.objects.filter(mailing=mailing).order_by("variant")
+    assert first.compiled["links"] == second.compiled["links"] == [
+        "https://www.harbour.example/autumn", "https://lamp.example/",
+    ]  # fmt: skip
+    assert links_of(mailing.pk) == tuple(first.compiled["links"])
+    assert "link[0]" in str(first.compiled["body"]) and "link[1]" not in str(first.compiled["body"])
+    assert "link[0]" in str(second.compiled["body"]) and "link[1]" in str(second.compiled["body"])
+
+
+def test_preflight_looks_at_every_letter_and_a_change_of_writing_leaves_none_behind(now: datetime) -> None:
+    campaign = with_test(now, a_test(Variant(letter="Hello {{ contact.nam }}"), Variant(subject="Other")))
+    assert any(row.sentence.startswith("Variant “B”: `nam`") for row in must_fix(now=now, campaign=campaign))
+    assert LinkCheck.objects.filter(url="https://www.harbour.example/autumn").exists()
+    content.begin_as(now=now, campaign_id=campaign.pk, kind="mjml", based_on=campaign.rev, by=None)
+    campaign.refresh_from_db()
+    assert content.current(campaign).ab_test["others"] == [{"subject": "Other"}]

@@ -67,8 +67,8 @@ def test_a_letter_edited_after_it_was_read_is_not_launched(now: datetime, monkey
     campaign = scheduled(now)
     compiled = letters.compiled
 
-    def edit_meanwhile(found, content):
-        message = compiled(found, content)
+    def edit_meanwhile(found, content, **more):
+        message = compiled(found, content, **more)
         Campaign.objects.filter(pk=found.pk).update(rev=found.rev + 1)
         return message
 

@@ -72,7 +72,7 @@ def test_it_is_written_changed_and_taken_away(client: Client, campaign: Campaign
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"subject_b": ""}, "Write at least one other subject, preheader or from name."),
+        ({"subject_b": ""}, "Write at least one other subject, preheader, from name or letter."),
         ({"subject_b": "Hello {{ contact.nam }}"}, "`nam` is not a known field."),
         ({"preheader_b": "Hello {{ contact.first_name"}, "lp-error"),
         ({"from_name_b": "Mara\r\nBcc: everybody@example.org"}, "lp-error"),
@@ -126,10 +126,9 @@ def test_each_variant_can_be_looked_at_and_tested(client: Client, campaign: Camp
     assert "Sit by the window" in page(client, campaign, "review/subjects/?variant=1")
     review = page(client, campaign, "review/")
     assert "Sit by the window" in review and "Only 20 people are in the A/B test." in review
-    checked = client.post(
-        f"/campaigns/{campaign.pk}/letter/check/", {"subject": "Typed", "letter": "Hello", "variant": "1"}
-    ).content.decode()
-    assert "Sit by the window" in checked and "<b>Mara</b>" in checked
+    typed = {"subject": "Typed", "letter": "Hello"}
+    checked = client.post(f"/campaigns/{campaign.pk}/letter/check/?of=1", typed).content.decode()
+    assert "Typed" in checked and "<b>Mara</b>" in checked
     form = page(client, campaign, "test/")
     assert "B: Sit by the window" in form
     data = {"addresses": "mara@gmail.com", "variant": "1", "request_key": "c" * 32}
@@ -172,3 +171,29 @@ def test_who_only_looks_sees_figures_and_no_buttons(client: Client, campaign: Ca
     assert client.post(f"/campaigns/{campaign.pk}/variants/choose/", {"variant": "1"}).status_code == 403
     mailing.refresh_from_db()
     assert mailing.winner is None
+
+
+def test_a_variant_has_a_letter_of_its_own(client: Client, campaign: Campaign, now: datetime) -> None:
+    save(client, campaign, own_letter_b="on")
+    campaign.refresh_from_db()
+    first = current(campaign).letter
+    assert current(campaign).ab_test["others"] == [{"subject": "Sit by the window", "letter": first}]
+    here = f"/campaigns/{campaign.pk}/letter/?of=1"
+    shown = client.get(here).content.decode()
+    assert 'value="Sit by the window"' in shown and "Edit the letter of B" in page(client, campaign, "variants/")
+
+    words = {"subject": "Sit by the window", "preheader": "", "kind": "letter"}
+    data = {**words, "based_on": str(campaign.rev), "letter": "Dear reader,\n\n[a lamp](https://lamp.example/)"}
+    assert client.post(here, data).headers["Location"].endswith("?of=1")
+    campaign.refresh_from_db()
+    saved = current(campaign)
+    assert saved.letter == first and saved.ab_test["others"][0]["letter"] == data["letter"]
+    assert "a lamp" in page(client, campaign, "letter/preview/?variant=1")
+    assert "a lamp" not in page(client, campaign, "letter/preview/")
+    assert "with a letter of its own" in page(client, campaign, "")
+
+    late = client.post(here, {**data, "letter": "Mine"})
+    assert late.status_code == 409 and "Mine" in late.content.decode() and "a lamp" in late.content.decode()
+    save(client, campaign)
+    campaign.refresh_from_db()
+    assert "letter" not in current(campaign).ab_test["others"][0]

@@ -13,7 +13,7 @@ from sending.pure.split import By, Split
 
 HOUR = timedelta(hours=1)
 words = st.text(max_size=20)
-variants = st.builds(Variant, subject=words, preheader=words, from_name=words)
+variants = st.builds(Variant, subject=words, preheader=words, from_name=words, letter=words)
 tests = st.builds(
     AbTest,
     st.lists(variants, max_size=3).map(tuple),
