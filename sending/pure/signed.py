@@ -1,4 +1,4 @@
-"""Small signed values: varints under an HMAC-SHA256 tag, bound to what they are for.
+"""Small signed values: varints under a tag of keyed BLAKE2b (RFC 7693), bound to what they are for.
 
 Layout: one octet `key id × 2 + test`, the numbers as varints, the tag. The label of the purpose is the first thing the
 MAC reads, so that a value made for one purpose verifies for no other.
@@ -12,7 +12,7 @@ from typing import Any
 
 MAX_KEY_ID = 127
 MAX_NUMBER = 2**63 - 1
-_BLOCK = 64  # octets, of SHA-256 (RFC 2104 §2)
+_MOST_OF_KEY = 64  # octets (RFC 7693 §2.1)
 _MOST_NUMBERS = 64
 _MOST_OCTETS = 600
 
@@ -33,17 +33,14 @@ def sealer(label: str, *, test: bool, keys: Mapping[int, bytes], key_id: int, ta
     """`seal` for many values with one key, said as varints. ValueError for a key id out of range."""
     if not 1 <= key_id <= MAX_KEY_ID:
         raise ValueError(f"A key id lies between 1 and {MAX_KEY_ID}, not {key_id}.")
-    inner, outer = _states(keys[key_id], label)
-    copy_inner, copy_outer, first = inner.copy, outer.copy, bytes((key_id << 1 | test,))
+    begun, first = _begun(keys[key_id], label, tag).copy, bytes((key_id << 1 | test,))
 
     def sealed(said: bytes) -> bytes:
-        # HMAC written out: two copies of prepared hash states cost half of what hmac.copy() does.
         body = first + said
-        inside, outside = copy_inner(), copy_outer()
-        inside.update(body)
-        outside.update(inside.digest())
-        digest: bytes = outside.digest()
-        return body + digest[:tag]
+        state = begun()
+        state.update(body)
+        digest: bytes = state.digest()
+        return body + digest
 
     return sealed
 
@@ -68,8 +65,9 @@ def unseal(label: str, octets: bytes, *, keys: Mapping[int, bytes], tag: int) ->
     body, given = octets[:-tag], octets[-tag:]
     key = keys.get(body[0] >> 1)
     # An unknown key takes as long as a wrong tag.
-    right = _mac(key or b"\0" * 32, label, body)[:tag]
-    if not hmac.compare_digest(given, right) or key is None:
+    state = _begun(key or b"\0" * 32, label, tag).copy()
+    state.update(body)
+    if not hmac.compare_digest(given, state.digest()) or key is None:
         raise BadToken("The link is damaged, or was made for something else.")
     return _numbers(body[1:]), bool(body[0] & 1)
 
@@ -88,20 +86,10 @@ def _numbers(octets: bytes) -> list[int]:
     return numbers
 
 
-def _mac(key: bytes, label: str, body: bytes) -> bytes:
-    inner, outer = (state.copy() for state in _states(key, label))
-    inner.update(body)
-    outer.update(inner.digest())
-    digest: bytes = outer.digest()
-    return digest
-
-
 @lru_cache(maxsize=512)
-def _states(key: bytes, label: str) -> tuple[Any, Any]:
-    """The hash states of HMAC-SHA256 (RFC 2104) after its key and the purpose's label."""
+def _begun(key: bytes, label: str, tag: int) -> Any:
+    """The hash state after its key and the purpose's label."""
     if len(key) < 32:
         raise ValueError("A token key has at least 32 octets.")
-    padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-    inner = hashlib.sha256(bytes(octet ^ 0x36 for octet in padded))
-    inner.update(label.encode() + b"\0")
-    return inner, hashlib.sha256(bytes(octet ^ 0x5C for octet in padded))
+    short = key if len(key) <= _MOST_OF_KEY else hashlib.blake2b(key).digest()
+    return hashlib.blake2b(label.encode() + b"\0", key=short, digest_size=tag)
