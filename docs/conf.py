@@ -4,7 +4,7 @@ import re
 
 from sphinx.application import Sphinx
 
-PAGES = ["marketers", "admins", "operators", "api", "performance", "faults", "scenarios"]
+PAGES = ["marketers", "admins", "operators", "preflight", "api", "performance", "faults", "scenarios"]
 
 project = "Letterpace"
 author = "Letterpace contributors"

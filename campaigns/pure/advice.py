@@ -12,6 +12,7 @@ from campaigns.pure.kinds import Kind
 from campaigns.pure.markup import read_markup
 from campaigns.pure.markup_text import text_of_markup
 from campaigns.pure.placeholders import Placeholders
+from campaigns.pure.subject_words import marks_in, money_in, words_in
 from words import gettext as _
 from words import number
 
@@ -50,7 +51,7 @@ IMAGE = re.compile(r"!\[([^\]\n]{0,300})\]\(\s*<?([^)\s>]{1,2000})")
 BARE_LINK = re.compile(r"https?://[^\s<>()\[\]\"']{1,2000}")
 HOST = re.compile(r"(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 _PICTURE = re.compile(r"<(?:img|mj-image)\b", re.IGNORECASE)
-THREAD = re.compile(r"^\s*(re|fwd?|aw|wg)\s*:", re.IGNORECASE)
+THREAD = re.compile(r"^\s*(re|fwd?|aw|wg|tr|rv)\s*:", re.IGNORECASE)
 
 
 def of_subject(subject: str, preheader: str) -> list[Finding]:
@@ -95,6 +96,7 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
                 _("The subject is all capitals; filters dislike that."),
             )
         )
+    found += _of_words(subject)
     if not preheader.strip():
         found.append(
             should(
@@ -104,6 +106,22 @@ def of_subject(subject: str, preheader: str) -> list[Finding]:
             )
         )
     return found
+
+
+def _of_words(subject: str) -> Iterable[Finding]:
+    """What spam has taught readers and filters. Advice: words alone seldom decide."""
+    for word, why in words_in(subject):
+        sentence = _(
+            "“%(word)s” in the subject: %(why)s. Words alone seldom decide; whether people want your mail counts far "
+            "more."
+        )
+        yield should("subject.words", Place.CONTENT, sentence % {"word": word, "why": why})
+    if marks := marks_in(subject):
+        sentence = _("The subject has “%(marks)s”. One mark says the same; more look like spam.")
+        yield should("subject.marks", Place.CONTENT, sentence % {"marks": marks})
+    if money := money_in(subject):
+        sentence = _("The subject has “%(money)s”. Write the price, or what is new.")
+        yield should("subject.money", Place.CONTENT, sentence % {"money": money})
 
 
 def wrong_in_subject(subject: str) -> str:

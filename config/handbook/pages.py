@@ -15,7 +15,7 @@ from PIL import Image
 FOLDER = settings.BASE_DIR / "docs"
 # The first page, then the others in the order of its table.
 FIRST = "index"
-PAGES = (FIRST, "marketers", "admins", "operators", "api", "performance", "faults", "scenarios")
+PAGES = (FIRST, "marketers", "admins", "operators", "preflight", "api", "performance", "faults", "scenarios")
 
 
 @dataclass(frozen=True, slots=True)

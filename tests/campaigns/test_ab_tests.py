@@ -243,3 +243,13 @@ def test_preflight_looks_at_every_letter_and_a_change_of_writing_leaves_none_beh
     content.begin_as(now=now, campaign_id=campaign.pk, kind="mjml", based_on=campaign.rev, by=None)
     campaign.refresh_from_db()
     assert content.current(campaign).ab_test["others"] == [{"subject": "Other"}]
+
+
+def test_a_test_by_opens_that_are_not_counted_is_stopped(now: datetime) -> None:
+    campaign = with_test(now, a_test(by=By.OPENS), track_opens=False)
+    assert ids(now, campaign, Level.MUST_FIX) == ["abtest.opens"]
+
+
+def test_with_enough_people_its_size_is_fine(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("campaigns.variants_preflight.NOISE_BELOW", 5)
+    assert "abtest.size" in ids(now, with_test(now), Level.FINE)

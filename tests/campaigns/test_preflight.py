@@ -7,7 +7,7 @@ import pytest
 from audiences.models import Subscriber, Subscription
 from campaigns import standing
 from campaigns.launch import launch
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Remark
 from campaigns.preflight import must_fix, preflight, stops_a_test
 from campaigns.pure.findings import Level
 from campaigns.standing import watch_links
@@ -242,3 +242,25 @@ def test_words_that_are_hard_to_read_for_their_colours_are_told_with_their_line(
     [found] = [row for row in preflight(now=now, campaign=campaign) if row.id == "content.contrast"]
     assert (found.line, found.level) == (2, "should")
     assert found.sentence == "Words in #bbbbbb on #ffffff are hard to read: 1.9 to 1, and 4.5 are needed."
+
+
+@pytest.mark.parametrize(
+    ("change", "id"),
+    [
+        (letter(preheader="For {{ contact.nobody_has_this }}"), "content.preheader"),
+        (update(reply_to="nobody at all"), "content.reply_to"),
+    ],
+)
+def test_a_field_or_address_that_cannot_be_written_names_its_place(now: datetime, change: Change, id: str) -> None:
+    campaign = ready_campaign(now)
+    change(now, campaign)
+    campaign.refresh_from_db()
+    assert id in {row.id for row in preflight(now=now, campaign=campaign)}
+
+
+def test_what_was_sent_back_is_stopped(now: datetime) -> None:
+    campaign = ready_campaign(now)
+    Remark.objects.create(campaign=campaign, kind=Remark.Kind.REJECTED, rev=campaign.rev, words="Wrong price", at=now)
+    Campaign.objects.filter(pk=campaign.pk).update(review=Campaign.Review.REJECTED)
+    campaign.refresh_from_db()
+    assert [row.id for row in must_fix(now=now, campaign=campaign)] == ["review.rejected"]
