@@ -32,7 +32,7 @@ def ids() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and getattr(node.func, "id", "") in LEVELS:
                 first = node.args[0]
-                found |= {first.value} if isinstance(first, ast.Constant) else MADE[ast.unparse(first)]
+                found |= {str(first.value)} if isinstance(first, ast.Constant) else MADE[ast.unparse(first)]
     return found
 
 
