@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import User
@@ -13,6 +13,7 @@ from campaigns.models import Campaign, Revision
 from campaigns.pure.lane_words import Said
 from campaigns.pure.month import Month
 from campaigns.status import page_of, status_of
+from reputation.workspace import zone
 from sending.models import FINAL_KINDS, Event, Mailing, OutcomeKind
 from sending.progress import totals
 from words import marked
@@ -97,16 +98,19 @@ class Asked:
     owner: int = 0
     list_id: int = 0
     tag: str = ""
+    # Sent, or scheduled, on one of these days of the workspace; drafts have none.
+    since: date | None = None
+    until: date | None = None
     after: int = 0
 
     @property
     def narrows(self) -> bool:
-        return bool(self.q or self.owner or self.list_id or self.tag)
+        return bool(self.q or self.owner or self.list_id or self.tag or self.since or self.until)
 
 
 def page_of_campaigns(asked: Asked) -> Page:
     """Newest first, by key; five queries."""
-    found = _narrowed(asked)
+    found = _within(_narrowed(asked), asked)
     if asked.after:
         found = found.filter(pk__lt=asked.after)
     campaigns = list(_with_everything(found.order_by("-pk"))[: SIZE + 1])
@@ -122,6 +126,20 @@ def by_day(asked: Asked, month: Month, zone: ZoneInfo) -> dict[date, list[Row]]:
     for row in rows_of(_with_everything(timed)[:MOST_OF_A_MONTH]):
         days.setdefault(row.campaign.at.astimezone(zone).date(), []).append(row)  # type: ignore[attr-defined]
     return days
+
+
+def _within(found: QuerySet[Campaign], asked: Asked) -> QuerySet[Campaign]:
+    if not asked.since and not asked.until:
+        return found
+    here = zone()
+    timed = found.exclude(state=Campaign.State.DRAFT).annotate(
+        at=Coalesce(F("mailing__launched_at"), F("scheduled_for"))
+    )
+    if asked.since:
+        timed = timed.filter(at__gte=datetime.combine(asked.since, time.min, here))
+    if asked.until:
+        timed = timed.filter(at__lt=datetime.combine(asked.until + timedelta(days=1), time.min, here))
+    return timed.filter(at__isnull=False)
 
 
 def _narrowed(asked: Asked) -> QuerySet[Campaign]:

@@ -9,7 +9,7 @@ from campaigns.models import SavedView
 from words import gettext as _
 
 # What a look is made of, as the address of the list has it.
-PARTS = ("status", "q", "owner", "list", "tag")
+PARTS = ("status", "q", "owner", "list", "tag", "from", "to")
 MOST = 20
 
 

@@ -42,3 +42,18 @@ class Month:
         ends = (weeks[0][0], weeks[-1][-1] + timedelta(days=1))
         first, last = (datetime.combine(day, time(), zone) for day in ends)
         return first, last
+
+
+def between_days(begin: str, end: str) -> tuple[date | None, date | None]:
+    """Two days as a form says them (`2026-11-28`), the earlier one first; nonsense is no day."""
+    first, last = _day(begin), _day(end)
+    return (last, first) if first and last and last < first else (first, last)
+
+
+def _day(said: str) -> date | None:
+    """In years that every calendar, and every zone's offset, has room for."""
+    try:
+        day = date.fromisoformat(said.strip())
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 2100 else None

@@ -16,7 +16,7 @@ from audiences.models import MailingList
 from campaigns import edit, listing, saved_views
 from campaigns.forms import NameForm
 from campaigns.listing import EMPTY, TABS, Asked
-from campaigns.pure.month import Month
+from campaigns.pure.month import Month, between_days
 from reputation.workspace import today, zone
 from words.typed import whole
 
@@ -81,12 +81,15 @@ def _query(given: QueryDict, without: Sequence[str]) -> str:
 
 def _asked(given: QueryDict) -> Asked:
     tab = given.get("status", "")
+    days = between_days(given.get("from", ""), given.get("to", ""))
     return Asked(
         tab=tab if tab in TABS else "",
         q=given.get("q", "").strip()[:200],
         owner=whole(given.get("owner", "")),
         list_id=whole(given.get("list", "")),
         tag=given.get("tag", "").strip().lower()[:40],
+        since=days[0],
+        until=days[1],
         after=whole(given.get("after", "")),
     )
 

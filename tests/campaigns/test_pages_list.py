@@ -1,7 +1,7 @@
 """The list of campaigns: what it shows, how it is narrowed down, and what is put out of sight."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -239,3 +239,31 @@ def test_there_are_twenty_views_at_most(client) -> None:
     for number in range(21):
         client.post("/campaigns/views/keep/", {"name": f"View {number}", "query": "tag=spring"})
     assert page(client).count('href="?tag=spring"') == 20
+
+
+def test_it_is_narrowed_down_to_the_days_when_something_was_sent_or_will_be(client) -> None:
+    Workspace.objects.update(time_zone="Europe/Warsaw")
+    at = datetime(2026, 3, 10, 23, 30, tzinfo=UTC)  # the 11th in Warsaw
+    draft("Planned", state="scheduled", scheduled_for=at, undo_until=at, zone="UTC")
+    draft("Only begun")
+    sent = running("Long ago")
+    Mailing.objects.filter(pk=sent.mailing_id).update(launched_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+
+    def shown(**query: str) -> set[str]:
+        seen = page(client, **query)
+        return {name for name in ("Planned", "Only begun", "Long ago") if f">{name}</a>" in seen}
+
+    assert shown() == {"Planned", "Only begun", "Long ago"}
+    assert shown(**{"from": "2026-03-11"}) == {"Planned"} == shown(**{"from": "2026-03-11", "to": "2026-03-11"})
+    assert shown(to="2026-03-10") == {"Long ago"}
+    assert shown(**{"from": "2026-03-01", "to": "2026-03-11"}) == {"Planned", "Long ago"}
+    assert shown(**{"from": "2026-03-11", "to": "2026-03-01"}) == {"Planned", "Long ago"}
+    assert shown(**{"from": "soon", "to": "0001-01-01"}) == {"Planned", "Only begun", "Long ago"}
+
+
+def test_days_are_kept_in_a_view_and_in_the_address_of_older_pages(client) -> None:
+    client.post("/campaigns/views/keep/", {"name": "March", "query": "from=2026-03-01&to=2026-03-31"})
+    seen = page(client)
+    assert "?from=2026-03-01&amp;to=2026-03-31" in seen
+    seen = page(client, **{"from": "2026-03-01", "to": "2026-03-31"})
+    assert 'name="from" min="2000-01-01" max="2099-12-31" value="2026-03-01"' in seen and "Show all" in seen
