@@ -247,7 +247,7 @@ def test_it_is_narrowed_down_to_the_days_when_something_was_sent_or_will_be(clie
     draft("Planned", state="scheduled", scheduled_for=at, undo_until=at, zone="UTC")
     draft("Only begun")
     sent = running("Long ago")
-    Mailing.objects.filter(pk=sent.mailing_id).update(launched_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    Mailing.objects.filter(pk=sent.mailing_id or 0).update(launched_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
 
     def shown(**query: str) -> set[str]:
         seen = page(client, **query)
