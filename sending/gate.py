@@ -28,7 +28,7 @@ AGAIN_AFTER_SECONDS = 0.02
 # With many connections a statement waits until half of them ask, at most so long, so many times: one commit for all of
 # them, beside MAIL and RCPT.
 GATHER_SECONDS = 0.005
-GATHER_TIMES = 2
+GATHER_TIMES = 4
 FEW = 4
 RECONNECT_AFTER_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 ATTEMPTS_WHEN_CLOSING = 4

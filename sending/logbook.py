@@ -76,10 +76,14 @@ class Logbook:
         """A recipient was offered to the receiver; `dot` when the whole message was handed over."""
         spent = self.minutes[at.replace(second=0, microsecond=0), person.site_budget or _NO_SITE]
         spent.sent += 1
-        spent.accepted += kind == OutcomeKind.ACCEPTED
-        spent.deferred += kind == OutcomeKind.DEFERRED
-        spent.bounced += kind in _BOUNCED
-        spent.unknown_users += kind == OutcomeKind.BOUNCED_HARD and verdict is not None and verdict.class_ == "unknown"
+        if kind == OutcomeKind.ACCEPTED:
+            spent.accepted += 1
+        elif kind == OutcomeKind.DEFERRED:
+            spent.deferred += 1
+        elif kind in _BOUNCED:
+            spent.bounced += 1
+            is_unknown = verdict is not None and verdict.class_ == "unknown"
+            spent.unknown_users += kind == OutcomeKind.BOUNCED_HARD and is_unknown
         if dot:
             spent.last_dot_at = at
             self.counters.last_dot_at = at
@@ -175,10 +179,14 @@ class Logbook:
     def _count(self, kind: str) -> None:
         counters = self.counters
         counters.cursor += 1
-        counters.accepted += kind == OutcomeKind.ACCEPTED
-        counters.deferred += kind == OutcomeKind.DEFERRED
-        counters.bounced += kind in _BOUNCED
-        counters.skipped += kind in _LEFT_OUT
+        if kind == OutcomeKind.ACCEPTED:
+            counters.accepted += 1
+        elif kind == OutcomeKind.DEFERRED:
+            counters.deferred += 1
+        elif kind in _BOUNCED:
+            counters.bounced += 1
+        elif kind in _LEFT_OUT:
+            counters.skipped += 1
 
 
 def _return(

@@ -66,18 +66,18 @@ def sign(
     folded_names, signed = _signed_headers(tuple([name for name, _ in headers]))
     canonical = [canonical_header(*headers[at]) for at in signed]
     body_hash = base64.b64encode(hashlib.sha256(body if is_relaxed else canonical_body(body)).digest())
-    value = (
-        (
-            f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={int(now.timestamp())};"
-            f" h={folded_names};\r\n bh="
-        ).encode("ascii")
-        + body_hash
-        + b";\r\n b="
-    )
+    value = _begin(domain, selector, int(now.timestamp()), folded_names) + body_hash + b";\r\n b="
     canonical.append(canonical_header("dkim-signature", value))
     signature = base64.b64encode(key.sign(b"\r\n".join(canonical), _PADDING, _SHA256))
     lines = b"\r\n ".join([signature[at : at + 72] for at in range(0, len(signature), 72)])
     return b"DKIM-Signature: " + value + lines + b"\r\n"
+
+
+@lru_cache(maxsize=64)
+def _begin(domain: str, selector: str, at: int, names: str) -> bytes:
+    """The signature's tags up to the body's hash: equal for all messages of one second."""
+    tags = f"v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s={selector};\r\n t={at}; h={names};\r\n bh="
+    return tags.encode("ascii")
 
 
 @lru_cache(maxsize=64)
