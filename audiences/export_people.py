@@ -1,6 +1,6 @@
 """People as rows of a file: address, fields, language, the lists they get, since when we know them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db.models import prefetch_related_objects
@@ -8,6 +8,7 @@ from django.db.models import prefetch_related_objects
 from audiences.changes import as_typed
 from audiences.frequency import frequency_of
 from audiences.models import PersonChange, Subscriber, Subscription, Suppression
+from audiences.pure.csv_export import csv_lines
 from audiences.querysets import consent_history
 
 
@@ -26,6 +27,22 @@ def _lists(rows: Iterable[Subscription]) -> str:
 def _cell(value: object) -> object:
     """Numbers stay numbers."""
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else as_typed(value)
+
+
+def table_of(data: Mapping[str, Any]) -> Iterator[str]:
+    """What `about` says as a CSV of two columns: where it stands (`lists 1 name`), and what."""
+    yield from csv_lines([("what", "value"), *_flat(data)])
+
+
+def _flat(value: object, where: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _flat(below, f"{where} {key}".strip())
+    elif isinstance(value, list) and any(isinstance(below, Mapping) for below in value):
+        for number, below in enumerate(value, 1):
+            yield from _flat(below, f"{where} {number}")
+    else:
+        yield where, _cell(value)
 
 
 def about(person: Subscriber) -> dict[str, Any]:

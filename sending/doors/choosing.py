@@ -1,7 +1,8 @@
 """Preferences, confirmation and privacy: what people may choose for themselves."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -10,14 +11,16 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from audiences import consent, frequency
+from audiences.changes import note_changes
 from audiences.consent import Confirmed
 from audiences.erase import erase as erase_person
-from audiences.export_people import about
+from audiences.export_people import about, table_of
 from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription
 from sending.doors.leaving import Evidence
 from sending.pure.tokens import Confirm
 
 CONFIRM_WITHIN = timedelta(days=14)
+NAME_MAX = 120
 
 
 def choices(subscriber_id: int) -> list[dict[str, object]]:
@@ -38,10 +41,14 @@ class Choice:
     language: str = ""
     # At most one letter in so many days; None says nothing about it.
     days: int | None = None
+    # What they are called, by field; what is empty is not said.
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def choose(*, now: datetime, subscriber_id: int, choice: Choice, evidence: Evidence) -> str:
     """Keep exactly the wanted lists; returns what changed, in a sentence of the language chosen."""
+    if any(len(name) > NAME_MAX for name in choice.names.values()):
+        return _("The name is too long.")
     wanted, everything = choice.wanted, choice.everything
     rows = Subscription.objects.filter(subscriber_id=subscriber_id)
     on = {row.list_id for row in rows if row.state == Subscription.State.SUBSCRIBED}
@@ -66,11 +73,12 @@ def choose(*, now: datetime, subscriber_id: int, choice: Choice, evidence: Evide
         other_days = choice.days is not None and frequency.choose_frequency(
             now=now, subscriber_id=subscriber_id, days=choice.days
         )
+        renamed = _rename(now, subscriber_id, choice.names)
     with translation.override(choice.language or translation.get_language()):
         if everything:
             return _("Saved. We will not write to you again.")
         told = [_told(left, _("You no longer get %(names)s.")), _told(joined, _("You get %(names)s from now on."))]
-        if not (left or joined or spoken or other_days):
+        if not (left or joined or spoken or other_days or renamed):
             return _("Nothing was changed.")
         return " ".join(sentence for sentence in (_("Saved."), *told) if sentence)
 
@@ -87,6 +95,18 @@ def _speak(now: datetime, subscriber_id: int, code: str) -> bool:
         return False
     people = Subscriber.objects.filter(pk=subscriber_id).exclude(language=code)
     return bool(people.update(language=code, updated_at=now))
+
+
+def _rename(now: datetime, subscriber_id: int, names: Mapping[str, str]) -> bool:
+    """Letters call a person as they call themselves; whoever works here sees that it was changed, and by nobody here."""
+    person = Subscriber.objects.select_for_update(no_key=True).filter(pk=subscriber_id).first()
+    other = {key: name for key, name in names.items() if name and person and person.fields.get(key) != name}
+    if person is None or not other:
+        return False
+    person.fields, person.updated_at = {**person.fields, **other}, now
+    person.save(update_fields=["fields", "updated_at"])
+    note_changes(now=now, people=[person], what=f"Changed by themselves: {', '.join(sorted(other))}", user_id=None)
+    return True
 
 
 def pause_said(until: datetime) -> str:
@@ -146,7 +166,8 @@ def erase(*, now: datetime, subscriber_id: int) -> None:
     erase_person(now=now, subscriber_id=subscriber_id)
 
 
-def export(subscriber_id: int) -> str:
-    """Everything we keep about a person, as JSON: what an admin's export of them holds."""
+def export(subscriber_id: int, *, as_table: bool = False) -> str:
+    """Everything we keep about a person, as JSON or CSV: what an admin's export of them holds."""
     person = Subscriber.objects.filter(pk=subscriber_id).first()
-    return json.dumps(about(person) if person else {}, indent=2, ensure_ascii=False)
+    data = about(person) if person else {}
+    return "".join(table_of(data)) if as_table else json.dumps(data, indent=2, ensure_ascii=False)

@@ -223,7 +223,13 @@ def _choice(request: HttpRequest) -> choosing.Choice:
         everything="all" in request.POST,
         language=language.first_spoken([request.POST.get("language", "")]),
         days=_days(request.POST.get("days", "")),
+        names={} if "all" in request.POST else {name: _name(request, name) for name in ("first_name", "last_name")},
     )
+
+
+def _name(request: HttpRequest, field: str) -> str:
+    """On one line: it ends up in subjects."""
+    return " ".join("".join(c if c.isprintable() else " " for c in request.POST.get(field, "")).split())
 
 
 def _asked_for_address(request: HttpRequest, asked: tokens.Preferences, now: datetime) -> str:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from django.test import Client
 
-from audiences.models import ConsentEvent, MailingList, Subscriber, Subscription, Suppression
+from audiences.models import ConsentEvent, MailingList, PersonChange, Subscriber, Subscription, Suppression
 from sending.doors.waiting_visits import waiting
 from sending.models import Event, Mailing, MailingCount, MailingMessage
 from sending.pure import tokens
@@ -199,6 +199,28 @@ def test_preferences_keep_what_is_checked_and_leave_the_rest(outside: Client, ma
 
     assert answer.status_code == 200
     assert (state_of(someone), state_of(someone, offers)) == ("unsubscribed", "subscribed")
+
+
+def test_people_change_what_they_are_called_and_the_page_does_not_say_it(outside: Client, mailing: Mailing) -> None:
+    someone = person(mailing)
+    Subscriber.objects.filter(pk=someone.pk).update(fields={"first_name": "Ada", "last_name": "Byron"})
+    where = f"/p/{token('preferences', tokens.Preferences(someone.pk))}"
+    page = outside.get(where).content.decode()
+    # Whoever was handed the letter on learns no name here.
+    assert 'name="first_name"' in page and "Byron" not in page
+    on = {"save": "1", "list": [str(one.list_id) for one in someone.subscriptions.all()]}
+
+    said = outside.post(where, {**on, "first_name": "", "last_name": "  Lovelace\r\nBcc: x "}).content.decode()
+    assert "Saved." in said
+    someone.refresh_from_db()
+    assert someone.fields == {"first_name": "Ada", "last_name": "Lovelace Bcc: x"}
+    change = PersonChange.objects.get(address_key=someone.address_key)
+    assert (change.what, change.by) == ("Changed by themselves: last_name", None)
+
+    assert "The name is too long." in outside.post(where, {**on, "first_name": "x" * 121}).content.decode()
+    assert "Nothing was changed." in outside.post(where, {**on, "last_name": "Lovelace Bcc: x"}).content.decode()
+    someone.refresh_from_db()
+    assert someone.fields["first_name"] == "Ada" and PersonChange.objects.count() == 1
 
 
 def test_confirming_takes_a_click_and_may_be_repeated(outside: Client, mailing: Mailing, now: datetime) -> None:

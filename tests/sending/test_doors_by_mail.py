@@ -1,5 +1,6 @@
 """What recipients ask our pages to mail them: a link to their choices, another address, their data, erasure."""
 
+import csv
 import json
 import re
 from datetime import datetime, timedelta
@@ -192,6 +193,11 @@ def test_export_comes_behind_a_mailed_link_good_for_half_an_hour(outside: Client
 
     data = json.loads(outside.post(link_in(message), {"export": "1"}).content)
     assert data["email"] == JANE and {"consent", "suppressions", "changes", "notes"} <= data.keys()
+    table = outside.post(link_in(message), {"export": "csv"})
+    assert table["Content-Type"] == "text/csv; charset=utf-8" and "my-data.csv" in table["Content-Disposition"]
+    rows = dict(csv.reader(table.content.decode().splitlines()))
+    assert rows["email"] == JANE and rows["lists 1 name"] == data["lists"][0]["name"]
+    assert len(rows) > len(data)
     AskedMail.objects.update(asked_at=timezone.now() - timedelta(minutes=31))
     assert outside.post(link_in(message), {"export": "1"}).status_code == 410
 

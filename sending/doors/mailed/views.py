@@ -87,8 +87,10 @@ def _export(request: HttpRequest, row: AskedMail, now: datetime) -> HttpResponse
     if request.method != "POST":
         return _page(request, "your_data", kind=row.kind, masked=leaving.masked_address(row.subscriber_id or 0))
     privacy_requests.answered(now=now, subscriber_id=row.subscriber_id or 0, kind=Kind.EXPORT)
-    headers = {"Content-Disposition": "attachment; filename=my-data.json"}
-    return HttpResponse(choosing.export(row.subscriber_id or 0), content_type="application/json", headers=headers)
+    as_table = request.POST.get("export") == "csv"
+    headers = {"Content-Disposition": f"attachment; filename=my-data.{'csv' if as_table else 'json'}"}
+    kind = "text/csv; charset=utf-8" if as_table else "application/json"
+    return HttpResponse(choosing.export(row.subscriber_id or 0, as_table=as_table), content_type=kind, headers=headers)
 
 
 def _erase(request: HttpRequest, row: AskedMail, now: datetime) -> HttpResponse:
