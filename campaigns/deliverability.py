@@ -31,7 +31,7 @@ TELL_COMPLAINTS = frozenset(
 )
 
 # The lists behind a campaign's figures, as `people_lists.TOPICS` names them; counters have the same names.
-LISTS = ("accepted", "bounced_hard", "complained", "unsubscribed", "clicked", "opened")
+LISTS = ("accepted", "bounced_hard", "deferred", "complained", "unsubscribed", "clicked", "opened")
 
 # Summed by the database: by day for the chart, and of the last days by provider and by domain.
 _COUNTS = """

@@ -40,6 +40,7 @@ TOPICS = {
     "bounced_later": marked("Bounced later"),
     "excluded": marked("Left out at launch"),
     "answered": marked("One kind of answer"),
+    "deferred": marked("Told to wait"),
 }
 _OUTCOMES = {
     "accepted": ["accepted"],
@@ -92,6 +93,8 @@ def people_of(*, mailing: Mailing, asked: Asked, after: int = 0, size: int = PAG
         return _named(_WITH_EVENT, {**params, "kind": kind, "link": asked.link})
     if topic in _BY_MACHINE:
         return _named(_BY_MACHINE_ONLY, {**params, "kind": topic.removesuffix("_by_machine")})
+    if topic == "deferred":
+        return _named(_TOLD_TO_WAIT, params)
     if topic == "answered":
         return _answered(asked.answers, params)
     if topic == "everyone" and asked.search:
@@ -211,6 +214,19 @@ WHERE e.mailing_id = %(mailing)s AND e.delivery > %(after)s AND e.kind = %(kind)
   AND NOT EXISTS (SELECT 1 FROM sending_event p WHERE p.mailing_id = e.mailing_id AND p.kind = e.kind
                   AND p.delivery = e.delivery AND NOT p.by_machine)
 ORDER BY e.delivery, e.at LIMIT %(size)s
+"""
+# Once or more, whatever came of it later; by the last time.
+_TOLD_TO_WAIT = f"""
+SELECT DISTINCT ON (o.delivery) o.delivery, coalesce(d.to_address, s.email), o.kind, o.reason, r.reply_class,
+       o.provider, {_WORDS}, o.at
+FROM sending_outcome o
+JOIN sending_delivery d ON d.mailing_id = o.mailing_id AND d.id = o.delivery
+LEFT JOIN sending_batch b ON b.id = o.batch_id
+LEFT JOIN audiences_subscriber s ON s.id = d.subscriber_id
+LEFT JOIN sending_reply r ON r.id = o.reply_id
+WHERE o.mailing_id = %(mailing)s AND o.delivery > %(after)s AND o.kind = 'deferred'
+  AND (%(provider)s = '' OR coalesce(b.provider, o.provider) = %(provider)s)
+ORDER BY o.delivery, o.attempt DESC LIMIT %(size)s
 """
 # A delivery's person and latest answer, whatever it is.
 _WHO_AND_ANSWER = """

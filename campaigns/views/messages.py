@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from campaigns import messages
+from campaigns import messages, told_to_wait
 from campaigns.models import Campaign
 from campaigns.views.preview import POLICY
 from sending.copies import copy_of
@@ -18,6 +18,10 @@ from sending.message_story import Story, story_of
 def index(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "").strip()[:320]
     context = {"nav": "messages", "q": typed, "found": messages.find(typed), "most": messages.PEOPLE}
+    if "waited" in request.GET and not typed:
+        asked = {name: request.GET.get(key, "")[:253] for name, key in (("provider", "waited"), ("domain", "domain"))}
+        now = timezone.now()  # clock: entry
+        context |= {"waits": told_to_wait.waited_at(now=now, **asked), **asked, "is_waits": True}
     return render(request, "campaigns/messages.html", context)
 
 

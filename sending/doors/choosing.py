@@ -98,7 +98,7 @@ def _speak(now: datetime, subscriber_id: int, code: str) -> bool:
 
 
 def _rename(now: datetime, subscriber_id: int, names: Mapping[str, str]) -> bool:
-    """Letters call a person as they call themselves; whoever works here sees that it was changed, and by nobody here."""
+    """Letters call people as they call themselves. Whoever works here sees that it was changed, and by nobody here."""
     person = Subscriber.objects.select_for_update(no_key=True).filter(pk=subscriber_id).first()
     other = {key: name for key, name in names.items() if name and person and person.fields.get(key) != name}
     if person is None or not other:

@@ -5,12 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
 
 from audiences.models import Subscriber
 from campaigns.launch import launch
 from campaigns.models import Campaign
 from sending.message_story import story_of
 from sending.models import Delivery, Event, Mailing, Outcome, Reply, Requeue
+from tests.campaigns.test_pages_report import sent_campaign
+from tests.campaigns.test_report import settle
 from tests.campaigns.world import colleague, ready_campaign
 from tests.cast import direct_route
 
@@ -151,3 +155,30 @@ def test_a_search_costs_as_many_queries_for_ten_people_as_for_one(
     client.get("/messages/", {"q": "reader1"})
     with django_assert_max_num_queries(9):
         client.get("/messages/", {"q": "reader"})
+
+
+def test_whoever_was_told_to_wait_is_found_by_name_whatever_came_of_it(client: Client) -> None:
+    now = timezone.now()
+    campaign = sent_campaign(now - timedelta(days=2))
+    rows = list(Delivery.objects.filter(mailing_id=campaign.mailing_id).order_by("id"))
+    google = [row for row in rows if row.provider == "google"][-2:]
+    reply = Reply.objects.create(
+        digest="6f9619ff-8b86-d011-b42d-00cf4fc964f1", provider="google", code=421, text="try later", first_seen_at=now
+    )
+    for row in google:
+        for attempt in (2, 3):
+            settle(now, row, "deferred", reply, attempt)
+        settle(now, row, "accepted", attempt=4)
+    names = {Subscriber.objects.get(pk=row.subscriber_id).email for row in google}
+
+    page = client.get("/messages/?waited=google").content.decode()
+    assert all(name in page for name in names) and "421 try later" in page
+    assert "Told to wait by" in page and f"/messages/{campaign.mailing_id}/{google[0].id}/" in page
+    assert "All of them: told 4 times" in page
+    assert page.count("421 try later") == 2
+    whole = client.get(f"/campaigns/{campaign.pk}/people/deferred/?provider=google").content.decode()
+    assert all(name in whole for name in names) and whole.count("421 try later") == 2
+    assert "Nobody was told to wait." in client.get("/messages/?waited=yahoo").content.decode()
+    assert "Nobody was told to wait." in client.get("/messages/?waited=google&domain=other.example").content.decode()
+    at = client.get(reverse("deliverability-at", args=["google"]))
+    assert f'/campaigns/{campaign.pk}/people/deferred/?provider=google">4</a>' in at.content.decode()
