@@ -44,7 +44,8 @@ def audience(
 ) -> AudienceQuery:
     """Everybody on the included lists. `scopes` are the mailing's suppression scopes without lists: `*`, `stream:…`.
     `among`: of these people only (ids), in milliseconds then. `joined_since`: for lists whose people may be written to
-    for a time only, since when they must have come. `resting_at`: the moment at which whoever wants fewer letters must
+    for a time only, since when they must have
+    come, or have bought or asked. `resting_at`: the moment at which whoever wants fewer letters must
     not have had one lately; None asks nobody.
 
     The one reason shown, where several apply: on an excluded list; then what holds everywhere or for the stream; then,
@@ -71,7 +72,8 @@ def audience(
 
 _ENDING = """LEFT JOIN unnest(%(audience_ending)s::bigint[], %(audience_since)s::timestamptz[]) AS e (list_id, since)
         ON e.list_id = s.list_id"""
-_ENDED = "coalesce(s.since < e.since, false)"
+# Whose sale or question we know the day of counts from that, whenever they came onto the list.
+_ENDED = "coalesce(coalesce(s.ground_on::timestamptz, s.since) < e.since, false)"
 _THEY = "AND subscriber_id = ANY(%(audience_among)s::bigint[])"
 _THEIR_KEYS = """AND address_key IN (
         SELECT address_key FROM audiences_subscriber WHERE id = ANY(%(audience_among)s::bigint[]))"""

@@ -200,15 +200,11 @@ def _undo_chunk(now: datetime, job: BulkJob) -> bool:
 
 def _undo_adding(now: datetime, job: BulkJob) -> bool:
     """Only where the subscription is still the job's: who left since then has left."""
-    rows = Subscription.objects.filter(
-        list=job.terms["list"], source=job.mark, state__in=["subscribed", "unconfirmed"]
-    )
+    rows = Subscription.objects.filter(list=job.terms["list"], source=job.mark, state__in=["subscribed", "unconfirmed"])
     found = list(rows.order_by("pk").values_list("pk", "subscriber", "subscriber__address_key")[:CHUNK])
     list(Subscriber.objects.select_for_update(no_key=True).filter(pk__in=[who for _, who, _ in found]).order_by("pk"))
     ConsentEvent.objects.bulk_create(
-        ConsentEvent(
-            subject_key=key, kind=ConsentEvent.Kind.UNDONE, list_id=job.terms["list"], basis=job.mark, at=now
-        )
+        ConsentEvent(subject_key=key, kind=ConsentEvent.Kind.UNDONE, list_id=job.terms["list"], basis=job.mark, at=now)
         for _, _, key in found
     )
     Subscription.objects.filter(pk__in=[pk for pk, _, _ in found]).delete()

@@ -177,12 +177,19 @@ def _ask_to_confirm(request: _Request, row: Subscription | None) -> Subscribed:
     return Subscribed.TO_CONFIRM
 
 
-def _put(request: _Request, state: str) -> None:
-    """The row as the event that goes with it says, `since` included."""
+def _put(request: _Request, state: str, **kept: object) -> None:
+    """The row as the event that goes with it says, `since` included. A sale or question of before is none of it."""
     Subscription.objects.update_or_create(
         subscriber=request.person,
         list=request.mailing_list,
-        defaults={"state": state, "since": request.now, "source": request.source[:80], "confirmation_queued_at": None},
+        defaults={
+            "state": state,
+            "since": request.now,
+            "source": request.source[:80],
+            "confirmation_queued_at": None,
+            "ground_on": None,
+            **kept,
+        },
     )
 
 
@@ -337,4 +344,6 @@ def _bring_back(request: _Request, lists: list[MailingList]) -> None:
     for mailing_list in lists:
         standing = standings.get(mailing_list.pk)
         if standing is not None:
-            _put(replace(request, mailing_list=mailing_list), standing.state)
+            theirs = Subscription.objects.filter(subscriber=request.person, list=mailing_list)
+            ground_on = theirs.values_list("ground_on", flat=True).first()
+            _put(replace(request, mailing_list=mailing_list), standing.state, ground_on=ground_on)

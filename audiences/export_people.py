@@ -56,7 +56,13 @@ def about(person: Subscriber) -> dict[str, Any]:
         "since": person.created_at.isoformat(),
         "last_engaged": person.last_engaged_at.isoformat() if person.last_engaged_at else None,
         "lists": [
-            {"name": row.list.public_name, "state": row.state, "since": row.since.isoformat(), "source": row.source}
+            {
+                "name": row.list.public_name,
+                "state": row.state,
+                "since": row.since.isoformat(),
+                "source": row.source,
+                "bought_or_asked_on": row.ground_on.isoformat() if row.ground_on else None,
+            }
             for row in person.subscriptions.select_related("list").order_by("list__name")
         ],
         "consent": [

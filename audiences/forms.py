@@ -124,7 +124,7 @@ class FieldForm(forms.ModelForm[PersonField]):
 
     def clean_key(self) -> str:
         key = str(self.cleaned_data["key"])
-        if not columns.is_key(key) or key in (columns.EMAIL, columns.LANGUAGE):
+        if not columns.is_key(key) or key in columns.NO_FIELDS:
             raise forms.ValidationError(
                 _("Small letters, digits and _ only, a letter first, and not email or language.")
             )
@@ -453,6 +453,7 @@ def _targets(label: str) -> list[tuple[str, str]]:
         (columns.LAST_NAME, str(_("Last name"))),
         (columns.LANGUAGE, str(_("Language"))),
         (columns.TIME_ZONE, str(_("Time zone"))),
+        (columns.GROUND_ON, str(_("Day of the sale or question"))),
     ]
     taken = {target for target, _ in known}
     known += [(row.key, row.label) for row in PersonField.objects.all() if row.key not in taken]

@@ -99,6 +99,9 @@ class ImportedPerson(models.Model):
     # Fields and language before and as the file had them, where it changed a person we knew.
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
+    # The day of their sale or question before and as the file had it, where it is another one for somebody on the list.
+    ground_before = models.DateField(null=True)
+    ground_after = models.DateField(null=True)
 
     class Meta:
         indexes = [

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from uuid import UUID
 
 from audiences.changes import FieldType, type_of_new, types_of_fields
@@ -14,8 +15,8 @@ from audiences.pure.csv_export import restore
 from audiences.pure.field_values import BadValue, FieldValue, value_of
 from audiences.pure.records import Record
 
-COLUMNS = ("row", "line", "address_key", "email", "domain", "fields", "language", "col", "value", "reason")
-Staged = tuple[int, int, UUID | None, str | None, str | None, str | None, str | None, str, str, str]
+COLUMNS = ("row", "line", "address_key", "email", "domain", "fields", "language", "ground", "col", "value", "reason")
+Staged = tuple[int, int, UUID | None, str | None, str | None, str | None, str | None, date | None, str, str, str]
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})?")
 # Lone surrogates stand for bytes that are no text in the file's encoding.
@@ -45,20 +46,24 @@ class RowReader:
     encoding: str
     # Off in a rehearsal, where everybody lives at domains reserved for examples.
     flag_samples: bool = True
+    # Where the day of a sale or question stands, and the last day that can be one.
+    ground_at: int | None = None
+    latest: date = date.max
 
     @classmethod
     def for_import(
-        cls, upload: Import, labels: Sequence[str], *, pepper: bytes, flag_samples: bool = True
+        cls, upload: Import, labels: Sequence[str], *, pepper: bytes, latest: date, flag_samples: bool = True
     ) -> "RowReader":
         position = {target: list(labels).index(label) for target, label in upload.mapping.items()}
         known = types_of_fields()
         fields = {
             target: (at, known.get(target) or type_of_new(target))
             for target, at in position.items()
-            if target not in (columns.EMAIL, columns.LANGUAGE)
+            if target not in columns.NO_FIELDS
         }
         language_at = position.get(columns.LANGUAGE)
-        return cls(labels, position[columns.EMAIL], language_at, fields, pepper, upload.encoding, flag_samples)
+        ground_at, email_at = position.get(columns.GROUND_ON), position[columns.EMAIL]
+        return cls(labels, email_at, language_at, fields, pepper, upload.encoding, flag_samples, ground_at, latest)
 
     def staged(self, row: int, record: Record) -> Staged:
         """The record as a row to COPY. Without an address_key it is rejected; with one and a reason it is flagged."""
@@ -66,7 +71,7 @@ class RowReader:
             return self._person(row, record)
         except _Rejected as no:
             value = printable(no.value)[:_SHOWN]
-            return (row, record.line, None, None, None, None, None, no.column[:80], value, no.reason[:300])
+            return (row, record.line, None, None, None, None, None, None, no.column[:80], value, no.reason[:300])
 
     def _person(self, row: int, record: Record) -> Staged:
         if record.problem:
@@ -83,10 +88,12 @@ class RowReader:
         notes = [(self.labels[self.email_at], raw, sentence) for sentence in self._oddities(email)]
         fields = self._fields(cells, notes)
         language = self._language(cells, notes)
+        ground = self._ground(cells, notes)
         column, value, reason = _one(notes)
         key, domain = address_key(email, self.pepper), email.rpartition("@")[2]
         text = json.dumps(fields, ensure_ascii=False)
-        return (row, record.line, key, email, domain, text, language, column[:80], value[:_SHOWN], reason[:300])
+        shown = column[:80], value[:_SHOWN], reason[:300]
+        return (row, record.line, key, email, domain, text, language, ground, *shown)
 
     def _oddities(self, email: str) -> list[str]:
         return [odd.sentence for odd in oddities(email) if self.flag_samples or odd.kind != "sample"]
@@ -120,6 +127,22 @@ class RowReader:
         column = self.labels[self.language_at or 0]
         notes.append((column, printable(text), "Taken without a language: this is no code such as en or pt-BR."))
         return ""
+
+    def _ground(self, cells: Sequence[str], notes: list[tuple[str, str, str]]) -> date | None:
+        """A day that cannot be read costs the person: counted from today they would be written to for too long."""
+        if self.ground_at is None:
+            return None
+        label, text = self.labels[self.ground_at], restore(self._cell(cells, self.ground_at))
+        if not text:
+            notes.append((label, "", "No day of a sale or question: it counts from today."))
+            return None
+        try:
+            found = date.fromisoformat(str(value_of("date", text)))
+        except BadValue as error:
+            raise _Rejected(label, text, f"{error} Without the day nobody knows how long we may write.") from error
+        if found > self.latest:
+            raise _Rejected(label, text, "This day has not come yet. Nobody can have bought or asked on it.")
+        return found
 
 
 def _tidy(key: str, text: str) -> str:

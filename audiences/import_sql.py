@@ -8,18 +8,19 @@ without one it is rejected. `import_repeats` holds the rows whose address stood 
 STAGE = """
 DROP TABLE IF EXISTS import_rows, import_repeats, import_chunk;
 CREATE TEMPORARY TABLE import_rows (
-    row integer, line integer, address_key uuid, email text, domain text, fields jsonb, language text,
+    row integer, line integer, address_key uuid, email text, domain text, fields jsonb, language text, ground date,
     col text, value text, reason text
 );
 CREATE TEMPORARY TABLE import_chunk (
-    row integer, line integer, address_key uuid, email text, domain text, fields jsonb, language text,
+    row integer, line integer, address_key uuid, email text, domain text, fields jsonb, language text, ground date,
     subscriber_id bigint, outcome text, kept_out text,
-    joined boolean NOT NULL DEFAULT false, old_fields jsonb, old_language text
+    joined boolean NOT NULL DEFAULT false, renewed boolean NOT NULL DEFAULT false,
+    old_fields jsonb, old_language text, old_ground date
 );
 """
 
 COPY = """
-COPY import_rows (row, line, address_key, email, domain, fields, language, col, value, reason) FROM STDIN
+COPY import_rows (row, line, address_key, email, domain, fields, language, ground, col, value, reason) FROM STDIN
 """
 
 INDEX = """
@@ -43,8 +44,8 @@ UPDATE audiences_import SET state = 'done', finished_at = clock_timestamp() WHER
 # -- One chunk: the rows above %(lo)s up to %(hi)s ---------------------------------------------------------------------
 
 FILL_CHUNK = """
-INSERT INTO import_chunk (row, line, address_key, email, domain, fields, language)
-SELECT row, line, address_key, email, domain, fields, language FROM import_rows
+INSERT INTO import_chunk (row, line, address_key, email, domain, fields, language, ground)
+SELECT row, line, address_key, email, domain, fields, language, ground FROM import_rows
 WHERE row > %(lo)s AND row <= %(hi)s AND address_key IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM import_repeats p WHERE p.row = import_rows.row)
 """
@@ -125,8 +126,8 @@ def update(existing: str) -> str:
 # Row, event and evidence in one statement: none without the others. A row that is there already stays as it is.
 SUBSCRIBE = """
 WITH joined AS (
-    INSERT INTO audiences_subscription (subscriber_id, list_id, state, since, source)
-    SELECT subscriber_id, %(list)s, %(state)s, %(now)s, 'import' FROM import_chunk
+    INSERT INTO audiences_subscription (subscriber_id, list_id, state, since, ground_on, source)
+    SELECT subscriber_id, %(list)s, %(state)s, %(now)s, ground, 'import' FROM import_chunk
     WHERE kept_out IS NULL ORDER BY subscriber_id
     ON CONFLICT (subscriber_id, list_id) DO NOTHING
     RETURNING subscriber_id
@@ -137,7 +138,7 @@ WITH joined AS (
     RETURNING id, subject_key
 ), evidence AS (
     INSERT INTO audiences_consentevidence (event_id, ip, user_agent, text)
-    SELECT e.id, NULL, '', %(file)s || ', line ' || c.line
+    SELECT e.id, NULL, '', %(file)s || ', line ' || c.line || coalesce(', bought or asked on ' || c.ground, '')
     FROM events e JOIN import_chunk c ON c.address_key = e.subject_key
 ), marked AS (
     UPDATE import_chunk c SET joined = true FROM joined WHERE joined.subscriber_id = c.subscriber_id
@@ -145,13 +146,37 @@ WITH joined AS (
 SELECT count(*) FROM joined
 """
 
+# Whoever is on the list already and bought or asked again, or of whom nobody knew when: the latest day counts.
+RENEW = """
+WITH known AS (
+    SELECT s.id, s.ground_on, c.subscriber_id, c.ground, c.address_key, c.line
+    FROM import_chunk c JOIN audiences_subscription s ON s.list_id = %(list)s AND s.subscriber_id = c.subscriber_id
+    WHERE c.kept_out IS NULL AND NOT c.joined AND s.state = 'subscribed' AND s.ground_on IS DISTINCT FROM c.ground
+      AND c.ground >= coalesce(s.ground_on, c.ground)
+), renewed AS (
+    UPDATE audiences_subscription s SET ground_on = known.ground FROM known WHERE known.id = s.id
+), events AS (
+    INSERT INTO audiences_consentevent (subject_key, kind, list_id, basis, wording_version, at)
+    SELECT address_key, 'imported', %(list)s, %(basis)s, NULL, %(now)s FROM known
+    RETURNING id, subject_key
+), evidence AS (
+    INSERT INTO audiences_consentevidence (event_id, ip, user_agent, text)
+    SELECT e.id, NULL, '', %(file)s || ', line ' || known.line || ', bought or asked on ' || known.ground
+    FROM events e JOIN known ON known.address_key = e.subject_key
+)
+UPDATE import_chunk c SET renewed = true, old_ground = known.ground_on
+FROM known WHERE known.subscriber_id = c.subscriber_id
+"""
+
 # What it did to whom, for taking it back.
 REMEMBER = """
-INSERT INTO audiences_importedperson (upload_id, subscriber_id, was_new, joined, before, after)
+INSERT INTO audiences_importedperson
+    (upload_id, subscriber_id, was_new, joined, before, after, ground_before, ground_after)
 SELECT %(upload)s, subscriber_id, coalesce(outcome = 'created', false), joined,
        CASE WHEN outcome = 'updated' THEN jsonb_build_object('fields', old_fields, 'language', old_language) END,
-       CASE WHEN outcome = 'updated' THEN jsonb_build_object('fields', fields, 'language', language) END
-FROM import_chunk WHERE outcome IS NOT NULL OR joined
+       CASE WHEN outcome = 'updated' THEN jsonb_build_object('fields', fields, 'language', language) END,
+       old_ground, CASE WHEN renewed THEN ground END
+FROM import_chunk WHERE outcome IS NOT NULL OR joined OR renewed
 """
 
 REPORT = """

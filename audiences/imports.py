@@ -15,7 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def _fail(upload: Import, sentence: str) -> None:
 
 
 def _take(now: datetime, upload: Import) -> None:
-    reader = row_reader(upload)
+    reader = row_reader(upload, now=now)
     _make_fields(upload)
     with connection.cursor() as cursor:
         cursor.execute(sql.STAGE)
@@ -120,7 +120,7 @@ def _take(now: datetime, upload: Import) -> None:
     _forget_file(upload)
 
 
-def row_reader(upload: Import) -> RowReader:
+def row_reader(upload: Import, *, now: datetime) -> RowReader:
     """How to read the rows, once the file, its header and the mapping agree. Raises BadFile."""
     first = list(islice(readable_rows(Path(upload.path), upload.encoding, upload.delimiter), 21))
     if not first or (upload.has_header and len(first) == 1 and not _has_rows(upload)):
@@ -129,7 +129,9 @@ def row_reader(upload: Import) -> RowReader:
     complaint = columns.complaint_about(upload.mapping, names)
     if complaint:
         raise BadFile(complaint)
-    return RowReader.for_import(upload, names, pepper=settings.PEPPER, flag_samples=not settings.LAB)
+    # It is tomorrow somewhere already.
+    latest = now.date() + timedelta(days=1)
+    return RowReader.for_import(upload, names, pepper=settings.PEPPER, latest=latest, flag_samples=not settings.LAB)
 
 
 def _has_rows(upload: Import) -> bool:
@@ -142,7 +144,7 @@ def _make_fields(upload: Import) -> None:
     missing = [
         PersonField(key=target, label=label[:80], kind=type_of_new(target).kind)
         for target, label in upload.mapping.items()
-        if target not in (columns.EMAIL, columns.LANGUAGE)
+        if target not in columns.NO_FIELDS
     ]
     PersonField.objects.bulk_create(missing, ignore_conflicts=True)
 
@@ -196,6 +198,8 @@ def _take_chunk(cursor: CursorWrapper, upload: Import, terms: dict[str, Any], lo
         if statement := sql.update(upload.existing):
             cursor.execute(statement, params)
         counts = {"subscribed": _subscribe(cursor, params) if upload.list_id is not None else 0}
+        if columns.GROUND_ON in upload.mapping and upload.list_id is not None:
+            cursor.execute(sql.RENEW, params)
         cursor.execute(sql.REMEMBER, params)
         cursor.execute(sql.REPORT, params)
         counts |= _counts(cursor, lines=hi - lo)

@@ -139,6 +139,8 @@ class Subscription(models.Model):
     list = models.ForeignKey(MailingList, on_delete=models.PROTECT, related_name="subscriptions")
     state = models.CharField(max_length=12, choices=State)
     since = models.DateTimeField()
+    # The day of the sale or question, where an import said it: a ground that ends counts from it, else from `since`.
+    ground_on = models.DateField(null=True, blank=True)
     source = models.CharField(max_length=80, blank=True)
     # Left here for the floor above: a confirmation mail is due until this is set.
     confirmation_queued_at = models.DateTimeField(null=True, blank=True)

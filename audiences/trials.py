@@ -42,7 +42,7 @@ def run(*, now: datetime, upload_id: int) -> bool:
 
 
 def _counts(now: datetime, upload: Import) -> dict[str, int]:
-    reader = row_reader(upload)
+    reader = row_reader(upload, now=now)
     with transaction.atomic(), connection.cursor() as cursor:
         # A large file takes as long as it takes, as when it is run.
         cursor.execute("SET LOCAL statement_timeout = 0")

@@ -99,6 +99,7 @@ def _undo_chunk(now: datetime, upload: Import, mailed: Mailed) -> bool:
         _leave_list(now, upload, [person for person in untouched if rows[person.pk].joined])
         gone = _delete(upload, [person for person in untouched if rows[person.pk].was_new])
         _restore(now, [(person, rows[person.pk]) for person in untouched])
+        _restore_grounds(upload, [rows[person.pk] for person in untouched if rows[person.pk].ground_after])
         upload.people.filter(subscriber_id__in=rows).delete()
         Import.objects.filter(pk=upload.pk).update(
             n_taken_back=F("n_taken_back") + gone, n_stayed=F("n_stayed") + len(people) - len(untouched)
@@ -139,6 +140,12 @@ def _restore(now: datetime, people: Sequence[tuple[Subscriber, ImportedPerson]])
     ids, fields, languages = map(list, zip(*back, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(_RESTORE, [now, ids, list(map(Jsonb, fields)), languages])
+
+
+def _restore_grounds(upload: Import, rows: Sequence[ImportedPerson]) -> None:
+    for row in rows:
+        theirs = Subscription.objects.filter(subscriber=row.subscriber_id, list=upload.list, ground_on=row.ground_after)
+        theirs.update(ground_on=row.ground_before)
 
 
 def _as_before(person: Subscriber, before: dict[str, Any], after: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -2,7 +2,8 @@
 
 European Union (Directive 2002/58/EC, Art. 13): consent; or a sale, for own similar products, where people could say no
 then and can each time. Canada (CASL, s. 10): express consent; or implied consent, which ends two years after a sale and
-six months after an inquiry. A person counts from the day they came onto the list.
+six months after an inquiry. A person counts from the day of the sale or question where an import said it, else
+from the day they came onto the list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -13,6 +13,10 @@ FIRST_NAME = "first_name"
 LAST_NAME = "last_name"
 # Where somebody lives, for letters that leave at an hour of theirs.
 TIME_ZONE = "time_zone"
+# The day of the sale or question that lets us write to them: no field of theirs.
+GROUND_ON = "ground_on"
+# What a column can become beside personal fields.
+NO_FIELDS = (EMAIL, LANGUAGE, GROUND_ON)
 
 
 def fold(name: str) -> str:

@@ -1,12 +1,15 @@
+from datetime import date, timedelta
+
 import pytest
 
-from audiences import consent, imports
+from audiences import consent, imports, undoing
 from audiences.import_files import describe, look, receive, upload_folder
 from audiences.models import (
     ConsentEvent,
     ConsentEvidence,
     Import,
     ImportRejection,
+    MailingList,
     PersonField,
     Subscriber,
     Subscription,
@@ -178,6 +181,61 @@ def test_choices_web_addresses_and_time_zones_come_in_and_a_wrong_one_says_what_
     assert (row.line, row.kind, row.column, row.value) == (3, "flagged", "site", "nowhere")
     assert "“Rosé” is none of: Red, White." in row.reason and "“Ham” is none of: Cheese, Bread." in row.reason
     assert PersonField.objects.get(key="time_zone").kind == "time_zone"
+
+
+def test_the_day_of_a_sale_comes_in_and_what_cannot_be_read_is_not_taken(take):
+    shop = make_list()
+    MailingList.objects.update(ground="sale", occasion="Orders")
+    header = "E-mail,bought\n"
+    rows = "a@x.example,2025-05-03\nb@x.example,3 or 4 May\nc@x.example,2027-01-01\nd@x.example,\n"
+    upload = take(header + rows, shop, mapping={"email": "E-mail", "ground_on": "bought"}, consent_basis="Orders")
+
+    days = dict(Subscription.objects.values_list("subscriber__email", "ground_on"))
+    assert days == {"a@x.example": date(2025, 5, 3), "d@x.example": None}
+    assert [(row.line, row.kind, row.column) for row in upload.rejections.order_by("line")] == [
+        (3, "rejected", "bought"), (4, "rejected", "bought"), (5, "flagged", "bought"),
+    ]  # fmt: skip
+    told = ConsentEvidence.objects.get(event__subject_key=Subscriber.objects.get(email="a@x.example").address_key)
+    assert told.text == "people.csv, line 2, bought or asked on 2025-05-03"
+    assert not PersonField.objects.filter(key="ground_on").exists()
+
+
+def test_for_whoever_is_on_the_list_the_latest_day_counts_and_can_be_taken_back(take):
+    shop = make_list()
+    MailingList.objects.update(ground="sale", occasion="Orders")
+    how = {"mapping": {"email": "E-mail", "ground_on": "bought"}, "consent_basis": "Orders"}
+    for email in ("a@x.example", "b@x.example", "c@x.example"):
+        reader(email, shop)
+    Subscription.objects.filter(subscriber__email="b@x.example").update(ground_on=date(2025, 6, 1))
+    Subscription.objects.filter(subscriber__email="c@x.example").update(ground_on=date(2025, 1, 1))
+    file = "E-mail,bought\n" + "".join(f"{name}@x.example,2025-05-03\n" for name in "abc")
+
+    def days():
+        return [row.ground_on for row in Subscription.objects.order_by("subscriber__email")]
+
+    upload = take(file, shop, **how)
+    assert days() == [date(2025, 5, 3), date(2025, 6, 1), date(2025, 5, 3)]
+    assert ConsentEvent.objects.filter(kind="imported", basis="Orders").count() == 2
+    assert_events_tell_the_rows(Subscriber.objects.get(email="a@x.example"))
+    take(file, shop, **how)
+    assert ConsentEvent.objects.filter(kind="imported", basis="Orders").count() == 2
+
+    assert undoing.start(now=NOW + DAY, upload_id=upload.pk)
+    undoing.undo(now=NOW + DAY, upload_id=upload.pk, mailed=lambda _keys: set())
+    assert days() == [None, date(2025, 6, 1), date(2025, 1, 1)]
+
+
+def test_a_new_consent_is_no_sale_of_before_and_an_undone_leaving_is(take):
+    shop = make_list()
+    MailingList.objects.update(ground="sale", occasion="Orders")
+    jane = reader("jane@x.example", shop)
+    Subscription.objects.update(ground_on=date(2025, 5, 3))
+    consent.unsubscribe(now=NOW, subscriber_id=jane.pk, list_ids=[shop.pk], source="test")
+    consent.take_back(now=NOW + timedelta(minutes=1), subscriber_id=jane.pk)
+    assert Subscription.objects.get().ground_on == date(2025, 5, 3)
+    consent.unsubscribe(now=NOW + HOUR, subscriber_id=jane.pk, list_ids=[shop.pk], source="test")
+    consent.confirm(now=NOW + DAY, subscriber_id=jane.pk, list_id=shop.pk)
+    assert Subscription.objects.get().ground_on is None
 
 
 def test_without_a_statement_of_consent_a_double_opt_in_list_asks_them(take):

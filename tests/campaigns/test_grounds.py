@@ -64,6 +64,16 @@ def test_a_ground_ends_by_the_law_of_canada_where_people_there_are_written_to(
     )
 
 
+def test_a_sale_counts_from_its_day_where_an_import_said_it(now, campaign) -> None:
+    ground(campaign, ground="sale")
+    canada()
+    Subscription.objects.update(since=now)
+    ids = list(Subscription.objects.order_by("subscriber").values_list("pk", flat=True))
+    Subscription.objects.filter(pk__in=ids[:2]).update(ground_on=(now - 731 * DAYS).date())
+    Subscription.objects.filter(pk__in=ids[2:4]).update(since=now - 800 * DAYS, ground_on=(now - 729 * DAYS).date())
+    assert crowd_of(campaign, now=now).left_out == {"consent_ended": 2}
+
+
 def test_who_is_left_out_stands_in_the_books_of_the_launch_with_the_reason(now, campaign) -> None:
     ground(campaign, ground="sale")
     canada()
