@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseStopPolling
+from django_htmx.http import HttpResponseStopPolling, trigger_client_event
 
 from audiences import imports, trials, undoing
 from audiences.access import acting
@@ -20,11 +20,13 @@ from audiences.models import Import, MailingList
 from audiences.reading import read_as, settle
 from audiences.tasks import run_import
 from audiences.wake import wake
+from words import number
 from words.typed import whole
 
 State = Import.State
 # The rows shown on the page; all of them are in the CSV.
 SHOWN = 100
+TOLD_EVERY = 50_000
 
 
 def index(request: HttpRequest) -> HttpResponse:
@@ -152,11 +154,18 @@ def progress(request: HttpRequest, upload_id: int) -> HttpResponse:
     name = "audiences/import_trial.html#trial" if trial else "audiences/import_result.html#progress"
     page = render(request, name, {"upload": upload, "waits": _waits(upload)})
     if upload.state in (State.RUNNING, State.CHECKING, State.UNDOING):
-        return page
+        return _told(page, upload.n_lines, whole(request.GET.get("seen", "")))
     # What follows the counters (rows, download) is on the whole page.
     done = HttpResponseStopPolling(page.content)
     done["HX-Refresh"] = "true"
     return done
+
+
+def _told(page: HttpResponse, lines: int, before: int) -> HttpResponse:
+    """The first rows, and every so many, are told to screen readers, not every poll."""
+    if lines and (not before or lines // TOLD_EVERY != before // TOLD_EVERY):
+        trigger_client_event(page, "announce", {"words": _("%(n)s rows so far") % {"n": number(lines)}})
+    return page
 
 
 @require_safe

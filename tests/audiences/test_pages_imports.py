@@ -180,3 +180,19 @@ def test_a_file_that_is_gone_is_said_to_be_gone():
     answer = client.get(url("import", made))
     assert answer.status_code == 422
     assert "not there any more" in answer.content.decode()
+
+
+def test_progress_is_told_to_screen_readers_now_and_then():
+    client, news = colleague(), make_list()
+    upload(client)
+    made = Import.objects.get()
+    Import.objects.update(state="running", list=news, done_rows=10_000, n_lines=10_000)
+
+    def told(seen: int) -> str:
+        return client.get(url("import-progress", made), {"seen": seen}).headers.get("HX-Trigger", "")
+
+    assert "10,000 rows so far" in told(0)
+    assert told(10_000) == ""
+    Import.objects.update(n_lines=60_000)
+    assert "60,000 rows so far" in told(40_000)
+    assert f"{url('import-progress', made)}?seen=60000" in client.get(url("import", made)).content.decode()

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.conf import settings
@@ -99,7 +100,7 @@ def _campaigns(now: datetime) -> dict[str, Any]:
         "draft": draft.pk, "code": code.pk, "later": later.pk, "trial": trial.pk,
         "unwritten": Campaign.objects.create(name="Only a name").pk,
         "ab": _with_ab_test(now, "Two subjects").pk, "testing": _tested(now).pk,
-        "running": _running(now, "On its way").pk, "stopped": _stopped_early(now).pk,
+        "local": _at_their_hours(now).pk, "running": _running(now, "On its way").pk, "stopped": _stopped_early(now).pk,
     }  # fmt: skip
 
 
@@ -108,6 +109,23 @@ def _running(now: datetime, name: str) -> Campaign:
 
     campaign = ready_campaign(now, name=name)
     Campaign.objects.filter(pk=campaign.pk).update(state="scheduled", scheduled_for=now, undo_until=now)
+    assert launch(now=now, campaign_id=campaign.pk)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _at_their_hours(now: datetime) -> Campaign:
+    """Under way in Warsaw; those in New York wait for the same time there."""
+    from audiences.models import Subscriber
+    from campaigns.launch import launch
+
+    campaign = ready_campaign(now, name="At nine where you live")
+    for person in Subscriber.objects.order_by("pk")[:8]:
+        Subscriber.objects.filter(pk=person.pk).update(fields=person.fields | {"time_zone": "America/New_York"})
+    wall = f"{now.astimezone(ZoneInfo('Europe/Warsaw')):%Y-%m-%dT%H:%M}"
+    Campaign.objects.filter(pk=campaign.pk).update(
+        state="scheduled", scheduled_for=now, undo_until=now, local_time=True, wall_time=wall, zone="Europe/Warsaw"
+    )
     assert launch(now=now, campaign_id=campaign.pk)
     campaign.refresh_from_db()
     return campaign

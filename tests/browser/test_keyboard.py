@@ -1,5 +1,8 @@
 """A campaign from its name to the last answer with nothing but a keyboard, and one always sees where one is."""
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -116,3 +119,41 @@ def write_the_letter(page: Page, hands: Hands) -> None:
     expect(page.locator("#saved")).to_contain_text("Version 1 saved")
     hands.back_to(page.get_by_role("button", name="Save and review"))
     hands.press("Enter")
+
+
+ROWS = 60_000
+HEARD = """document.addEventListener("DOMContentLoaded", () => {
+    const region = document.getElementById("announce");
+    if (region) new MutationObserver(() => window.heard(region.textContent)).observe(region, { childList: true });
+});"""
+
+
+def test_people_are_imported_with_the_keyboard_and_the_progress_is_told(
+    whole_site: Site, browser: Browser, witness: Witness, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("E-mail;Vorname;Zeitzone\n" + "".join(f"k{n}@yahoo.com;Ada;Asia/Tokyo\n" for n in range(ROWS)))
+    page, heard = Visitor(browser, whole_site, witness).page, list[str]()
+    page.expose_function("heard", lambda words: heard.append(words))
+    page.add_init_script(HEARD)
+    hands = Hands(page)
+    page.goto("/sign-in/")
+    hands.write(page.get_by_label("E-mail"), world.SIGN_IN)
+    hands.write(page.get_by_label("Password"), "demo")
+    hands.press("Enter")
+
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    page.goto("/people/imports/new/")
+    hands.to(page.get_by_label("File"))
+    with page.expect_file_chooser(timeout=10_000) as chooser:
+        hands.press("Space")
+    chooser.value.set_files(file)
+    hands.choose(page.get_by_role("button", name="Look at the rows"))
+    expect(page.get_by_role("heading", name="Look before importing")).to_be_visible()
+    expect(page.get_by_label("Zeitzone", exact=True)).to_have_value("time_zone")
+    hands.write(page.get_by_label("Their consent"), "Paper form at the spring fair")
+    hands.choose(page.get_by_role("button", name="Import at once"))
+
+    expect(page).to_have_title(re.compile("^Done: people.csv"), timeout=120_000)
+    expect(page.get_by_text(f"{ROWS:,} new people")).to_be_visible()
+    assert any(words.endswith("rows so far") for words in heard), heard
