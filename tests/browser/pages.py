@@ -65,6 +65,13 @@ FULL = [
     *of("code", "campaign", "campaign-review", "campaign-letter", "campaign-file"),
     Look("campaign-test-result", known={"campaign_id": "code", "mailing_id": "trial"}),
     *of("later", "campaign", "campaign-review", "campaign-letter", "campaign-audience"),
+    Look(
+        "campaign-review",
+        known={"campaign_id": "draft"},
+        query="?when=local&wall_time=2036-01-05T09%3A00&zone=Europe%2FWarsaw",
+    ),
+    *of("local", "campaign-monitor"),
+    Look("messages", query="?waited=google"),
     *of("running", "campaign", "campaign-monitor", "campaign-report", "campaign-guard"),
     *of("ab", "campaign", "campaign-variants", "campaign-review"),
     Look("campaign-letter", known={"campaign_id": "ab"}, query="?of=1"),
