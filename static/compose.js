@@ -250,6 +250,8 @@
     save();
   });
   window.addEventListener("beforeunload", (event) => { if (dirty) event.preventDefault(); });
+  // The last letters too: who leaves does not wait for what is kept in a moment.
+  window.addEventListener("pagehide", () => { if (dirty) keep(); });
   document.addEventListener("keydown", (event) => {
     if (form.matches("[data-keep]") && (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s") {
       event.preventDefault();

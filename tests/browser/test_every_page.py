@@ -95,3 +95,17 @@ def test_what_was_typed_and_not_saved_is_there_after_a_browser_was_closed(eyes: 
     page.locator("#kept").get_by_role("button").first.click()
     expect(page.locator("[name=subject]")).to_have_value("Half a subject")
     page.evaluate("localStorage.clear()")
+
+
+def test_leaving_a_letter_in_mid_word_loses_nothing(eyes: Eyes, full_site: Site) -> None:
+    page = eyes.visitor("writer").page
+    path = Look("campaign-letter", known={"campaign_id": "draft"}).path(full_site.told)
+    page.goto(path)
+    page.locator("[name=preheader]").fill("")
+    page.locator("[name=preheader]").press_sequentially("typed until the very mom")
+    # At once: the moment after which the browser keeps it by itself has not passed.
+    page.goto("/campaigns/")
+    page.goto(path)
+    page.locator("#kept").get_by_role("button").first.click()
+    expect(page.locator("[name=preheader]")).to_have_value("typed until the very mom")
+    page.evaluate("localStorage.clear()")
