@@ -258,7 +258,7 @@ def _cookie() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recipients", type=int, default=60_000, help="of the campaign that is sent meanwhile")
+    parser.add_argument("--recipients", type=int, default=120_000, help="of the campaign that is sent meanwhile")
     parser.add_argument("--unsubscriptions", type=int, default=3_000)
     parser.add_argument("--deliveries", type=int, default=500_000)
     parser.add_argument("--people", type=int, default=100_000)
