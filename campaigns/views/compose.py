@@ -224,7 +224,7 @@ def _changes(campaign: Campaign, chosen: Revision | None) -> tuple[Revision | No
 def restore(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse:
     campaign = campaign_or_404(campaign_id)
     get_object_or_404(Revision, campaign=campaign, number=number)
-    now, based_on = timezone.now(), int(request.POST.get("based_on", "0") or 0)  # clock: entry
+    now, based_on = timezone.now(), whole(request.POST.get("based_on", ""))  # clock: entry
     try:
         content.restore(now=now, campaign_id=campaign_id, number=number, based_on=based_on, by=acting(request))
     except (content.Conflict, content.NotADraft) as error:

@@ -1,4 +1,4 @@
-"""/campaigns/7/variants/: an A/B test of subject, preheader and from name."""
+"""/campaigns/7/variants/: an A/B test of subject, preheader, from name and letter."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,7 +20,7 @@ from reputation.workspace import zone
 from sending import split_test
 from sending.models import Mailing
 from sending.pure.split import By
-from words.typed import is_whole
+from words.typed import is_whole, whole
 
 
 def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
@@ -29,7 +29,7 @@ def show(request: HttpRequest, campaign_id: int) -> HttpResponse:
     test = ab_test_of(saved)
     form = VariantsForm(request.POST or None, initial=initial_of(saved, test), campaign=campaign, content=saved)
     if "off" in request.POST:
-        return _save(request, campaign, int(request.POST.get("based_on") or 0), None)
+        return _save(request, campaign, whole(request.POST.get("based_on", "")), None)
     if form.is_valid():
         return _save(request, campaign, form.cleaned_data["based_on"], form.ab_test())
     return _page(request, campaign, saved, form)

@@ -69,6 +69,18 @@ def test_it_is_written_changed_and_taken_away(client: Client, campaign: Campaign
     assert current(campaign).ab_test == {}
 
 
+@pytest.mark.parametrize("based_on", ["", "x", "-1", "9" * 30])
+def test_a_version_that_is_no_number_takes_nothing_away(client: Client, campaign: Campaign, based_on: str) -> None:
+    save(client, campaign)
+    campaign.refresh_from_db()
+    before = current(campaign).pk
+    asked = {"based_on": based_on}
+    assert client.post(f"/campaigns/{campaign.pk}/variants/", {"off": "1", **asked}).status_code == 422
+    assert client.post(f"/campaigns/{campaign.pk}/letter/versions/1/restore/", asked).status_code == 302
+    campaign.refresh_from_db()
+    assert current(campaign).pk == before
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
