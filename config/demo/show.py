@@ -131,8 +131,8 @@ def send(show: Show, pool: Pool) -> None:
     show.mailing = _send(show, campaign)
     unsubscribing = threading.Thread(target=_unsubscribe, args=(show, links), daemon=True)
     unsubscribing.start()
-    reading = Reading(show.stage, show.mailing, SEED)
-    if show.readers:
+    reading = Reading(show.stage, show.mailing, SEED) if show.readers else None
+    if reading:
         reading.begin()
     if show.flush:
         flush_broker(show)
@@ -141,7 +141,7 @@ def send(show: Show, pool: Pool) -> None:
         wait_until_done(show, show.earlier, seconds=600)
     unsubscribing.join(60)
     wait_for_reports(show)
-    if show.readers:
+    if reading:
         reading.end()
 
 

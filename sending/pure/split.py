@@ -93,7 +93,8 @@ def in_test(people: int, *, share: int, variants: int) -> int:
 
 
 def variant_at(rank: int, *, in_test: int, variants: int) -> int:
-    """The variant of whoever has this place (from 1) in the random order of all people; REST beyond the test."""
+    """The variant of whoever has this place (from 1) in the random order of all people; REST beyond the test. The rule;
+    the press does it for a million people in its one statement."""
     return (rank - 1) % variants if rank <= in_test else REST
 
 
